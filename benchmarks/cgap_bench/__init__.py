@@ -1,0 +1,1 @@
+"""Benchmark runner: which method is better, on which stream, at what price."""

@@ -1,0 +1,1 @@
+"""Continuous growth and pruning (CGaP) for continual learning, as an Avalanche plugin."""

@@ -1,0 +1,1 @@
+"""What one inference of a convolutional network costs on an FPGA."""
