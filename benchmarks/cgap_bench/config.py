@@ -1,0 +1,104 @@
+"""What a run is: the frozen configuration that its record holds and its identity hashes."""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Schedule(StrEnum):
+    """How the learning rate runs within one experience."""
+
+    CONSTANT_COSINE = "constant-cosine"  # constant, then a half cosine to zero
+    PLATEAU = "plateau"  # halved when the held-out loss stalls, best weights restored
+
+
+class Augmentation(StrEnum):
+    """What is done to a batch of training images."""
+
+    NONE = "none"
+    CROP_FLIP = "crop-flip"  # zero padding of 4, random crop, random horizontal flip
+
+
+class Precision(StrEnum):
+    """Number format of the forward pass in training; evaluation is always float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"  # autocast; parameters stay float32
+
+
+class Norm(StrEnum):
+    """What batch normalisation uses in evaluation."""
+
+    RUNNING = "running"  # running statistics: deployable, can be folded into hardware
+    BATCH = "batch"  # the test batch's own statistics: the published P-GPM10 variant
+
+
+class Settings(BaseModel):
+    """Base of every configuration: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NetworkSettings(Settings):
+    """The reference network."""
+
+    name: str
+    width: float = Field(1.0, gt=0)  # uniform multiplier of every hidden layer's units
+    norm: Norm = Norm.RUNNING
+    dropout_scale: float = Field(1.0, ge=0, le=1.5)  # multiplies the network's own rates
+
+
+class StreamSettings(Settings):
+    """How a dataset is cut into experiences."""
+
+    dataset: str
+    n_experiences: int = Field(gt=0)
+    order_seed: int | None = None  # None: classes in dataset order, else shuffled with it
+    n_train_per_class: int | None = Field(None, gt=0)  # None: all training images
+
+
+class TrainingSettings(Settings):
+    """The schedule shared by all methods of a preset."""
+
+    epochs: int = Field(gt=0)  # per experience; the most there can be under `plateau`
+    batch_size: int = Field(64, gt=0)
+    eval_batch_size: int = Field(500, gt=0)
+    lr: float = Field(gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Schedule = Schedule.CONSTANT_COSINE
+    constant_share: float = Field(0.55, ge=0, le=1)  # of the epochs, before the cosine
+    patience: int = Field(6, gt=0)  # epochs without a better held-out loss (`plateau`)
+    min_lr: float = Field(1e-5, gt=0)  # `plateau` stops below it
+    augment: Augmentation = Augmentation.NONE
+    holdout_share: float = Field(0.05, ge=0, lt=1)  # of each experience's training images
+    precision: Precision = Precision.FLOAT32
+
+
+class RunConfig(Settings):
+    """Everything that can change the numbers of one run, and nothing else."""
+
+    benchmark: str
+    preset: str
+    method: str
+    seed: int = Field(ge=0)
+    device: str = "cpu"
+    network: NetworkSettings
+    stream: StreamSettings
+    training: TrainingSettings
+    method_settings: dict[str, Any] = {}
+
+
+def run_id(config: RunConfig, depends_on: str | None = None) -> str:
+    """Identity of a run: 12 hex digits over what can change its numbers.
+
+    Args:
+        config: The resolved configuration.
+        depends_on: Identity of the run that this one is sized by, if any.
+    """
+    content = {"config": config.model_dump(mode="json"), "depends_on": depends_on}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
