@@ -1,0 +1,102 @@
+"""What the accuracy matrix says: accuracy, forgetting, transfer; pure functions of it.
+
+``matrix[i][j]`` is the test accuracy in [0, 1] on task ``j`` after experience ``i``, or
+``None`` where it was not evaluated (usually ``j > i``). A metric that needs an entry which
+was not evaluated is undefined: it returns ``nan``, never a guess.
+"""
+
+import math
+from collections.abc import Sequence
+
+Matrix = Sequence[Sequence[float | None]]
+
+
+def mean_accuracy(matrix: Matrix) -> float:
+    """Mean over tasks of the accuracy after the last experience, in [0, 1].
+
+    ACC of Lopez-Paz and Ranzato (2017), "Gradient Episodic Memory", eq. 2.
+    """
+    return _mean(matrix[-1])
+
+
+def forgetting(matrix: Matrix) -> float:
+    """Mean over all tasks but the last of (best accuracy since learnt - final accuracy).
+
+    ``mean_{j<T} (max_{j<=i<T} A[i][j] - A[T][j])``: Chaudhry et al. (2018), "Riemannian
+    Walk", eq. 4, with the maximum taken from the experience in which the task was learnt.
+    Negative when tasks became better; ``nan`` with fewer than two experiences.
+    """
+    last = len(matrix) - 1
+    return _mean([_drop(matrix, j, last) for j in range(last)])
+
+
+def backward_transfer(matrix: Matrix) -> float:
+    """Mean over all tasks but the last of (final accuracy - accuracy when just learnt).
+
+    BWT of Lopez-Paz and Ranzato (2017), eq. 3; ``nan`` with fewer than two experiences.
+    """
+    last = len(matrix) - 1
+    return _mean([_minus(matrix[last][j], matrix[j][j]) for j in range(last)])
+
+
+def forward_transfer(matrix: Matrix, untrained: Sequence[float | None]) -> float:
+    """Mean over all tasks but the first of (accuracy just before it is learnt - untrained).
+
+    FWT of Lopez-Paz and Ranzato (2017), eq. 4.
+
+    Args:
+        matrix: The accuracy matrix; needs the entries ``[j - 1][j]``.
+        untrained: Accuracy of the network at random initialisation, per task.
+    """
+    gains = [_minus(matrix[j - 1][j], untrained[j]) for j in range(1, len(matrix))]
+    return _mean(gains)
+
+
+def learning_accuracy(matrix: Matrix) -> float:
+    """Mean over tasks of the accuracy right after the task was learnt, in [0, 1].
+
+    LA of Riemer et al. (2019), "Meta-Experience Replay": what a method can still learn,
+    whatever it forgets afterwards.
+    """
+    return _mean([matrix[j][j] for j in range(len(matrix))])
+
+
+def gain_over(matrix: Matrix, alone: Matrix) -> float:
+    """Mean over all tasks but the first of (just learnt here - just learnt in ``alone``).
+
+    With the matrix of one independent network a task as ``alone`` this is what knowing
+    the earlier tasks is worth for learning the later ones.
+
+    Raises:
+        ValueError: The two matrices differ in their number of experiences.
+    """
+    if len(matrix) != len(alone):
+        raise ValueError(
+            f"matrices of {len(matrix)} and {len(alone)} experiences cannot be compared"
+        )
+    return _mean([_minus(matrix[j][j], alone[j][j]) for j in range(1, len(matrix))])
+
+
+def accuracy_over_experiences(matrix: Matrix) -> list[float]:
+    """After each experience, the mean accuracy on the tasks seen so far, in [0, 1]."""
+    return [_mean(row[: i + 1]) for i, row in enumerate(matrix)]
+
+
+def _drop(matrix: Matrix, task: int, last: int) -> float | None:
+    """How far ``task`` has fallen below its best, or None if it was not evaluated."""
+    earlier = [matrix[i][task] for i in range(task, last)]
+    known = [value for value in earlier if value is not None]
+    return _minus(max(known), matrix[last][task]) if known else None
+
+
+def _minus(left: float | None, right: float | None) -> float | None:
+    """The difference, or None if either side is."""
+    return None if left is None or right is None else left - right
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    """The mean; ``nan`` of nothing, or when any value is missing."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) != len(values):
+        return math.nan
+    return math.fsum(known) / len(known)

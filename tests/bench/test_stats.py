@@ -1,0 +1,69 @@
+"""Intervals and paired tests against published values and scipy's own tests."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as reference
+
+from cgap_bench import stats
+
+VALUES = st.lists(st.floats(-100, 100), min_size=2, max_size=8)
+
+
+def test_interval_from_the_t_table():
+    # Three runs 1, 2, 3: s = 1, t_{0.975, 2} = 4.303 (any table), so 4.303 / sqrt(3).
+    result = stats.estimate([1.0, 2.0, 3.0])
+    assert result.mean == 2.0
+    assert result.half_width == pytest.approx(4.303 / math.sqrt(3), abs=5e-4)
+    assert (result.low, result.high, result.n) == (2 - result.half_width, result.high, 3)
+
+
+@given(VALUES)
+def test_interval_is_scipys(values):
+    spread = np.std(values)
+    result = stats.estimate(values)
+    assert result.mean == pytest.approx(np.mean(values), abs=1e-9)
+    if spread > 1e-6:
+        low, high = reference.t.interval(
+            0.95, len(values) - 1, np.mean(values), reference.sem(values)
+        )
+        assert (result.low, result.high) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_one_run_has_no_interval_and_equal_runs_none_to_speak_of():
+    assert math.isnan(stats.estimate([0.3]).half_width)
+    assert stats.estimate([0.1] * 3) == stats.Estimate(0.1, 0.0, 3)
+    with pytest.raises(ValueError, match="no values"):
+        stats.estimate([])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=8))
+def test_paired_test_is_scipys(pairs):
+    left, right = [a for a, _ in pairs], [b for _, b in pairs]
+    result = stats.compare(left, right)
+    differences = np.subtract(left, right)
+    if np.std(differences) > 1e-6:
+        expected = reference.ttest_rel(left, right).pvalue
+        assert result.p_value == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert result.difference.mean == pytest.approx(differences.mean(), abs=1e-12)
+
+
+def test_pairs_without_spread():
+    assert stats.compare([0.5, 0.5], [0.5, 0.5]).p_value == 1.0
+    assert stats.compare([0.5, 0.75], [0.25, 0.5]).p_value == 0.0
+    assert math.isnan(stats.compare([0.5], [0.4]).p_value)
+    with pytest.raises(ValueError, match="2 and 1 runs"):
+        stats.compare([0.5, 0.5], [0.5])
+
+
+def test_holm_worked_example():
+    # Three tests: .01 * 3, then .03 * 2, then .04 * 1 raised to the one before it.
+    assert stats.holm([0.03, 0.01, 0.04]) == pytest.approx([0.06, 0.03, 0.06])
+    adjusted = stats.holm([0.2, math.nan, 0.01])
+    assert adjusted[0] == pytest.approx(0.2)
+    assert math.isnan(adjusted[1])
+    assert adjusted[2] == pytest.approx(0.02)
+    assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
