@@ -1,0 +1,185 @@
+"""Figures: accuracy against price, over experiences, and per task."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from cgap_bench import stats, tables
+
+PNG_DPI = 160
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+TRADE_OFFS = ("latency_ms", "macs", "parameters")
+LOG_RATIO = 30.0  # prices further apart than this are shown on a logarithmic axis
+# The same records give the same SVG, byte for byte, on one version of matplotlib.
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "cgap-cl",
+    "svg.fonttype": "path",
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def trade_off(summary: pd.DataFrame, title: str) -> Figure:
+    """Accuracy against latency, MACs and stored parameters, with intervals over seeds.
+
+    Args:
+        summary: One row a method (`tables.summarise`).
+        title: What was run and on which board.
+    """
+    columns = {column.key: column for column in tables.COLUMNS}
+    with mpl.rc_context(STYLE):
+        figure = _figure((3.1 * len(TRADE_OFFS) + 1.7, 3.6), title)
+        axes = figure.subplots(1, len(TRADE_OFFS), sharey=True)
+        for axis, key in zip(axes, TRADE_OFFS, strict=True):
+            _trade_off_panel(axis, summary, columns[key])
+        axes[0].set_ylabel("accuracy [%]")
+        _legend(figure, axes[0])
+    return figure
+
+
+def over_experiences(tasks: pd.DataFrame, title: str) -> Figure | None:
+    """Mean accuracy on the tasks seen so far after each experience, with intervals.
+
+    Methods that were evaluated only at the end (joint training) appear as one point.
+
+    Args:
+        tasks: One row a (run, experience, task) (`derive.tasks_frame`).
+        title: What was run.
+
+    Returns:
+        The figure, or None where no method was evaluated more than once.
+    """
+    seen = tasks[tasks["task"] <= tasks["experience"]]
+    means = seen.groupby(["method", "seed", "experience"], as_index=False)["accuracy"].mean()
+    if means["experience"].nunique() < 2:
+        return None
+    with mpl.rc_context(STYLE):
+        figure = _figure((6.8, 4.0), title)
+        axis = figure.subplots()
+        for index, method in enumerate(sorted(set(means["method"]))):
+            _experience_line(axis, means[means["method"] == method], method, index)
+        axis.set(xlabel="after experience", ylabel="mean accuracy on the tasks seen [%]")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _legend(figure, axis)
+    return figure
+
+
+def per_task(tasks: pd.DataFrame, title: str) -> Figure:
+    """Final accuracy on every task by method, mean over seeds, as an annotated grid.
+
+    Args:
+        tasks: One row a (run, experience, task) (`derive.tasks_frame`).
+        title: What was run.
+    """
+    final = tasks[tasks["experience"] == tasks["experience"].max()]
+    grid = 100 * final.pivot_table(index="method", columns="task", values="accuracy")
+    grid = grid.loc[grid.mean(axis=1).sort_values(ascending=False, kind="stable").index]
+    with mpl.rc_context(STYLE):
+        size = (1.9 + 0.55 * grid.shape[1], 1.2 + 0.36 * grid.shape[0])
+        figure = _figure((max(size[0], 4.5), size[1]), title)
+        axis = figure.subplots()
+        sns.heatmap(
+            grid,
+            ax=axis,
+            annot=True,
+            fmt=".1f",
+            cmap="viridis",
+            linewidths=0.5,
+            annot_kws={"size": 8},
+            cbar_kws={"label": "final accuracy [%]"},
+        )
+        axis.set(xlabel="task", ylabel="")
+        axis.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem.svg`` and ``stem.png``; the files hold no date."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
+    with mpl.rc_context(STYLE):
+        figure.savefig(svg, metadata={"Date": None})
+        figure.savefig(png, dpi=PNG_DPI)
+    return [svg, png]
+
+
+def _figure(size: tuple[float, float], title: str) -> Figure:
+    """An empty figure that needs no display and no global state."""
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _look(index: int) -> dict[str, Any]:
+    """Colour and marker of the ``index``-th method, told apart without colour as well."""
+    palette = sns.color_palette("colorblind", len(MARKERS))
+    return {
+        "color": palette[index % len(palette)],
+        "marker": MARKERS[index % len(MARKERS)],
+    }
+
+
+def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -> None:
+    """One panel: a point with error bars in both directions for each method."""
+    for index, method in enumerate(sorted(summary["method"])):
+        row = summary[summary["method"] == method].iloc[0]
+        axis.errorbar(
+            row[column.key],
+            100 * row["accuracy"],
+            xerr=_known(row[f"{column.key}_interval"]),
+            yerr=_known(100 * row["accuracy_interval"]),
+            label=method,
+            linestyle="none",
+            markersize=7,
+            capsize=2.5,
+            elinewidth=1,
+            **_look(index),
+        )
+    if summary[column.key].max() > LOG_RATIO * summary[column.key].min():
+        axis.set_xscale("log")
+    else:
+        axis.margins(x=0.12)
+        axis.set_xlim(left=0)  # what is half as far to the right costs half as much
+        axis.locator_params(axis="x", nbins=5)
+    if column.scale is tables.Scale.COUNT:
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_xlabel(f"{column.title} [{column.unit}]" if column.unit else column.title)
+    axis.set_ylim(top=min(axis.get_ylim()[1], 100.5))
+    axis.grid(visible=True, which="major", alpha=0.3)
+
+
+def _experience_line(axis: Axes, group: pd.DataFrame, method: str, index: int) -> None:
+    """One method's line with its interval over seeds as a band."""
+    points = []
+    x = sorted(set(group["experience"]))
+    for experience in x:
+        values = group.loc[group["experience"] == experience, "accuracy"]
+        points.append(stats.estimate([100 * value for value in values]))
+    look = _look(index)
+    axis.plot(x, [point.mean for point in points], label=method, markersize=5, **look)
+    low, high = [point.low for point in points], [point.high for point in points]
+    axis.fill_between(x, low, high, alpha=0.15, color=look["color"], linewidth=0)
+    axis.set_ylim(top=min(axis.get_ylim()[1], 100.5))
+    axis.grid(visible=True, alpha=0.3)
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    """One legend for the whole figure, beside the panels."""
+    handles, names = axis.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right center", frameon=False)
+
+
+def _known(half_width: float) -> Sequence[float] | None:
+    """An error bar, or none where one run says nothing about the spread."""
+    return None if pd.isna(half_width) else [half_width]

@@ -1,0 +1,85 @@
+"""Figures show every method where its numbers are, and are the same each time."""
+
+import math
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from cgap_bench import derive, plots, tables
+from cgap_hw import load_board
+
+
+@pytest.fixture
+def summary(some_records):
+    platform = derive.Platform(load_board("zcu102"))
+    return tables.summarise(derive.runs_frame(some_records, platform))
+
+
+def _points(axis):
+    """Label -> (x, y) of every error-bar container of a panel."""
+    return {
+        container.get_label(): (
+            container.lines[0].get_xdata()[0],
+            container.lines[0].get_ydata()[0],
+        )
+        for container in axis.containers
+    }
+
+
+def test_trade_off_has_every_method_at_its_price(summary):
+    figure = plots.trade_off(summary, "toy")
+    assert len(figure.axes) == len(plots.TRADE_OFFS)
+    for axis, key in zip(figure.axes, plots.TRADE_OFFS, strict=True):
+        expected = {
+            row["method"]: (row[key], 100 * row["accuracy"]) for _, row in summary.iterrows()
+        }
+        assert _points(axis) == expected
+        low, high = axis.get_xlim()
+        assert all(low <= x <= high for x, _ in expected.values())
+
+
+def test_prices_far_apart_are_on_a_logarithmic_axis(summary):
+    far = summary.assign(macs=[1e5, 1e6, 1e8])
+    scales = [axis.get_xscale() for axis in plots.trade_off(far, "toy").axes]
+    assert scales[plots.TRADE_OFFS.index("macs")] == "log"
+    assert scales[plots.TRADE_OFFS.index("parameters")] == "linear"
+
+
+def test_a_single_run_is_drawn_without_error_bars(make_record):
+    platform = derive.Platform(load_board("zcu102"))
+    summary = tables.summarise(derive.runs_frame([make_record()], platform))
+    assert math.isnan(summary["accuracy_interval"][0])
+    (container,) = plots.trade_off(summary, "toy").axes[0].containers
+    assert not container.has_xerr
+    assert not container.has_yerr
+
+
+def test_lines_over_experiences(some_records, make_record):
+    nothing = [None] * 3
+    joint = make_record("joint", accuracy=[nothing, nothing, [0.9, 0.8, 0.7]])
+    figure = plots.over_experiences(derive.tasks_frame([*some_records, joint]), "toy")
+    lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
+    assert lines["cgap"] == pytest.approx([91.0, 91.0, 91.0])
+    # fixed: each older task loses ten points a step; the mean over the tasks seen is shown
+    assert lines["fixed"] == pytest.approx([81.0, 71.0, 61.0])
+    assert lines["joint"] == pytest.approx([80.0])
+
+
+def test_nothing_to_draw_over_one_experience(make_record):
+    record = make_record(final=(0.9,))
+    assert plots.over_experiences(derive.tasks_frame([record]), "toy") is None
+
+
+def test_grid_of_final_accuracies(some_records):
+    axis = plots.per_task(derive.tasks_frame(some_records), "toy").axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["cgap", "ewc", "fixed"]
+    assert [text.get_text() for text in axis.texts[:3]] == ["91.0"] * 3
+
+
+def test_files_are_readable_and_reproducible(summary, tmp_path):
+    once = plots.save(plots.trade_off(summary, "toy"), tmp_path / "a.svg")
+    again = plots.save(plots.trade_off(summary, "toy"), tmp_path / "b.svg")
+    assert [path.suffix for path in once] == [".svg", ".png"]
+    assert once[0].read_bytes() == again[0].read_bytes()
+    assert ElementTree.parse(once[0]).getroot().tag.endswith("svg")
+    assert once[1].read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,152 @@
+"""The report says what the records say, and notices when a page does not."""
+
+import io
+import re
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from cgap_bench import report
+from cgap_bench.errors import UsageError
+from cgap_bench.record import write_record
+
+BOARD = "zcu102"
+PAGE = """# Title
+
+By hand. CGaP reaches <!-- generated: value toy-standard cgap accuracy -->0<!-- end --> % at
+<!-- generated: share toy-standard cgap fixed macs --><!-- end --> of the MACs.
+
+<!-- generated: table toy-standard --><!-- end -->
+
+<!-- generated: figure toy-standard trade-off --><!-- end -->
+Made by <!-- generated: command toy-standard --><!-- end -->
+"""
+
+
+@pytest.fixture
+def out(tmp_path, some_records):
+    folder = tmp_path / "results"
+    for record in some_records:
+        write_record(record, folder)
+    return folder
+
+
+def test_everything_is_rebuilt_from_the_records_alone(out):
+    written = report.rebuild(BOARD, out)
+    names = {path.relative_to(out).as_posix() for path in written}
+    assert names == {
+        "tables/toy-standard.md",
+        "tables/toy-standard.csv",
+        "tables/toy-standard-runs.csv",
+        "tables/toy-standard.tex",
+        *(
+            f"figures/toy-standard-{kind}.{suffix}"
+            for kind in ("trade-off", "experiences", "tasks")
+            for suffix in ("svg", "png")
+        ),
+        "report.html",
+    }
+    summary = pd.read_csv(out / "tables/toy-standard.csv").set_index("method")
+    assert summary.loc["cgap", "accuracy"] == pytest.approx(0.91)
+    assert summary.loc["cgap", "macs"] == 596 * 2
+    assert len(pd.read_csv(out / "tables/toy-standard-runs.csv")) == 9
+
+
+def test_table_page_gives_the_command_and_the_meaning(out):
+    report.rebuild(BOARD, out)
+    page = (out / "tables/toy-standard.md").read_text()
+    assert "cgap-cl run toy --preset standard --methods cgap,ewc,fixed --seeds 0-2" in page
+    assert "everything stored for all tasks together, heads included" in page
+    assert "runs per method: 3. ± is the half-width of the 95 % t interval" in page
+    assert re.search(r"\| fixed +\| +3 \| +\+30\.00 ± 0\.00 \|", page)
+
+
+def test_html_is_self_contained(out):
+    report.rebuild(BOARD, out)
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/svg+xml;base64,") == 3
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page)
+    assert "<td>91.00 ± 2.48</td>" in page  # t_{.975,2} * 0.01 / sqrt(3) = 0.0248
+
+
+def test_rebuilding_twice_changes_nothing(out):
+    once = {path: path.read_bytes() for path in report.rebuild(BOARD, out)}
+    assert {path: path.read_bytes() for path in report.rebuild(BOARD, out)} == once
+
+
+def test_page_is_filled_between_its_markers_only(out):
+    page = out.parent / "README.md"
+    page.write_text(PAGE)
+    assert page in report.rebuild(BOARD, out)
+    text = page.read_text()
+    assert "accuracy -->91.00 ± 2.48<!-- end --> %" in text
+    assert "macs -->25 %<!-- end --> of the MACs" in text
+    assert "](results/figures/toy-standard-trade-off.svg)" in text
+    assert re.search(r"\| cgap +\| 91\.00 ± 2\.48 \|", text)
+    assert text.startswith("# Title\n\nBy hand. CGaP reaches ")
+
+
+def test_check_notices_a_page_that_says_something_else(out):
+    page = out.parent / "README.md"
+    page.write_text(PAGE)
+    report.rebuild(BOARD, out)
+    assert report.stale(BOARD, out) == []
+    page.write_text(page.read_text().replace("91.00 ± 2.48<!--", "93.00 ± 2.48<!--"))
+    assert report.stale(BOARD, out) == [page]
+    table = out / "tables/toy-standard.csv"
+    table.unlink()
+    assert report.stale(BOARD, out) == [page, table]
+
+
+def test_check_notices_a_new_run(out, make_record):
+    report.rebuild(BOARD, out)
+    write_record(make_record("cgap", seed=3, final=(0.5, 0.5, 0.5)), out)
+    assert out / "tables/toy-standard.md" in report.stale(BOARD, out)
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ("<!-- generated: tabel toy-standard --><!-- end -->", "'tabel'.*did you mean 'table'"),
+        ("<!-- generated: table toy-standart --><!-- end -->", "did you mean 'toy-standard'"),
+        ("<!-- generated: value toy-standard cgap --><!-- end -->", "takes 3 words, not 2"),
+        (
+            "<!-- generated: value toy-standard cgap acuracy --><!-- end -->",
+            "mean 'accuracy'",
+        ),
+        (
+            "<!-- generated: value toy-standard cgab accuracy --><!-- end -->",
+            "did you mean 'cgap'",
+        ),
+        ("<!-- generated: figure toy-standard trade --><!-- end -->", "mean 'trade-off'"),
+        ("<!-- generated: table toy-standard -->", "has no '<!-- end -->'"),
+    ],
+)
+def test_bad_markers_are_named_and_nothing_is_written(out, marker, message):
+    page = out.parent / "README.md"
+    page.write_text(marker)
+    with pytest.raises(UsageError, match=message):
+        report.rebuild(BOARD, out)
+    assert page.read_text() == marker
+    assert not (out / "tables").exists()
+
+
+def test_no_records_is_a_clear_error(tmp_path):
+    with pytest.raises(UsageError, match="no records under .*runs; make some with"):
+        report.rebuild(BOARD, tmp_path)
+
+
+@pytest.mark.parametrize("width", [76, 160])
+def test_end_of_a_run_prints_the_table_and_where_the_rest_is(some_records, out, width):
+    console = Console(file=io.StringIO(), width=width)
+    report.show(some_records[:3], BOARD, out, console)
+    printed = console.file.getvalue()
+    assert "91.00" in printed
+    assert "…" not in printed  # nothing cut off
+    assert "fixed" not in printed  # the table is of the runs given ...
+    assert "fixed" in (out / "tables/toy-standard.md").read_text()  # ... files are of all
+    for path in ("tables/toy-standard.md", "figures/toy-standard-trade-off.svg", "report.html"):
+        assert str(out / path) in printed
+        assert (out / path).is_file()
+    assert ("91.00 ± 2.48" in printed) == (width == 160)

@@ -1,0 +1,161 @@
+"""Derived numbers and their renderings, against values computed by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from cgap_bench import derive, stats, tables
+from cgap_hw import LayerShape, load_board, network_cost
+
+
+@pytest.fixture
+def platform():
+    return derive.Platform(load_board("zcu102"))
+
+
+def test_one_run_in_numbers(make_record, platform):
+    record = make_record(final=(0.9, 0.8, 0.7), drop=0.1, widths=[1, 2, 3])
+    row = derive.runs_frame([record], platform).iloc[0]
+    # conv: 8 * 8 * 9 * width, head: 10 * width * 2
+    assert row["macs"] == pytest.approx(596 * (1 + 2 + 3) / 3)
+    assert row["macs_max"] == 596 * 3
+    assert row["parameters"] == 3000
+    assert row["accuracy"] == pytest.approx(0.8)
+    assert row["forgetting"] == pytest.approx((0.2 + 0.1) / 2)
+    assert row["learning_accuracy"] == pytest.approx((1.1 + 0.9 + 0.7) / 3)
+    costs = [
+        network_cost([LayerShape.model_validate(one) for one in layers], platform.board, bits=8)
+        for layers in record.networks.values()
+    ]
+    assert row["latency_ms"] == pytest.approx(sum(cost.latency_ms for cost in costs) / 3)
+    assert row["latency_max_ms"] == pytest.approx(costs[2].latency_ms)
+    assert row["energy_mj"] == pytest.approx(sum(cost.energy_mj.mid for cost in costs) / 3)
+
+
+def test_summary_is_mean_and_interval_over_seeds(some_records, platform):
+    summary = tables.summarise(derive.runs_frame(some_records, platform))
+    assert list(summary["method"]) == ["cgap", "ewc", "fixed"]
+    assert list(summary["n_seeds"]) == [3, 3, 3]
+    expected = stats.estimate([0.9, 0.91, 0.92])
+    assert summary["accuracy"][0] == pytest.approx(expected.mean)
+    assert summary["accuracy_interval"][0] == pytest.approx(expected.half_width)
+    assert summary["forgetting"][0] == 0.0
+    assert summary["forgetting"][2] == pytest.approx((0.2 + 0.1) / 2)
+
+
+def test_only_what_differs_tells_rows_apart(make_record):
+    plain = make_record("cgap"), make_record("cgap", seed=1)
+    strong = make_record("ewc", method_settings={"strength": 10.0})
+    weak = make_record("ewc", method_settings={"strength": 0.1})
+    sized = make_record("narrow", depends_on=plain[0].run_id)
+    names = derive.labels([*plain, strong, weak, sized])
+    assert names[plain[0].run_id] == names[plain[1].run_id] == "cgap"
+    assert names[strong.run_id] == "ewc (strength=10.0)"
+    assert names[weak.run_id] == "ewc (strength=0.1)"
+    assert names[sized.run_id] == "narrow"
+
+
+def test_runs_sized_by_different_runs_are_not_mixed(make_record):
+    first = make_record("cgap", method_settings={"tau": 0.5})
+    second = make_record("cgap", method_settings={"tau": 0.25})
+    sized = [make_record("narrow", depends_on=one.run_id) for one in (first, second)]
+    names = derive.labels([first, second, *sized])
+    assert names[sized[0].run_id] == "narrow (tau=0.5)"
+    assert names[sized[1].run_id] == "narrow (tau=0.25)"
+
+
+def test_a_method_seen_only_at_the_end_has_no_forgetting(make_record, platform):
+    nothing = [None] * 3
+    record = make_record("joint", accuracy=[nothing, nothing, [0.9, 0.8, 0.7]])
+    summary = tables.summarise(derive.runs_frame([record], platform))
+    title, cells = tables.column_cells(summary, tables.COLUMNS[1])
+    assert (title, cells) == ("forgetting [points]", ["-"])
+
+
+def _summary(**columns):
+    n = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"method": [f"m{i}" for i in range(n)], "n_seeds": 3})
+    for key, values in columns.items():
+        frame[key] = [mean for mean, _ in values]
+        frame[f"{key}_interval"] = [half for _, half in values]
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "title", "cells"),
+    [
+        (
+            "accuracy",
+            [(0.98765, 0.00432), (0.5, math.nan)],
+            "accuracy [%]",
+            ["98.77 ± 0.43", "50.00"],
+        ),
+        ("forgetting", [(-1e-9, 0.0)], "forgetting [points]", ["0.00 ± 0.00"]),
+        (
+            "macs",
+            [(22.8e6, 0.1e6), (1.234e6, math.nan)],
+            "MACs [M]",
+            ["22.80 ± 0.10", "1.23"],
+        ),
+        ("parameters", [(6_534_000, 0.0)], "parameters [M]", ["6.53 ± 0.00"]),
+        ("parameters", [(900, 12.0)], "parameters", ["900 ± 12"]),
+        (
+            "latency_ms",
+            [(0.0123, 0.0004), (1.5, 0.1)],
+            "latency [ms]",
+            ["0.0123 ± 0.0004", "1.5000 ± 0.1000"],
+        ),
+    ],
+)
+def test_formatting(key, values, title, cells):
+    column = next(one for one in tables.COLUMNS if one.key == key)
+    assert tables.column_cells(_summary(**{key: values}), column) == (title, cells)
+
+
+def test_markdown_is_one_aligned_row_a_method():
+    table = tables.Table(("method", "MACs [M]"), (("cgap", "1.2"), ("fixed-equal", "10.0")))
+    assert table.markdown().splitlines() == [
+        "| method      | MACs [M] |",
+        "| ----------- | -------: |",
+        "| cgap        |      1.2 |",
+        "| fixed-equal |     10.0 |",
+    ]
+
+
+def test_latex_escapes_what_latex_reads():
+    table = tables.Table(("method", "accuracy [%]"), (("ewc (a_b=1)", "98.0 ± 0.1"),))
+    assert table.latex().splitlines() == [
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"method & accuracy [\%] \\",
+        r"\midrule",
+        r"ewc (a\_b=1) & 98.0 $\pm$ 0.1 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_differences_are_paired_by_seed(some_records, make_record, platform):
+    alone = make_record("once", seed=2)
+    table = tables.differences(derive.runs_frame([*some_records, alone], platform))
+    assert table.header[0] == "cgap against"
+    # the seeds shift both methods alike, so the paired difference has no spread
+    assert table.rows[0][:3] == ("ewc", "3", "+5.00 ± 0.00")
+    assert table.rows[1][:3] == ("fixed", "3", "+30.00 ± 0.00")
+    assert [row[3] for row in table.rows] == ["< 0.001", "< 0.001"]
+
+
+def test_no_differences_without_pairs(make_record, platform):
+    runs = derive.runs_frame([make_record("cgap"), make_record("ewc")], platform)
+    assert tables.differences(runs) is None
+    assert tables.differences(derive.runs_frame([make_record("ewc")], platform)) is None
+
+
+def test_every_column_is_derived(make_record, platform):
+    summary = tables.summarise(derive.runs_frame([make_record()], platform))
+    assert {column.key for column in tables.COLUMNS} <= set(summary)
+    header = tables.comparison(summary).header
+    assert [title.partition(" [")[0] for title in header[1:]] == [
+        column.title for column in tables.COLUMNS
+    ]
