@@ -1,0 +1,296 @@
+"""Which tensor axes share a unit: the layout of a network, read off Torch-Pruning's dependency graph.
+
+Every axis that grows or shrinks is described as a sequence of :class:`Segment`. A segment is a run of
+all units of one group, each unit filling ``repeat`` neighbouring positions (1 after a convolution, 16 after
+flattening 4x4 maps). The description holds at any width, so the graph is traced once, on the reference network.
+"""
+
+from __future__ import annotations
+
+import copy
+import enum
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch_pruning
+from torch import Tensor, nn
+
+from cgap_cl.errors import UnsupportedNetworkError, unknown
+
+
+class Kind(enum.Enum):
+    """How a layer treats its units."""
+
+    CONV = "conv"  # every output unit reads every input unit
+    LINEAR = "linear"
+    DEPTHWISE = "depthwise"  # per-channel convolution: output units are the input units
+    NORM = "norm"  # batch normalisation: per channel as well
+
+
+DENSE_KINDS = (Kind.CONV, Kind.LINEAR)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+MIXING = (
+    nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, nn.MultiheadAttention, nn.Softmax,
+    nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU, nn.ChannelShuffle, nn.PixelShuffle, nn.PixelUnshuffle,
+    nn.RNNBase, nn.Embedding,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Segment:
+    """All units of ``group``, each filling ``repeat`` positions; ``group=None``: fixed positions (raw input, classes)."""
+
+    group: str | None
+    repeat: int
+
+    def length(self, widths: Mapping[str, int]) -> int:
+        """Number of positions at the given widths (units per group)."""
+        return self.repeat if self.group is None else self.repeat * widths[self.group]
+
+
+Axis = tuple[Segment, ...]
+
+
+def axis_length(axis: Axis, widths: Mapping[str, int]) -> int:
+    """Number of positions of an axis at the given widths."""
+    return sum(segment.length(widths) for segment in axis)
+
+
+@dataclass(frozen=True)
+class LayerLayout:
+    """One layer: what its input and output axes are made of (equal for per-channel layers)."""
+
+    name: str
+    kind: Kind
+    inputs: Axis
+    outputs: Axis
+
+    @property
+    def dense(self) -> bool:
+        """True where every output reads every input: such layers may have lateral inputs."""
+        return self.kind in DENSE_KINDS
+
+    @property
+    def raw(self) -> bool:
+        """True where the layer reads the network's input, which all blocks share."""
+        return self.dense and any(segment.group is None for segment in self.inputs)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layers in forward order, the reference width of each group, and the head's name."""
+
+    layers: tuple[LayerLayout, ...]
+    widths: Mapping[str, int]
+    head: str
+
+    def __getitem__(self, name: str) -> LayerLayout:
+        return next(layer for layer in self.layers if layer.name == name)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of all groups, in forward order of their first producer."""
+        return tuple(self.widths)
+
+    def producers(self, group: str) -> tuple[LayerLayout, ...]:
+        """Dense layers whose outputs are units of ``group``."""
+        return tuple(
+            layer for layer in self.layers
+            if layer.dense and any(segment.group == group for segment in layer.outputs)
+        )  # fmt: skip
+
+    def scaled(self, ratio: float) -> dict[str, int]:
+        """Uniformly scaled widths: ``max(1, round(ratio * width))`` units per group."""
+        return {group: max(1, round(ratio * width)) for group, width in self.widths.items()}
+
+
+def find_head(module: nn.Module, order: Iterable[str]) -> str:
+    """Name of the last linear layer or 1x1 convolution in forward order.
+
+    Raises:
+        UnsupportedNetworkError: there is none.
+    """
+    modules = dict(module.named_modules())
+    for name in reversed(list(order)):
+        layer = modules[name]
+        if isinstance(layer, nn.Linear):
+            return name
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1:
+            return name
+    raise UnsupportedNetworkError("(network)", "it has no linear layer or 1x1 convolution to be the head")
+
+
+def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> Layout:
+    """Layout of a network.
+
+    Args:
+        module: the reference network; left untouched (a copy is traced).
+        example_input: one batch, ``(N, C, H, W)`` or ``(N, features)``.
+        head: name of the head; by default the last linear layer or 1x1 convolution.
+
+    Raises:
+        UnsupportedNetworkError: a layer mixes channels, is used twice, or is coupled in a way that cannot be described.
+    """
+    probe = copy.deepcopy(module).eval()
+    for parameter in probe.parameters():
+        parameter.requires_grad_(True)
+    order = _forward_order(probe, example_input)
+    _check_modules(probe, order)
+    head = head if head is not None else find_head(probe, order)
+    if head not in order:
+        raise UnsupportedNetworkError(head, unknown("head", head, order))
+    table = _axis_table(probe, example_input, head)
+    layers = tuple(_describe(name, probe.get_submodule(name), table, head) for name in order)
+    used = {s.group for layer in layers for s in (*layer.inputs, *layer.outputs)}
+    widths = {group: width for group, width in table.widths.items() if group in used}
+    return Layout(layers=layers, widths=widths, head=head)
+
+
+def _forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
+    """Names of the conv, linear and norm layers in the order in which they run."""
+    order: list[str] = []
+    handles = []
+    for name, layer in module.named_modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
+            handles.append(layer.register_forward_hook(lambda *_, name=name: order.append(name)))
+    with torch.no_grad():
+        module(example_input)
+    for handle in handles:
+        handle.remove()
+    for name in order:
+        if order.count(name) > 1:
+            raise UnsupportedNetworkError(name, "it runs more than once in a forward pass (shared weights)")
+    return order
+
+
+def _check_modules(module: nn.Module, order: list[str]) -> None:
+    """Refuse what is known to mix channels, and parameters that we would not resize."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, MIXING):
+            raise UnsupportedNetworkError(name, f"{type(layer).__name__} mixes channels")
+        if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
+            _check_layer(name, layer, name in order)
+        elif list(layer.parameters(recurse=False)) and not _is_scalar_prelu(layer):
+            raise UnsupportedNetworkError(
+                name or "(network)", f"{type(layer).__name__} holds parameters of its own; "
+                "only Conv2d, Linear, BatchNorm1d and BatchNorm2d can be resized",
+            )  # fmt: skip
+
+
+def _is_scalar_prelu(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.PReLU) and layer.num_parameters == 1
+
+
+def _check_layer(name: str, layer: nn.Module, runs: bool) -> None:
+    if not runs:
+        raise UnsupportedNetworkError(name, "it takes no part in the forward pass")
+    if isinstance(layer, nn.Conv2d) and layer.groups not in (1, layer.in_channels):
+        raise UnsupportedNetworkError(name, f"a grouped convolution ({layer.groups} groups) that is not depthwise")
+    if isinstance(layer, nn.Conv2d) and layer.groups > 1 and layer.out_channels != layer.in_channels:
+        raise UnsupportedNetworkError(name, "a depthwise convolution with a channel multiplier")
+
+
+@dataclass
+class _Table:
+    """Owner of every position: (layer, side) -> position -> (group, unit)."""
+
+    owners: dict[tuple[str, str], dict[int, tuple[str, int]]]
+    widths: dict[str, int]
+
+
+def _axis_table(module: nn.Module, example_input: Tensor, head: str) -> _Table:
+    """Ask the dependency graph which positions belong to which unit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = torch_pruning.DependencyGraph().build_dependency(module, example_input)
+        groups = list(graph.get_all_groups(root_module_types=(nn.Conv2d, nn.Linear)))
+    names = {layer: name for name, layer in module.named_modules()}
+    table = _Table(owners={}, widths={})
+    found = [_members(graph, group, names) for group in groups]
+    for members in found:
+        producers = [name for name, side, _ in members if side == "out" and _is_producer(module, name)]
+        if not producers or head in producers:
+            continue
+        group_name = min(producers, key=list(names.values()).index)
+        table.widths[group_name] = len(members[0][2])
+        for name, side, pairs in members:
+            owners = table.owners.setdefault((name, side), {})
+            owners.update({position: (group_name, unit) for position, unit in pairs})
+    order = {name: index for index, name in enumerate(names.values())}
+    table.widths = dict(sorted(table.widths.items(), key=lambda item: order[item[0]]))
+    return table
+
+
+def _is_producer(module: nn.Module, name: str) -> bool:
+    layer = module.get_submodule(name)
+    return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
+
+
+def _members(graph: object, group: object, names: dict[nn.Module, str]) -> list[tuple[str, str, list[tuple[int, int]]]]:
+    """(layer, side, [(position, unit)]) of every module of one Torch-Pruning group."""
+    members = []
+    for item in group:  # type: ignore[attr-defined]
+        layer = item.dep.target.module
+        if not isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
+            continue
+        out = graph.is_out_channel_pruning_fn(item.dep.handler)  # type: ignore[attr-defined]
+        per_channel = isinstance(layer, NORMS) or (isinstance(layer, nn.Conv2d) and layer.groups > 1)
+        side = "in" if per_channel or not out else "out"
+        members.append((names[layer], side, list(zip(item.idxs, item.root_idxs, strict=True))))
+    return members
+
+
+def _describe(name: str, layer: nn.Module, table: _Table, head: str) -> LayerLayout:
+    """Layout of one layer from the table of owners."""
+    kind = _kind(layer)
+    n_in = int(layer.num_features if kind is Kind.NORM else getattr(layer, "in_features", 0) or layer.in_channels)
+    inputs = _segments(name, table, "in", n_in)
+    if kind not in DENSE_KINDS:
+        if any(segment.group is None for segment in inputs):
+            raise UnsupportedNetworkError(name, "a per-channel layer on the network's raw input")
+        return LayerLayout(name, kind, inputs, inputs)
+    n_out = int(getattr(layer, "out_features", 0) or layer.out_channels)
+    outputs: Axis = (Segment(None, n_out),) if name == head else _segments(name, table, "out", n_out)
+    if name != head and any(segment.group is None for segment in outputs):
+        raise UnsupportedNetworkError(name, "its outputs are coupled to positions that no layer produces")
+    if any(s.group is None for s in inputs) and any(s.group is not None for s in inputs):
+        raise UnsupportedNetworkError(name, "it reads the network's raw input and other layers at once")
+    return LayerLayout(name, kind, inputs, outputs)
+
+
+def _kind(layer: nn.Module) -> Kind:
+    if isinstance(layer, nn.Linear):
+        return Kind.LINEAR
+    if isinstance(layer, nn.Conv2d):
+        return Kind.CONV if layer.groups == 1 else Kind.DEPTHWISE
+    return Kind.NORM
+
+
+def _segments(name: str, table: _Table, side: str, length: int) -> Axis:
+    """Compress an axis into segments.
+
+    Raises:
+        UnsupportedNetworkError: the units of a group are not laid out as one ascending run.
+    """
+    owners = table.owners.get((name, side), {})
+    segments: list[Segment] = []
+    position = 0
+    while position < length:
+        if position not in owners:
+            stop = next((p for p in range(position, length) if p in owners), length)
+            segments.append(Segment(None, stop - position))
+            position = stop
+            continue
+        group = owners[position][0]
+        width = table.widths[group]
+        repeat = 1
+        while owners.get(position + repeat) == (group, 0):
+            repeat += 1
+        run = [owners.get(position + i) for i in range(width * repeat)]
+        if run != [(group, unit) for unit in range(width) for _ in range(repeat)]:
+            raise UnsupportedNetworkError(name, f"its {side}put positions do not follow the units of '{group}' in order")
+        segments.append(Segment(group, repeat))
+        position += width * repeat
+    return tuple(segments)

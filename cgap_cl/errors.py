@@ -1,0 +1,23 @@
+"""Errors that name the bad value and the good ones."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnsupportedNetworkError(ValueError):
+    """The network holds a layer that cannot grow; names the layer and the reason."""
+
+    def __init__(self, layer: str, reason: str) -> None:
+        super().__init__(f"layer '{layer}' cannot grow or shrink: {reason}")
+        self.layer = layer
+        self.reason = reason
+
+
+def unknown(kind: str, name: object, known: Iterable[object]) -> str:
+    """Message for an unknown name: the nearest match first, then everything there is."""
+    names = [str(item) for item in known]
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"unknown {kind} '{name}': {hint}known: {', '.join(names) or 'none'}"

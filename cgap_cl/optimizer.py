@@ -1,0 +1,90 @@
+"""Carry optimizer state through an IndexMap; the only writer of it.
+
+Survivors keep their moments bit for bit. Newborns have first moments zero (they have no past step) and their parent's second
+moments (so that adaptive rates do not start from nothing). Parameters that are gone leave; learning rates stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from cgap_cl.plan import IndexMap
+
+# torch.optim state that measures squared gradients: inherited from the parent, as a newborn's gradients are like its parent's
+SECOND_MOMENTS = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "acc_delta", "sum", "exp_inf", "ax", "prev")
+REFUSED = ("LBFGS", "Adafactor", "SparseAdam", "Muon")
+
+
+def check_supported(optimizer: torch.optim.Optimizer) -> None:
+    """Raise TypeError for optimizers whose state does not have the shape of the parameters."""
+    for kind in type(optimizer).__mro__:
+        if kind.__name__ in REFUSED and kind.__module__.startswith("torch.optim"):
+            raise TypeError(
+                f"optimizer {kind.__name__} cannot follow a growing network: its state is not shaped like the "
+                "parameters; use SGD, Adam, AdamW or another element-wise optimizer of torch.optim"
+            )
+
+
+def carry(optimizer: torch.optim.Optimizer, index_map: IndexMap, live: Iterable[nn.Parameter]) -> None:
+    """Swap changed parameters, bring their state along and let dead parameters go.
+
+    Args:
+        optimizer: any torch.optim optimizer with parameter-shaped state.
+        index_map: what a plan did.
+        live: every parameter of the network as it is now.
+
+    Raises:
+        TypeError: a state tensor is not shaped like its parameter.
+    """
+    swapped: dict[nn.Parameter, nn.Parameter] = {}
+    for change in index_map.tensors:
+        old = change.old
+        if not isinstance(old, nn.Parameter) or not isinstance(change.new, nn.Parameter):
+            continue
+        swapped[old] = change.new
+        state = optimizer.state.pop(old, None)
+        if state is not None:
+            optimizer.state[change.new] = {key: _carried(optimizer, key, value, change.carry, old) for key, value in state.items()}
+    alive = set(live)
+    for group in optimizer.param_groups:
+        group["params"] = [q for p in group["params"] if (q := _follow(p, swapped)) in alive]
+    for parameter in [p for p in optimizer.state if p not in alive]:
+        del optimizer.state[parameter]
+
+
+def _follow(parameter: nn.Parameter, swapped: Mapping[nn.Parameter, nn.Parameter]) -> nn.Parameter:
+    """A tensor may change several times in one plan (rows, then lateral inputs)."""
+    while parameter in swapped:
+        parameter = swapped[parameter]
+    return parameter
+
+
+def _carried(optimizer: torch.optim.Optimizer, key: str, value: object, carry_one: object, old: Tensor) -> object:
+    if not isinstance(value, Tensor) or value.dim() == 0:
+        return value
+    if value.shape != old.shape:
+        raise TypeError(
+            f"optimizer {type(optimizer).__name__}: state '{key}' has shape {tuple(value.shape)}, its parameter "
+            f"{tuple(old.shape)}; only parameter-shaped state can follow a growing network"
+        )
+    return carry_one(value, None if key in SECOND_MOMENTS else 0.0)  # type: ignore[operator]
+
+
+def adopt(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+    """Make the optimizer hold exactly these parameters, each once; newcomers join the last group.
+
+    Args:
+        optimizer: whatever it held before; state of parameters that stay is untouched.
+        parameters: every live parameter.
+    """
+    live = list(dict.fromkeys(parameters))
+    wanted, held = set(live), set()
+    for group in optimizer.param_groups:
+        kept = [p for p in group["params"] if p in wanted and p not in held and not held.add(p)]  # type: ignore[func-returns-value]
+        group["params"] = kept
+    optimizer.param_groups[-1]["params"] += [p for p in live if p not in held]
+    for parameter in [p for p in optimizer.state if p not in wanted]:
+        del optimizer.state[parameter]

@@ -1,0 +1,156 @@
+"""Growth and pruning policies: scores and a budget in, a Plan out. Pure."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cgap_cl.plan import Plan
+
+Price = Callable[[Mapping[str, int]], float]  # units per group of the column -> cost of one inference
+
+
+class Where(enum.Enum):
+    """How newborns, or cuts, are spread over the layers."""
+
+    UNIFORM = "uniform"  # the same share of every group
+    SALIENCY = "saliency"  # the best (worst) units of all groups together
+    PRICED = "priced"  # the same, saliency divided by what one unit of that group costs
+    RANDOM = "random"  # units drawn at random from all groups
+
+
+def unit_prices(price: Price, widths: Mapping[str, int]) -> dict[str, float]:
+    """What one more unit of each group costs at the present widths (at least a tiny positive number)."""
+    base = price(widths)
+    return {g: max(price({**widths, g: n + 1}) - base, 1e-9) for g, n in widths.items()}
+
+
+def rank(
+    scores: Mapping[str, Tensor], where: Where, prices: Mapping[str, float], generator: torch.Generator
+) -> list[tuple[float, str, int]]:
+    """All units as (value, group, unit), best first; ties in order of group and unit.
+
+    Under ``UNIFORM`` the value is the unit's rank within its own group, as a share of the group.
+    """
+    rows: list[tuple[float, str, int]] = []
+    for group, values in scores.items():
+        if where is Where.UNIFORM:
+            order = values.argsort(stable=True).argsort(stable=True)
+            ranked = ((order + 1) / len(values)).tolist()
+        elif where is Where.RANDOM:
+            ranked = torch.rand(len(values), generator=generator).tolist()
+        else:
+            scale = prices[group] if where is Where.PRICED else 1.0
+            ranked = (values.double() / scale).tolist()
+        rows += [(value, group, unit) for unit, value in enumerate(ranked)]
+    return sorted(rows, key=lambda row: -row[0])
+
+
+@dataclass(frozen=True)
+class GrowthPolicy:
+    """Which parents split at one growth event.
+
+    Attributes:
+        beta: at most this share of a group splits in one event.
+        where: how newborns are spread over the layers.
+        capacity: a group never exceeds this share of the reference width.
+    """
+
+    beta: float = 0.6
+    where: Where = Where.PRICED
+    capacity: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_share("beta", self.beta)
+        if self.capacity <= 0:
+            raise ValueError(f"capacity must be positive, not {self.capacity}")
+
+    def plan(
+        self, scores: Mapping[str, Tensor], reference: Mapping[str, int], price: Price, limit: float,
+        generator: torch.Generator,
+    ) -> Plan:  # fmt: skip
+        """Choose parents, best first, until the price would pass the limit.
+
+        Args:
+            scores: saliency, ``(units,)`` per group; its lengths are the present widths.
+            reference: widths of the reference network.
+            price: cost of one inference at given widths.
+            limit: the cost that must not be passed at this event.
+            generator: on the CPU, for ``Where.RANDOM``.
+        """
+        widths = {group: len(values) for group, values in scores.items()}
+        room = {g: min(math.ceil(self.beta * n), round(self.capacity * reference[g]) - n) for g, n in widths.items()}
+        parents: dict[str, list[int]] = {}
+        full: set[str] = set()
+        for _, group, unit in rank(scores, self.where, unit_prices(price, widths), generator):
+            if group in full or room[group] <= 0:
+                continue
+            grown = {**widths, group: widths[group] + 1}
+            if price(grown) > limit:
+                full.add(group)
+                continue
+            widths = grown
+            room[group] -= 1
+            parents.setdefault(group, []).append(unit)
+        return Plan(grow=parents)
+
+
+@dataclass(frozen=True)
+class PruningPolicy:
+    """Which units go at one pruning step.
+
+    Attributes:
+        where: how cuts are spread over the layers.
+        floor: no group falls below this share of its width at peak capacity.
+    """
+
+    where: Where = Where.PRICED
+    floor: float = 0.25
+
+    def __post_init__(self) -> None:
+        check_share("floor", self.floor)
+
+    def plan(
+        self, scores: Mapping[str, Tensor], peak: Mapping[str, int], price: Price, target: float,
+        generator: torch.Generator,
+    ) -> Plan:  # fmt: skip
+        """Remove units, least valuable first, until the price is at most the target or every group is at its floor.
+
+        Args:
+            scores: saliency, ``(units,)`` per group.
+            peak: widths at peak capacity.
+            price: cost of one inference at given widths.
+            target: the cost to reach.
+            generator: on the CPU, for ``Where.RANDOM``.
+        """
+        widths = {group: len(values) for group, values in scores.items()}
+        least = {group: max(1, math.ceil(self.floor * peak[group])) for group in widths}
+        gone: dict[str, list[int]] = {}
+        for _, group, unit in reversed(rank(scores, self.where, unit_prices(price, widths), generator)):
+            if price(widths) <= target:
+                break
+            if widths[group] > least[group]:
+                widths[group] -= 1
+                gone.setdefault(group, []).append(unit)
+        return Plan(prune=gone)
+
+
+def prune_laterals(scores: Mapping[tuple[str, int], Tensor], keep_ratio: float, initial: Mapping[tuple[str, int], int]) -> Plan:
+    """Keep the best ``keep_ratio`` of the inputs that each lateral began with."""
+    gone: dict[tuple[str, int], list[int]] = {}
+    for key, values in scores.items():
+        n_keep = math.ceil(keep_ratio * initial[key])
+        if len(values) > n_keep:
+            gone[key] = values.argsort(stable=True)[: len(values) - n_keep].tolist()
+    return Plan(laterals=gone)
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise ValueError unless ``0 <= value <= 1``."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must lie in [0, 1], not {value}")
