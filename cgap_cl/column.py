@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from cgap_cl.coupling import NORMS, Kind, LayerLayout, Layout, axis_length
 
-Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what that block feeds to the layer
+Taps = dict[
+    int, dict[str, Tensor]
+]  # block index -> layer name -> what that block feeds to the layer
 
 
 class Lateral(nn.Module):
@@ -57,7 +59,9 @@ class PlasticLayer(nn.Module):
         y: Tensor = self.own(x)
         if self.taps is None:
             if len(self.laterals):
-                raise RuntimeError(f"layer '{self.name}' reads older blocks: run it through Block.run")
+                raise RuntimeError(
+                    f"layer '{self.name}' reads older blocks: run it through Block.run"
+                )
             return y
         self.taps.setdefault(self.block, {})[self.name] = x
         for source, lateral in self.laterals.items():
@@ -82,7 +86,9 @@ class Block(nn.Module):
         body: the narrowed network.
     """
 
-    def __init__(self, index: int, label: int, layout: Layout, widths: Mapping[str, int], body: nn.Module) -> None:
+    def __init__(
+        self, index: int, label: int, layout: Layout, widths: Mapping[str, int], body: nn.Module
+    ) -> None:
         super().__init__()
         self.index = index
         self.label = label
@@ -125,7 +131,11 @@ class Block(nn.Module):
 
 
 def sprout(
-    reference: nn.Module, layout: Layout, widths: Mapping[str, int], n_classes: int, like: Tensor
+    reference: nn.Module,
+    layout: Layout,
+    widths: Mapping[str, int],
+    n_classes: int,
+    like: Tensor,
 ) -> nn.Module:
     """A fresh body of the given widths, values drawn by each layer's ``reset_parameters``.
 
@@ -140,21 +150,29 @@ def sprout(
     for layer in layout.layers:
         module = body.get_submodule(layer.name)
         n_in, n_out = axis_length(layer.inputs, widths), axis_length(layer.outputs, widths)
-        fresh = _resized(layer, module, n_in, n_classes if layer.name == layout.head else n_out, like)
+        fresh = _resized(
+            layer, module, n_in, n_classes if layer.name == layout.head else n_out, like
+        )
         replace(body, layer.name, PlasticLayer(layer.name, fresh) if layer.dense else fresh)  # type: ignore[arg-type]
     return body
 
 
-def _resized(layer: LayerLayout, module: nn.Module, n_in: int, n_out: int, like: Tensor) -> nn.Module:
+def _resized(
+    layer: LayerLayout, module: nn.Module, n_in: int, n_out: int, like: Tensor
+) -> nn.Module:
     """A new module like ``module`` with other channel counts."""
     if isinstance(module, nn.Linear):
         return nn.Linear(n_in, n_out, module.bias is not None).to(like)
     if isinstance(module, nn.Conv2d):
-        return conv_like(module, n_in, n_out, n_in if layer.kind is Kind.DEPTHWISE else 1).to(like)
+        return conv_like(module, n_in, n_out, n_in if layer.kind is Kind.DEPTHWISE else 1).to(
+            like
+        )
     return norm_like(module, n_in).to(like)
 
 
-def conv_like(conv: nn.Conv2d, n_in: int, n_out: int, groups: int = 1, bias: bool | None = None) -> nn.Conv2d:
+def conv_like(
+    conv: nn.Conv2d, n_in: int, n_out: int, groups: int = 1, bias: bool | None = None
+) -> nn.Conv2d:
     """A new convolution with the same geometry and other channel counts."""
     return nn.Conv2d(
         n_in, n_out, conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups,  # type: ignore[arg-type]

@@ -31,7 +31,13 @@ class BlockwiseLayer(nn.Module):
 
     order: Tensor | None
 
-    def __init__(self, ops: Sequence[nn.Module], indices: Sequence[Tensor], n_in: int, order: Tensor | None) -> None:
+    def __init__(
+        self,
+        ops: Sequence[nn.Module],
+        indices: Sequence[Tensor],
+        n_in: int,
+        order: Tensor | None,
+    ) -> None:
         super().__init__()
         self.ops = nn.ModuleList(ops)
         self.register_buffer("order", order)
@@ -39,7 +45,9 @@ class BlockwiseLayer(nn.Module):
         self.spans: list[tuple[int, int] | None] = []
         for number, index in enumerate(indices):
             start, length = int(index[0]), len(index)
-            contiguous = bool((index == torch.arange(start, start + length, device=index.device)).all())
+            contiguous = bool(
+                (index == torch.arange(start, start + length, device=index.device)).all()
+            )
             self.spans.append((start, length) if contiguous else None)
             self.register_buffer(f"index{number}", None if contiguous else index)
 
@@ -78,12 +86,17 @@ def closure(blocks: Sequence[Block], layout: Layout, last: int) -> Kept:
         for source, group, units in reads:
             needed.setdefault(source, {}).setdefault(group, set()).update(units)
             stack += [(source, producer.name) for producer in layout.producers(group)]
-    return {b: {g: sorted(units) for g, units in groups.items()} for b, groups in sorted(needed.items())}
+    return {
+        b: {g: sorted(units) for g, units in groups.items()}
+        for b, groups in sorted(needed.items())
+    }
 
 
 def everything(blocks: Sequence[Block]) -> Kept:
     """All units of all blocks."""
-    return {block.index: {g: list(range(n)) for g, n in block.widths.items()} for block in blocks}
+    return {
+        block.index: {g: list(range(n)) for g, n in block.widths.items()} for block in blocks
+    }
 
 
 def owner_table(axis: Axis, widths: Mapping[str, int]) -> list[tuple[int, str, int, int]]:
@@ -144,7 +157,11 @@ class _Composer:
         widths, rows, offset = self.blocks[block].widths, [], 0
         for segment in layer.outputs:
             units = self.kept[block].get(str(segment.group), [])
-            rows += [offset + unit * segment.repeat + r for unit in units for r in range(segment.repeat)]
+            rows += [
+                offset + unit * segment.repeat + r
+                for unit in units
+                for r in range(segment.repeat)
+            ]
             offset += segment.length(widths)
         return torch.tensor(rows, dtype=torch.int64)
 
@@ -189,17 +206,29 @@ class _Composer:
         parts: dict[str, list[Tensor]] = {}
         offsets = dict.fromkeys(self.kept, 0)
         template = self.blocks[next(iter(self.kept))].body.get_submodule(layer.name)
-        names = [n for n in ("weight", "bias", "running_mean", "running_var") if getattr(template, n, None) is not None]
+        names = [
+            n
+            for n in ("weight", "bias", "running_mean", "running_var")
+            if getattr(template, n, None) is not None
+        ]
         for segment in layer.inputs:
             for block in self.kept:
                 module = self.blocks[block].body.get_submodule(layer.name)
                 units = self.kept[block].get(str(segment.group), [])
-                rows = [offsets[block] + u * segment.repeat + r for u in units for r in range(segment.repeat)]
+                rows = [
+                    offsets[block] + u * segment.repeat + r
+                    for u in units
+                    for r in range(segment.repeat)
+                ]
                 offsets[block] += segment.length(self.blocks[block].widths)
                 for name in names:
                     tensor = getattr(module, name).detach()
-                    parts.setdefault(name, []).append(tensor[torch.tensor(rows, dtype=torch.int64, device=tensor.device)])
-        return _per_channel_module(template, {name: torch.cat(tensors) for name, tensors in parts.items()})
+                    parts.setdefault(name, []).append(
+                        tensor[torch.tensor(rows, dtype=torch.int64, device=tensor.device)]
+                    )
+        return _per_channel_module(
+            template, {name: torch.cat(tensors) for name, tensors in parts.items()}
+        )
 
     def build(self, dense: bool) -> nn.Module:
         """The composed module, in eval mode, gradients off."""
@@ -213,7 +242,13 @@ class _Composer:
             n_in = self.length(layer.inputs)
             like = self.blocks[ops[0].block].layer(layer.name).own
             order = self.output_order(layer)
-            replace(body, layer.name, _dense_layer(ops, like, n_in, order) if dense else _blockwise(ops, like, n_in, order))
+            replace(
+                body,
+                layer.name,
+                _dense_layer(ops, like, n_in, order)
+                if dense
+                else _blockwise(ops, like, n_in, order),
+            )
         for parameter in body.parameters():
             parameter.requires_grad_(False)
         return body.eval()
@@ -228,7 +263,11 @@ def _per_channel_module(template: nn.Module, tensors: Mapping[str, Tensor]) -> n
     else:
         module = norm_like(template, n)
     for name, tensor in tensors.items():
-        fresh = nn.Parameter(tensor, requires_grad=False) if isinstance(getattr(module, name), nn.Parameter) else tensor
+        fresh = (
+            nn.Parameter(tensor, requires_grad=False)
+            if isinstance(getattr(module, name), nn.Parameter)
+            else tensor
+        )
         setattr(module, name, fresh)
     return module
 
@@ -247,7 +286,9 @@ def _plain(like: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
     return module
 
 
-def _blockwise(ops: Sequence[_Op], like: nn.Module, n_in: int, order: Tensor | None) -> nn.Module:
+def _blockwise(
+    ops: Sequence[_Op], like: nn.Module, n_in: int, order: Tensor | None
+) -> nn.Module:
     """One operation per block; a plain layer where one block reads everything."""
     modules = [_plain(like, op.weight, op.bias) for op in ops]
     if len(ops) == 1 and len(ops[0].index) == n_in and order is None:
@@ -255,21 +296,29 @@ def _blockwise(ops: Sequence[_Op], like: nn.Module, n_in: int, order: Tensor | N
     return BlockwiseLayer(modules, [op.index for op in ops], n_in, order)
 
 
-def _dense_layer(ops: Sequence[_Op], like: nn.Module, n_in: int, order: Tensor | None) -> nn.Module:
+def _dense_layer(
+    ops: Sequence[_Op], like: nn.Module, n_in: int, order: Tensor | None
+) -> nn.Module:
     """One operation with the zero blocks written out."""
     rows = []
     for op in ops:
         full = op.weight.new_zeros((op.weight.shape[0], n_in, *op.weight.shape[2:]))
         rows.append(full.index_copy(1, op.index, op.weight))
     weight = torch.cat(rows)
-    bias = None if ops[0].bias is None else torch.cat([op.bias for op in ops if op.bias is not None])
+    bias = (
+        None
+        if ops[0].bias is None
+        else torch.cat([op.bias for op in ops if op.bias is not None])
+    )
     if order is not None:
         weight = weight[order]
         bias = None if bias is None else bias[order]
     return _plain(like, weight, bias)
 
 
-def subnetwork(skeleton: nn.Module, layout: Layout, blocks: Sequence[Block], last: int) -> nn.Module:
+def subnetwork(
+    skeleton: nn.Module, layout: Layout, blocks: Sequence[Block], last: int
+) -> nn.Module:
     """Plain module that gives the logits of block ``last``'s head, minimal by backward closure."""
     kept = closure(blocks, layout, last)
     return _Composer(skeleton, layout, blocks, kept, heads=(last,)).build(dense=False)

@@ -119,7 +119,9 @@ def find_head(module: nn.Module, order: Iterable[str]) -> str:
             return name
         if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1:
             return name
-    raise UnsupportedNetworkError("(network)", "it has no linear layer or 1x1 convolution to be the head")
+    raise UnsupportedNetworkError(
+        "(network)", "it has no linear layer or 1x1 convolution to be the head"
+    )
 
 
 def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> Layout:
@@ -154,14 +156,18 @@ def _forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
     handles = []
     for name, layer in module.named_modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
-            handles.append(layer.register_forward_hook(lambda *_, name=name: order.append(name)))
+            handles.append(
+                layer.register_forward_hook(lambda *_, name=name: order.append(name))
+            )
     with torch.no_grad():
         module(example_input)
     for handle in handles:
         handle.remove()
     for name in order:
         if order.count(name) > 1:
-            raise UnsupportedNetworkError(name, "it runs more than once in a forward pass (shared weights)")
+            raise UnsupportedNetworkError(
+                name, "it runs more than once in a forward pass (shared weights)"
+            )
     return order
 
 
@@ -187,8 +193,14 @@ def _check_layer(name: str, layer: nn.Module, runs: bool) -> None:
     if not runs:
         raise UnsupportedNetworkError(name, "it takes no part in the forward pass")
     if isinstance(layer, nn.Conv2d) and layer.groups not in (1, layer.in_channels):
-        raise UnsupportedNetworkError(name, f"a grouped convolution ({layer.groups} groups) that is not depthwise")
-    if isinstance(layer, nn.Conv2d) and layer.groups > 1 and layer.out_channels != layer.in_channels:
+        raise UnsupportedNetworkError(
+            name, f"a grouped convolution ({layer.groups} groups) that is not depthwise"
+        )
+    if (
+        isinstance(layer, nn.Conv2d)
+        and layer.groups > 1
+        and layer.out_channels != layer.in_channels
+    ):
         raise UnsupportedNetworkError(name, "a depthwise convolution with a channel multiplier")
 
 
@@ -210,7 +222,9 @@ def _axis_table(module: nn.Module, example_input: Tensor, head: str) -> _Table:
     table = _Table(owners={}, widths={})
     found = [_members(graph, group, names) for group in groups]
     for members in found:
-        producers = [name for name, side, _ in members if side == "out" and _is_producer(module, name)]
+        producers = [
+            name for name, side, _ in members if side == "out" and _is_producer(module, name)
+        ]
         if not producers or head in producers:
             continue
         group_name = min(producers, key=list(names.values()).index)
@@ -228,7 +242,9 @@ def _is_producer(module: nn.Module, name: str) -> bool:
     return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
 
 
-def _members(graph: object, group: object, names: dict[nn.Module, str]) -> list[tuple[str, str, list[tuple[int, int]]]]:
+def _members(
+    graph: object, group: object, names: dict[nn.Module, str]
+) -> list[tuple[str, str, list[tuple[int, int]]]]:
     """(layer, side, [(position, unit)]) of every module of one Torch-Pruning group."""
     members = []
     for item in group:  # type: ignore[attr-defined]
@@ -236,7 +252,9 @@ def _members(graph: object, group: object, names: dict[nn.Module, str]) -> list[
         if not isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
             continue
         out = graph.is_out_channel_pruning_fn(item.dep.handler)  # type: ignore[attr-defined]
-        per_channel = isinstance(layer, NORMS) or (isinstance(layer, nn.Conv2d) and layer.groups > 1)
+        per_channel = isinstance(layer, NORMS) or (
+            isinstance(layer, nn.Conv2d) and layer.groups > 1
+        )
         side = "in" if per_channel or not out else "out"
         members.append((names[layer], side, list(zip(item.idxs, item.root_idxs, strict=True))))
     return members
@@ -245,18 +263,30 @@ def _members(graph: object, group: object, names: dict[nn.Module, str]) -> list[
 def _describe(name: str, layer: nn.Module, table: _Table, head: str) -> LayerLayout:
     """Layout of one layer from the table of owners."""
     kind = _kind(layer)
-    n_in = int(layer.num_features if kind is Kind.NORM else getattr(layer, "in_features", 0) or layer.in_channels)
+    n_in = int(
+        layer.num_features
+        if kind is Kind.NORM
+        else getattr(layer, "in_features", 0) or layer.in_channels
+    )
     inputs = _segments(name, table, "in", n_in)
     if kind not in DENSE_KINDS:
         if any(segment.group is None for segment in inputs):
-            raise UnsupportedNetworkError(name, "a per-channel layer on the network's raw input")
+            raise UnsupportedNetworkError(
+                name, "a per-channel layer on the network's raw input"
+            )
         return LayerLayout(name, kind, inputs, inputs)
     n_out = int(getattr(layer, "out_features", 0) or layer.out_channels)
-    outputs: Axis = (Segment(None, n_out),) if name == head else _segments(name, table, "out", n_out)
+    outputs: Axis = (
+        (Segment(None, n_out),) if name == head else _segments(name, table, "out", n_out)
+    )
     if name != head and any(segment.group is None for segment in outputs):
-        raise UnsupportedNetworkError(name, "its outputs are coupled to positions that no layer produces")
+        raise UnsupportedNetworkError(
+            name, "its outputs are coupled to positions that no layer produces"
+        )
     if any(s.group is None for s in inputs) and any(s.group is not None for s in inputs):
-        raise UnsupportedNetworkError(name, "it reads the network's raw input and other layers at once")
+        raise UnsupportedNetworkError(
+            name, "it reads the network's raw input and other layers at once"
+        )
     return LayerLayout(name, kind, inputs, outputs)
 
 
@@ -290,7 +320,9 @@ def _segments(name: str, table: _Table, side: str, length: int) -> Axis:
             repeat += 1
         run = [owners.get(position + i) for i in range(width * repeat)]
         if run != [(group, unit) for unit in range(width) for _ in range(repeat)]:
-            raise UnsupportedNetworkError(name, f"its {side}put positions do not follow the units of '{group}' in order")
+            raise UnsupportedNetworkError(
+                name, f"its {side}put positions do not follow the units of '{group}' in order"
+            )
         segments.append(Segment(group, repeat))
         position += width * repeat
     return tuple(segments)

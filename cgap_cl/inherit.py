@@ -25,7 +25,9 @@ def copy_units(column: Block, parent: Block, blocks: Sequence[Block]) -> None:
         ValueError: the widths differ.
     """
     if column.widths != parent.widths:
-        raise ValueError(f"a column inherits at its parent's widths: {column.widths} is not {parent.widths}")
+        raise ValueError(
+            f"a column inherits at its parent's widths: {column.widths} is not {parent.widths}"
+        )
     for layer in column.layout.layers:
         if layer.name == column.layout.head:
             continue

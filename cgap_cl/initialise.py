@@ -60,7 +60,9 @@ class Split:
         if not self.noise:
             return copies
         scale = copies.square().flatten(1).mean(1).sqrt()
-        return copies + self.noise * scale.view(-1, *[1] * (copies.dim() - 1)) * _normal(copies, generator)
+        return copies + self.noise * scale.view(-1, *[1] * (copies.dim() - 1)) * _normal(
+            copies, generator
+        )
 
 
 def net2wider() -> Split:
@@ -94,7 +96,11 @@ class Random:
 
 
 def outgoing(
-    weight: Tensor, multiplicity: Tensor, newborn: Tensor, rule: FanOut, generator: torch.Generator
+    weight: Tensor,
+    multiplicity: Tensor,
+    newborn: Tensor,
+    rule: FanOut,
+    generator: torch.Generator,
 ) -> Tensor:
     """Apply a fan-out rule to the input axis of a consumer.
 

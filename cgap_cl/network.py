@@ -51,7 +51,11 @@ class PlasticNetwork(MultiTaskModule):
     """
 
     def __init__(
-        self, module: nn.Module, example_input: Tensor, head: str | None = None, seed_ratio: float = 0.25
+        self,
+        module: nn.Module,
+        example_input: Tensor,
+        head: str | None = None,
+        seed_ratio: float = 0.25,
     ) -> None:
         super().__init__()
         self.layout: Layout = trace(module, example_input, head)
@@ -66,6 +70,9 @@ class PlasticNetwork(MultiTaskModule):
         head_layer = module.get_submodule(self.layout.head)
         self._n_classes = int(getattr(head_layer, "out_features", 0) or head_layer.out_channels)  # type: ignore[arg-type]
         self._append(None, self.layout.scaled(seed_ratio), self._n_classes)
+        weights = _weight_counts(self.block(0), self.layout, self.layout.widths)
+        self.reference_parameters = sum(weights.values())
+        self.reference_macs = sum(n * self.positions[name] for name, n in weights.items())
 
     # -- structure ---------------------------------------------------------------------------------------------
 
@@ -86,7 +93,9 @@ class PlasticNetwork(MultiTaskModule):
 
     def _append(self, label: int | None, widths: Mapping[str, int], n_classes: int) -> Block:
         body = sprout(self._plain.module, self.layout, widths, n_classes, self._anchor)
-        block = Block(len(self.blocks), -1 if label is None else label, self.layout, widths, body)
+        block = Block(
+            len(self.blocks), -1 if label is None else label, self.layout, widths, body
+        )
         self.blocks.append(block)
         return block
 
@@ -108,14 +117,20 @@ class PlasticNetwork(MultiTaskModule):
         if self.n_merged == 0:
             del self.blocks[:]
         if self.column is not None:
-            raise RuntimeError(f"the column of task {self.column.label} is still learning: merge it first")
+            raise RuntimeError(
+                f"the column of task {self.column.label} is still learning: merge it first"
+            )
         for index in (*birth.trunk, *(() if birth.parent is None else (birth.parent,))):
             if not 0 <= index < self.n_merged:
                 raise ValueError(unknown("block", index, range(self.n_merged)))
         parent = None if birth.parent is None else self.block(birth.parent)
-        widths = dict(birth.widths or (parent.widths if parent else self.layout.scaled(self.seed_ratio)))
+        widths = dict(
+            birth.widths or (parent.widths if parent else self.layout.scaled(self.seed_ratio))
+        )
         older = self.labels.get(label)
-        n_classes = max(n_classes, 0 if older is None else self.block(older).head.own.weight.shape[0])
+        n_classes = max(
+            n_classes, 0 if older is None else self.block(older).head.own.weight.shape[0]
+        )
         column = self._append(label, widths, n_classes)
         self._connect(column, birth)
         if parent is not None:
@@ -158,7 +173,11 @@ class PlasticNetwork(MultiTaskModule):
 
     def stored_parameters(self) -> int:
         """Parameters of every block that some trained task needs, heads included."""
-        needed = {b for last in self.labels.values() for b in compose.closure(self.all_blocks(), self.layout, last)}
+        needed = {
+            b
+            for last in self.labels.values()
+            for b in compose.closure(self.all_blocks(), self.layout, last)
+        }
         needed |= set(self.labels.values())
         return sum(p.numel() for index in needed for p in self.block(index).parameters())
 
@@ -170,18 +189,37 @@ class PlasticNetwork(MultiTaskModule):
         Args:
             widths: units per group of the column, as they would be; the present ones by default.
         """
-        block = self.column or self.block(len(self.blocks) - 1)
-        own = widths if widths is not None else block.widths
-        elders = [b for b in compose.closure(self.all_blocks(), self.layout, block.index) if b != block.index]
-        return self._block_macs(block, own) + sum(self._block_macs(self.block(b), self.block(b).widths) for b in elders)
+        return self.elder_macs() + self.own_macs(widths)
 
-    def _block_macs(self, block: Block, widths: Mapping[str, int]) -> int:
-        return sum(n * self.positions[name] for name, n in _weight_counts(block, self.layout, widths).items())
+    def own_macs(self, widths: Mapping[str, int] | None = None) -> int:
+        """The column's part of :meth:`macs`: its own units, lateral inputs included."""
+        block = self._priced()
+        counts = _weight_counts(block, self.layout, block.widths if widths is None else widths)
+        return sum(n * self.positions[name] for name, n in counts.items())
+
+    def elder_macs(self) -> int:
+        """The older blocks' part of :meth:`macs`: what the column's task needs of them."""
+        last = self._priced().index
+        total = 0
+        for index, units in compose.closure(self.all_blocks(), self.layout, last).items():
+            if index != last:
+                widths = {g: len(units.get(g, ())) for g in self.layout.widths}
+                counts = _weight_counts(self.block(index), self.layout, widths)
+                counts.pop(self.layout.head)
+                total += sum(n * self.positions[name] for name, n in counts.items())
+        return total
+
+    def _priced(self) -> Block:
+        return self.column or self.block(len(self.blocks) - 1)
 
     def parameters_of(self, widths: Mapping[str, int] | None = None) -> int:
         """Weights that the column stores, norms and biases left out; as :meth:`macs`."""
-        block = self.column or self.block(len(self.blocks) - 1)
-        return sum(_weight_counts(block, self.layout, widths if widths is not None else block.widths).values())
+        block = self._priced()
+        return sum(
+            _weight_counts(
+                block, self.layout, widths if widths is not None else block.widths
+            ).values()
+        )
 
     # -- forward -----------------------------------------------------------------------------------------------
 
@@ -215,7 +253,10 @@ class PlasticNetwork(MultiTaskModule):
         rows = {label: (task_labels == label).nonzero().flatten() for label in labels}
         parts = {label: self._forward_one(x[index], label) for label, index in rows.items()}
         width = max(part.shape[1] for part in parts.values())
-        padded = [nn.functional.pad(part, (0, width - part.shape[1]), value=PADDING) for part in parts.values()]
+        padded = [
+            nn.functional.pad(part, (0, width - part.shape[1]), value=PADDING)
+            for part in parts.values()
+        ]
         order = torch.cat(list(rows.values())).argsort()
         return self._anchored(torch.cat(padded).index_select(0, order))
 
@@ -239,10 +280,15 @@ class PlasticNetwork(MultiTaskModule):
 
     def _forward_one(self, x: Tensor, label: int) -> Tensor:
         column = self.column
-        if column is not None and self.labels.get(label, column.index if label == -1 else None) == column.index:
+        if (
+            column is not None
+            and self.labels.get(label, column.index if label == -1 else None) == column.index
+        ):
             return self._forward_column(x, column)
         with torch.no_grad():
-            return self.subnetwork(label)(x) if label in self.labels else self._untrained(label)(x)  # type: ignore[no-any-return]
+            return (
+                self.subnetwork(label)(x) if label in self.labels else self._untrained(label)(x)
+            )  # type: ignore[no-any-return]
 
     def _forward_column(self, x: Tensor, column: Block) -> Tensor:
         """The elders it reads without gradients, then the column."""
@@ -273,7 +319,9 @@ class PlasticNetwork(MultiTaskModule):
         if self.column is not None and index == self.column.index:
             return compose.subnetwork(self._plain.module, self.layout, self.all_blocks(), index)
         if label not in self._cache:
-            self._cache[label] = compose.subnetwork(self._plain.module, self.layout, self.all_blocks(), index)
+            self._cache[label] = compose.subnetwork(
+                self._plain.module, self.layout, self.all_blocks(), index
+            )
         return self._cache[label]
 
     def merged(self) -> nn.Module:
@@ -317,7 +365,9 @@ class PlasticNetwork(MultiTaskModule):
         """Counterpart of :meth:`get_extra_state`; the structure was restored before values were copied."""
         assert state["n_merged"] == self.n_merged
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, object], prefix: str, *args: object) -> None:
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, object], prefix: str, *args: object
+    ) -> None:
         state = state_dict.get(prefix + "_extra_state")
         if isinstance(state, Mapping) and state != self.get_extra_state():
             self.restore(state)
@@ -331,7 +381,9 @@ class PlasticNetwork(MultiTaskModule):
         """
         del self.blocks[:]
         for described in state["blocks"]:  # type: ignore[attr-defined]
-            block = self._append(described["label"], described["widths"], described["n_classes"])
+            block = self._append(
+                described["label"], described["widths"], described["n_classes"]
+            )
             block.label = described["label"]
             for name, source, length in described["laterals"]:
                 connect(block.layer(name), self.block(source), torch.arange(length))
@@ -358,7 +410,9 @@ def _skeleton(module: nn.Module, layout: Layout) -> nn.Module:
     return skeleton
 
 
-def _count_positions(module: nn.Module, layout: Layout, example_input: Tensor) -> dict[str, int]:
+def _count_positions(
+    module: nn.Module, layout: Layout, example_input: Tensor
+) -> dict[str, int]:
     """Output positions (height x width) per layer: how often a weight is used in one inference."""
     counts: dict[str, int] = {}
     probe = copy.deepcopy(module).eval()
@@ -377,8 +431,14 @@ def _weight_counts(block: Block, layout: Layout, widths: Mapping[str, int]) -> d
     for layer in layout.layers:
         if layer.dense:
             module = block.layer(layer.name)
-            n_out = module.own.weight.shape[0] if layer.name == layout.head else axis_length(layer.outputs, widths)
-            n_in = axis_length(layer.inputs, widths) + sum(len(lateral.index) for _, lateral in module.sources())
+            n_out = (
+                module.own.weight.shape[0]
+                if layer.name == layout.head
+                else axis_length(layer.outputs, widths)
+            )
+            n_in = axis_length(layer.inputs, widths) + sum(
+                len(lateral.index) for _, lateral in module.sources()
+            )
             counts[layer.name] = n_out * n_in * module.own.weight[0, 0].numel()
         elif layer.kind.value == "depthwise":
             kernel = block.body.get_submodule(layer.name).weight[0].numel()  # type: ignore[index, union-attr]
@@ -388,11 +448,15 @@ def _weight_counts(block: Block, layout: Layout, widths: Mapping[str, int]) -> d
 
 def _describe(block: Block) -> dict[str, object]:
     laterals: list[tuple[str, int, Lateral]] = [
-        (layer.name, source, lateral) for layer in block.plastic() for source, lateral in layer.sources()
+        (layer.name, source, lateral)
+        for layer in block.plastic()
+        for source, lateral in layer.sources()
     ]
     return {
         "label": block.label,
         "widths": dict(block.widths),
         "n_classes": int(block.head.own.weight.shape[0]),
-        "laterals": [[name, source, int(lateral.index.numel())] for name, source, lateral in laterals],
+        "laterals": [
+            [name, source, int(lateral.index.numel())] for name, source, lateral in laterals
+        ],
     }

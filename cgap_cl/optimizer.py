@@ -14,7 +14,16 @@ from torch import Tensor, nn
 from cgap_cl.plan import IndexMap
 
 # torch.optim state that measures squared gradients: inherited from the parent, as a newborn's gradients are like its parent's
-SECOND_MOMENTS = ("exp_avg_sq", "max_exp_avg_sq", "square_avg", "acc_delta", "sum", "exp_inf", "ax", "prev")
+SECOND_MOMENTS = (
+    "exp_avg_sq",
+    "max_exp_avg_sq",
+    "square_avg",
+    "acc_delta",
+    "sum",
+    "exp_inf",
+    "ax",
+    "prev",
+)
 REFUSED = ("LBFGS", "Adafactor", "SparseAdam", "Muon")
 
 
@@ -28,7 +37,9 @@ def check_supported(optimizer: torch.optim.Optimizer) -> None:
             )
 
 
-def carry(optimizer: torch.optim.Optimizer, index_map: IndexMap, live: Iterable[nn.Parameter]) -> None:
+def carry(
+    optimizer: torch.optim.Optimizer, index_map: IndexMap, live: Iterable[nn.Parameter]
+) -> None:
     """Swap changed parameters, bring their state along and let dead parameters go.
 
     Args:
@@ -47,7 +58,10 @@ def carry(optimizer: torch.optim.Optimizer, index_map: IndexMap, live: Iterable[
         swapped[old] = change.new
         state = optimizer.state.pop(old, None)
         if state is not None:
-            optimizer.state[change.new] = {key: _carried(optimizer, key, value, change.carry, old) for key, value in state.items()}
+            optimizer.state[change.new] = {
+                key: _carried(optimizer, key, value, change.carry, old)
+                for key, value in state.items()
+            }
     alive = set(live)
     for group in optimizer.param_groups:
         group["params"] = [q for p in group["params"] if (q := _follow(p, swapped)) in alive]
@@ -55,14 +69,18 @@ def carry(optimizer: torch.optim.Optimizer, index_map: IndexMap, live: Iterable[
         del optimizer.state[parameter]
 
 
-def _follow(parameter: nn.Parameter, swapped: Mapping[nn.Parameter, nn.Parameter]) -> nn.Parameter:
+def _follow(
+    parameter: nn.Parameter, swapped: Mapping[nn.Parameter, nn.Parameter]
+) -> nn.Parameter:
     """A tensor may change several times in one plan (rows, then lateral inputs)."""
     while parameter in swapped:
         parameter = swapped[parameter]
     return parameter
 
 
-def _carried(optimizer: torch.optim.Optimizer, key: str, value: object, carry_one: object, old: Tensor) -> object:
+def _carried(
+    optimizer: torch.optim.Optimizer, key: str, value: object, carry_one: object, old: Tensor
+) -> object:
     if not isinstance(value, Tensor) or value.dim() == 0:
         return value
     if value.shape != old.shape:

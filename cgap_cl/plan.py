@@ -58,7 +58,11 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in ("grow", "prune", "laterals"):
-            changes = {key: tuple(sorted(units)) for key, units in getattr(self, name).items() if len(units)}
+            changes = {
+                key: tuple(sorted(units))
+                for key, units in getattr(self, name).items()
+                if len(units)
+            }
             object.__setattr__(self, name, changes)
 
     def __bool__(self) -> bool:
@@ -67,7 +71,10 @@ class Plan:
     def __str__(self) -> str:
         rows = [f"{group}: +{len(parents)}" for group, parents in self.grow.items()]
         rows += [f"{group}: -{len(units)}" for group, units in self.prune.items()]
-        rows += [f"{layer} <- block {source}: -{len(units)} inputs" for (layer, source), units in self.laterals.items()]
+        rows += [
+            f"{layer} <- block {source}: -{len(units)} inputs"
+            for (layer, source), units in self.laterals.items()
+        ]
         return "; ".join(rows) or "no change"
 
     def check(self, widths: Mapping[str, int]) -> None:
@@ -75,12 +82,18 @@ class Plan:
         for what, changes in (("grow", self.grow), ("prune", self.prune)):
             for group, units in changes.items():
                 if group not in widths:
-                    raise ValueError(f"plan: cannot {what} '{group}': groups are {', '.join(widths)}")
+                    raise ValueError(
+                        f"plan: cannot {what} '{group}': groups are {', '.join(widths)}"
+                    )
                 if min(units) < 0 or max(units) >= widths[group]:
-                    raise ValueError(f"plan: {what} '{group}' names unit {max(units)} of {widths[group]}")
+                    raise ValueError(
+                        f"plan: {what} '{group}' names unit {max(units)} of {widths[group]}"
+                    )
         for group, units in self.prune.items():
             if len(set(units)) >= widths[group]:
-                raise ValueError(f"plan: prune '{group}' would leave no unit of {widths[group]}")
+                raise ValueError(
+                    f"plan: prune '{group}' would leave no unit of {widths[group]}"
+                )
 
     def unit_map(self, group: str, width: int) -> UnitMap:
         """Newborns stand right behind their parent; a unit that goes takes no newborn with it."""
@@ -100,7 +113,9 @@ class Plan:
         return {
             "grow": {group: list(units) for group, units in self.grow.items()},
             "prune": {group: list(units) for group, units in self.prune.items()},
-            "laterals": [[layer, source, list(units)] for (layer, source), units in self.laterals.items()],
+            "laterals": [
+                [layer, source, list(units)] for (layer, source), units in self.laterals.items()
+            ],
         }
 
     @classmethod
@@ -150,7 +165,9 @@ class IndexMap:
     tensors: tuple[TensorChange, ...]
 
 
-def positions(axis: Axis, widths: Mapping[str, int], maps: Mapping[str, UnitMap]) -> tuple[Tensor, Tensor]:
+def positions(
+    axis: Axis, widths: Mapping[str, int], maps: Mapping[str, UnitMap]
+) -> tuple[Tensor, Tensor]:
     """Old positions along an axis, and which of the new ones are newborn.
 
     Args:
@@ -173,6 +190,8 @@ def positions(axis: Axis, widths: Mapping[str, int], maps: Mapping[str, UnitMap]
             change = maps.get(segment.group) or UnitMap.identity(widths[segment.group])
             first = torch.tensor(change.source, dtype=torch.int64) * segment.repeat + offset
             parts.append((first[:, None] + torch.arange(segment.repeat)).flatten())
-            births.append(torch.tensor(change.newborn, dtype=torch.bool).repeat_interleave(segment.repeat))
+            births.append(
+                torch.tensor(change.newborn, dtype=torch.bool).repeat_interleave(segment.repeat)
+            )
         offset += length
     return torch.cat(parts), torch.cat(births)

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from cgap_cl.plan import Plan
 
-Price = Callable[[Mapping[str, int]], float]  # units per group of the column -> cost of one inference
+Price = Callable[
+    [Mapping[str, int]], float
+]  # units per group of the column -> cost of one inference
 
 
 class Where(enum.Enum):
@@ -31,7 +33,10 @@ def unit_prices(price: Price, widths: Mapping[str, int]) -> dict[str, float]:
 
 
 def rank(
-    scores: Mapping[str, Tensor], where: Where, prices: Mapping[str, float], generator: torch.Generator
+    scores: Mapping[str, Tensor],
+    where: Where,
+    prices: Mapping[str, float],
+    generator: torch.Generator,
 ) -> list[tuple[float, str, int]]:
     """All units as (value, group, unit), best first; ties in order of group and unit.
 
@@ -84,7 +89,10 @@ class GrowthPolicy:
             generator: on the CPU, for ``Where.RANDOM``.
         """
         widths = {group: len(values) for group, values in scores.items()}
-        room = {g: min(math.ceil(self.beta * n), round(self.capacity * reference[g]) - n) for g, n in widths.items()}
+        room = {
+            g: min(math.ceil(self.beta * n), round(self.capacity * reference[g]) - n)
+            for g, n in widths.items()
+        }
         parents: dict[str, list[int]] = {}
         full: set[str] = set()
         for _, group, unit in rank(scores, self.where, unit_prices(price, widths), generator):
@@ -131,7 +139,9 @@ class PruningPolicy:
         widths = {group: len(values) for group, values in scores.items()}
         least = {group: max(1, math.ceil(self.floor * peak[group])) for group in widths}
         gone: dict[str, list[int]] = {}
-        for _, group, unit in reversed(rank(scores, self.where, unit_prices(price, widths), generator)):
+        for _, group, unit in reversed(
+            rank(scores, self.where, unit_prices(price, widths), generator)
+        ):
             if price(widths) <= target:
                 break
             if widths[group] > least[group]:
@@ -140,7 +150,11 @@ class PruningPolicy:
         return Plan(prune=gone)
 
 
-def prune_laterals(scores: Mapping[tuple[str, int], Tensor], keep_ratio: float, initial: Mapping[tuple[str, int], int]) -> Plan:
+def prune_laterals(
+    scores: Mapping[tuple[str, int], Tensor],
+    keep_ratio: float,
+    initial: Mapping[tuple[str, int], int],
+) -> Plan:
     """Keep the best ``keep_ratio`` of the inputs that each lateral began with."""
     gone: dict[tuple[str, int], list[int]] = {}
     for key, values in scores.items():

@@ -114,8 +114,14 @@ def _of_group(part: Tensor, axis: Axis, group: str, column: Block, norm: bool) -
     for segment in axis:
         length = segment.length(column.widths)
         if segment.group == group:
-            shape = (column.widths[group], -1) if part.dim() > 1 or segment.repeat > 1 else (-1,)
-            grad = None if part.grad is None else part.grad[offset : offset + length].reshape(shape)
+            shape = (
+                (column.widths[group], -1) if part.dim() > 1 or segment.repeat > 1 else (-1,)
+            )
+            grad = (
+                None
+                if part.grad is None
+                else part.grad[offset : offset + length].reshape(shape)
+            )
             rows = part.detach()[offset : offset + length].reshape(shape)
             found.append(Rows(rows, grad, norm))
         offset += length
@@ -134,5 +140,7 @@ def score_laterals(column: Block) -> dict[tuple[str, int], Tensor]:
         for source, lateral in layer.sources():
             weight = lateral.op.weight
             grad = weight if weight.grad is None else weight.grad
-            scores[layer.name, source] = (weight.detach() * grad).abs().transpose(0, 1).flatten(1).sum(1)
+            scores[layer.name, source] = (
+                (weight.detach() * grad).abs().transpose(0, 1).flatten(1).sum(1)
+            )
     return scores

@@ -33,7 +33,14 @@ class _Operation:
     def axis(self, axis: Axis) -> tuple[Tensor, Tensor]:
         return positions(axis, self.column.widths, self.units)
 
-    def swap(self, owner: nn.Module, name: str, new: Tensor, axes: Mapping[int, tuple[Tensor, Tensor]], prefix: str) -> None:
+    def swap(
+        self,
+        owner: nn.Module,
+        name: str,
+        new: Tensor,
+        axes: Mapping[int, tuple[Tensor, Tensor]],
+        prefix: str,
+    ) -> None:
         """Replace a parameter or buffer and note the change."""
         old: Tensor = getattr(owner, name)
         if isinstance(old, nn.Parameter):
@@ -99,9 +106,21 @@ def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> N
     op.swap(own, "weight", weight, axes, f"{prefix}.own")
     if rows is not None:
         if own.bias is not None:
-            op.swap(own, "bias", own.bias.index_select(0, rows[0].to(own.bias.device)), {0: rows}, f"{prefix}.own")
+            op.swap(
+                own,
+                "bias",
+                own.bias.index_select(0, rows[0].to(own.bias.device)),
+                {0: rows},
+                f"{prefix}.own",
+            )
         for source, lateral in module.sources():
-            op.swap(lateral.op, "weight", _gather(op, lateral.op.weight, rows), {0: rows}, f"{prefix}.laterals.{source}.op")
+            op.swap(
+                lateral.op,
+                "weight",
+                _gather(op, lateral.op.weight, rows),
+                {0: rows},
+                f"{prefix}.laterals.{source}.op",
+            )
     for part in (own, *(lateral.op for _, lateral in module.sources())):
         _sync_sizes(part)
 
@@ -117,7 +136,9 @@ def _gather(op: _Operation, weight: Tensor, rows: tuple[Tensor, Tensor] | None) 
     return new
 
 
-def _fan_out(op: _Operation, weight: Tensor, layer: LayerLayout, columns: tuple[Tensor, Tensor]) -> Tensor:
+def _fan_out(
+    op: _Operation, weight: Tensor, layer: LayerLayout, columns: tuple[Tensor, Tensor]
+) -> Tensor:
     """Outgoing weights of parents and newborns, where any was born."""
     source, newborn = columns
     if not bool(newborn.any()):
@@ -140,14 +161,24 @@ def _resize_per_channel(op: _Operation, layer: LayerLayout, module: nn.Module) -
         module.num_features = len(channels[0])  # type: ignore[assignment]
 
 
-def _drop_lateral(op: _Operation, name: str, module: PlasticLayer, source: int, gone: tuple[int, ...] | list[int]) -> None:
+def _drop_lateral(
+    op: _Operation,
+    name: str,
+    module: PlasticLayer,
+    source: int,
+    gone: tuple[int, ...] | list[int],
+) -> None:
     """Remove lateral inputs; a lateral without any goes altogether."""
     lateral = module.laterals[str(source)] if str(source) in module.laterals else None
     if not isinstance(lateral, Lateral):
-        raise ValueError(f"plan: layer '{name}' has no lateral from block {source}; it reads {list(module.laterals)}")
+        raise ValueError(
+            f"plan: layer '{name}' has no lateral from block {source}; it reads {list(module.laterals)}"
+        )
     n = lateral.index.numel()
     if min(gone) < 0 or max(gone) >= n:
-        raise ValueError(f"plan: lateral '{name}' from block {source} has no input {max(gone)} of {n}")
+        raise ValueError(
+            f"plan: lateral '{name}' from block {source} has no input {max(gone)} of {n}"
+        )
     keep = torch.tensor(sorted(set(range(n)) - set(gone)), dtype=torch.int64)
     if keep.numel() == 0:
         del module.laterals[str(source)]

@@ -1,0 +1,66 @@
+"""CGaPConfig: every setting of the method, validated when it is made."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from cgap_cl import price, saliency
+from cgap_cl.initialise import Initialiser, Split
+from cgap_cl.policy import GrowthPolicy, PruningPolicy, check_share
+from cgap_cl.price import PriceFactory
+from cgap_cl.saliency import Score
+from cgap_cl.schedule import Schedule
+
+
+class Inherit(enum.Enum):
+    """Where a later column's first weights come from."""
+
+    NEWEST = "newest"  # a copy of the newest block
+    FIRST = "first"  # a copy of the first block
+    NONE = "none"  # fresh weights
+
+
+@dataclass(frozen=True)
+class CGaPConfig:
+    """Settings of continuous growth and pruning; prices are shares of the reference network's.
+
+    Attributes:
+        target_price: what one task's inference may cost after pruning.
+        peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
+        seed_ratio: width of a column without parent, as a share of the reference's.
+        price: what counts as cost; see :mod:`cgap_cl.price`.
+        score: saliency of a unit; see :mod:`cgap_cl.saliency`.
+        initialiser: values of newborn units; see :mod:`cgap_cl.initialise`.
+        growth: which parents split.
+        pruning: which units go.
+        schedule: when.
+        inherit: where a later column's weights come from.
+        trunk_blocks: how many of the oldest blocks later columns may read; 0: no laterals.
+        lateral_keep: share of the lateral inputs that is kept after pruning.
+        seed: of the generator for newborns and random choices.
+    """
+
+    target_price: float = 0.25
+    peak_ratio: float = 1.4
+    seed_ratio: float = 0.3
+    price: PriceFactory = price.macs
+    score: Score = saliency.weight_gradient
+    initialiser: Initialiser = field(default_factory=Split)
+    growth: GrowthPolicy = field(default_factory=GrowthPolicy)
+    pruning: PruningPolicy = field(default_factory=PruningPolicy)
+    schedule: Schedule = field(default_factory=Schedule)
+    inherit: Inherit = Inherit.NEWEST
+    trunk_blocks: int = 0
+    lateral_keep: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_share("seed_ratio", self.seed_ratio)
+        check_share("lateral_keep", self.lateral_keep)
+        if self.target_price <= 0:
+            raise ValueError(f"target_price must be positive, not {self.target_price}")
+        if self.peak_ratio < 1:
+            raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
+        if self.trunk_blocks < 0:
+            raise ValueError(f"trunk_blocks cannot be negative, not {self.trunk_blocks}")

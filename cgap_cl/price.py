@@ -1,0 +1,32 @@
+"""Prices: what one inference of the present task would cost at given widths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cgap_cl.network import PlasticNetwork
+from cgap_cl.policy import Price
+
+PriceFactory = Callable[[PlasticNetwork], Price]
+
+
+def macs(network: PlasticNetwork) -> Price:
+    """Multiply-adds of one inference, as a share of the reference network's."""
+    full = network.reference_macs
+    return lambda widths: network.macs(widths) / full
+
+
+def parameters(network: PlasticNetwork) -> Price:
+    """Weights that the column stores, as a share of the reference network's."""
+    full = network.reference_parameters
+    return lambda widths: network.parameters_of(widths) / full
+
+
+def balanced(network: PlasticNetwork) -> Price:
+    """Mean of :func:`macs` and :func:`parameters`: a unit that is cheap to run may be dear to store."""
+    first, second = macs(network), parameters(network)
+
+    def price(widths: Mapping[str, int]) -> float:
+        return 0.5 * (first(widths) + second(widths))
+
+    return price
