@@ -1,7 +1,7 @@
 """Figures show every method where its numbers are, and are the same each time."""
 
 import math
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 

@@ -133,7 +133,7 @@ def test_bad_markers_are_named_and_nothing_is_written(out, marker, message):
 
 
 def test_no_records_is_a_clear_error(tmp_path):
-    with pytest.raises(UsageError, match="no records under .*runs; make some with"):
+    with pytest.raises(UsageError, match=r"no records under .*runs; make some with"):
         report.rebuild(BOARD, tmp_path)
 
 

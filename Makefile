@@ -1,0 +1,74 @@
+# `make demo` and `make test` set up everything they need in .venv. Needs Python 3.11+ and a C compiler.
+
+JOBS ?= 2
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+  command -v $$p >/dev/null 2>&1 && \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && \
+  echo $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+# An environment whose Python has gone is made again.
+BROKEN := $(shell test ! -e $(STAMP) || $(BIN)/python -c '' 2>/dev/null || rm -f $(STAMP))
+DEMO := results/scratch/demo
+# One thread a process: on small networks more threads only wait for each other.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check lint format report rtl constraints clean
+
+help:
+	@echo 'make demo      set up, then compare all methods on scikit-learn digits (a few minutes)'
+	@echo 'make test      set up, then all checks and the tests that take minutes'
+	@echo 'make test-all  the same with the long tests'
+	@echo 'make check     style, types, import rules, generated numbers'
+	@echo 'make format    rewrite the code in the common style'
+	@echo 'make report    rebuild tables, figures and the numbers in the pages from results/runs'
+	@echo 'make rtl       the hardware simulations in full'
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { \
+	  echo "cgap-cl needs Python 3.11 or newer, and there is none here ($$(python3 --version 2>&1))." >&2; \
+	  echo "Name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cgap-cl needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
+	@echo 'Installing into .venv (about 6 GB; some minutes the first time)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(ONE_THREAD) $(BIN)/cgap-cl run split-digits --output $(DEMO)
+	@echo 'Next: open $(DEMO)/report.html, or see what else there is with $(BIN)/cgap-cl --help'
+
+test: check
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(JOBS) -m 'not slow'
+	@echo 'All tests passed. Next: make demo'
+
+test-all: check
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(JOBS)
+	@echo 'All tests passed, the long ones too. Next: make report'
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+report: $(STAMP)
+	$(ONE_THREAD) $(BIN)/cgap-cl report
+	@echo 'Next: open results/report.html'
+
+rtl: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m pytest -q tests/hw -k rtl
+
+# Only in a fresh .venv: whatever else is installed there would be pinned too.
+constraints: $(STAMP)
+	{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^pip=='; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis results/scratch
