@@ -1,7 +1,7 @@
 """Tables, figures and pages from the records alone."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -209,10 +209,19 @@ def _provenance(comparison: Comparison) -> list[dict[str, str]]:
             "method": record.config.method,
             "seed": str(record.config.seed),
             "depends_on": record.depends_on or "",
-            "environment": ", ".join(f"{k} {v}" for k, v in record.environment.items()),
+            "environment": _words(record.environment),
         }
         for record in comparison.records
     ]
+
+
+def _words(facts: Mapping[str, object]) -> str:
+    """``"python 3.11, packages (torch 2.6)"``."""
+    parts = [
+        f"{key} ({_words(value)})" if isinstance(value, Mapping) else f"{key} {value}"
+        for key, value in facts.items()
+    ]
+    return ", ".join(parts)
 
 
 def _filled_pages(known: Sequence[Comparison], out: Path, root: Path | None) -> dict[Path, str]:

@@ -53,7 +53,7 @@ def make_record():
         return Record(
             run_id=run_id(config, depends_on),
             config=config,
-            environment={"torch": "2.0"},
+            environment={"python": "3.11", "packages": {"torch": "2.0"}},
             timings={"total_s": 1.0},
             depends_on=depends_on,
             accuracy=changes.get("accuracy", _rows(final, drop)),

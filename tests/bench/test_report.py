@@ -68,6 +68,7 @@ def test_html_is_self_contained(out):
     assert page.count("data:image/svg+xml;base64,") == 3
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert "<td>91.00 ± 2.48</td>" in page  # t_{.975,2} * 0.01 / sqrt(3) = 0.0248
+    assert "python 3.11, packages (torch 2.0)" in page
 
 
 def test_rebuilding_twice_changes_nothing(out):
