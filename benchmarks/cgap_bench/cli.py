@@ -1,0 +1,81 @@
+"""The command line: parse, one call, print."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cgap_bench.errors import UsageError
+
+DEFAULT_BOARD = "zcu104"
+DEFAULT_OUTPUT = Path("results")
+EXAMPLES = "\b\nExamples:\n  "
+
+
+class _WrongInput(click.ClickException):
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    """Turns errors that a user can act on into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise _WrongInput(str(error)) from error
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXAMPLES + "cgap-cl run split-digits",
+)
+@click.version_option(package_name="cgap-cl")
+def main() -> None:
+    """Compare continual-learning methods by what they remember and what they cost."""
+
+
+@main.command(
+    epilog=EXAMPLES
+    + "cgap-cl run split-digits\n"
+    + "  cgap-cl run split-cifar100 --preset quick --data-root ~/data\n"
+    + "  cgap-cl run split-digits --methods cgap,ewc --seeds 0-4 --set ewc.strength=30",
+)
+@click.argument("benchmark")
+@click.option(
+    "--preset", help="Variant of the benchmark; the recipe says which is the default."
+)
+@click.option("--methods", help="Comma-separated; the recipe's by default.")
+@click.option("--seeds", help="Like 0, 0,3,7 or 0-4; the recipe's by default.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting."
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@click.option("--data-root", type=Path, help="Folder with datasets; else $CGAP_CL_DATA.")
+@click.option("--output", type=Path, default=DEFAULT_OUTPUT, show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; one per core by default.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved configuration only.")
+@click.option("--force", is_flag=True, help="Run again what has a record.")
+def run(benchmark: str, **options: Any) -> None:
+    """Run a benchmark: train, record, and print the comparison.
+
+    BENCHMARK is a name from `cgap-cl list benchmarks` or a recipe of your own (a TOML file).
+    """
+    from cgap_bench.session import Request, dry_run, run_benchmark
+
+    request = Request(benchmark, **options)
+    if request.dry_run:
+        click.echo(dry_run(request))
+    else:
+        run_benchmark(request)
+
+
+@main.command("list", epilog=EXAMPLES + "cgap-cl list boards")
+@click.argument("what", metavar="[benchmarks|methods|networks|boards]")
+def list_(what: str) -> None:
+    """List what can be chosen."""
+    from cgap_bench.listing import listing
+
+    click.echo(listing(what))

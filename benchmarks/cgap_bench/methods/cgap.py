@@ -1,0 +1,163 @@
+"""CGaP: a column per experience that grows, is pruned, and is merged into the frozen base."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import model_validator
+from torch import nn
+
+from cgap_bench.config import Settings
+from cgap_bench.method import METHODS, Context, Method
+from cgap_cl import (
+    CGaPConfig,
+    CGaPPlugin,
+    GrowthPolicy,
+    Inherit,
+    PlasticNetwork,
+    PruningPolicy,
+    Schedule,
+    Where,
+    initialise,
+    price,
+    saliency,
+)
+
+
+class Score(StrEnum):
+    """Saliency of a unit, see `cgap_cl.saliency`."""
+
+    WEIGHT_GRADIENT = "weight-gradient"
+    MAGNITUDE = "magnitude"
+    TAYLOR = "taylor"
+    NORM_TAYLOR = "norm-taylor"
+    RANDOM = "random"
+
+
+class Newborn(StrEnum):
+    """First values of a newborn unit, see `cgap_cl.initialise`."""
+
+    SPLIT = "split"
+    NET2WIDER = "net2wider"
+    SCALED_COPY = "scaled-copy"
+    RANDOM = "random"
+
+
+class Price(StrEnum):
+    """What growth and pruning count as cost, see `cgap_cl.price`."""
+
+    MACS = "macs"
+    PARAMETERS = "parameters"
+    BALANCED = "balanced"
+
+
+SCORES: dict[Score, Callable[[int], Any]] = {
+    Score.WEIGHT_GRADIENT: lambda _seed: saliency.weight_gradient,
+    Score.MAGNITUDE: lambda _seed: saliency.magnitude,
+    Score.TAYLOR: lambda _seed: saliency.taylor,
+    Score.NORM_TAYLOR: lambda _seed: saliency.norm_taylor,
+    Score.RANDOM: saliency.RandomScore,
+}
+NEWBORNS: dict[Newborn, Callable[[], Any]] = {
+    Newborn.SPLIT: initialise.Split,
+    Newborn.NET2WIDER: initialise.net2wider,
+    Newborn.SCALED_COPY: initialise.ScaledCopy,
+    Newborn.RANDOM: initialise.Random,
+}
+PRICES = {
+    Price.MACS: price.macs,
+    Price.PARAMETERS: price.parameters,
+    Price.BALANCED: price.balanced,
+}
+METHOD, GROWTH, PRUNING, PHASES = CGaPConfig(), GrowthPolicy(), PruningPolicy(), Schedule()
+
+
+class CGaPSettings(Settings):
+    """The settings of `cgap_cl`, with its defaults, as a recipe can write them."""
+
+    target_price: float = METHOD.target_price
+    peak_ratio: float = METHOD.peak_ratio
+    seed_ratio: float = METHOD.seed_ratio
+    price: Price = Price.MACS
+    score: Score = Score.WEIGHT_GRADIENT
+    newborn: Newborn = Newborn.SPLIT
+    beta: float = GROWTH.beta
+    grow_where: Where = GROWTH.where
+    capacity: float = GROWTH.capacity
+    prune_where: Where = PRUNING.where
+    floor: float = PRUNING.floor
+    grow_until: float = PHASES.grow_until
+    prune_from: float = PHASES.prune_from
+    prune_until: float = PHASES.prune_until
+    growth_events: int = PHASES.growth_events
+    pruning_steps: int = PHASES.pruning_steps
+    inherit: Inherit = METHOD.inherit
+    trunk_blocks: int = METHOD.trunk_blocks
+    lateral_keep: float = METHOD.lateral_keep
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        self.config(seed=0)
+        return self
+
+    def config(self, seed: int) -> CGaPConfig:
+        """As `cgap_cl` takes them.
+
+        Args:
+            seed: Of newborns and random choices.
+        """
+        return CGaPConfig(
+            target_price=self.target_price,
+            peak_ratio=self.peak_ratio,
+            seed_ratio=self.seed_ratio,
+            price=PRICES[self.price],
+            score=SCORES[self.score](seed),
+            initialiser=NEWBORNS[self.newborn](),
+            growth=GrowthPolicy(self.beta, self.grow_where, self.capacity),
+            pruning=PruningPolicy(self.prune_where, self.floor),
+            schedule=Schedule(
+                self.grow_until,
+                self.prune_from,
+                self.prune_until,
+                self.growth_events,
+                self.pruning_steps,
+            ),
+            inherit=self.inherit,
+            trunk_blocks=self.trunk_blocks,
+            lateral_keep=self.lateral_keep,
+            seed=seed,
+        )
+
+
+class PlasticLearner:
+    """`CGaPPlugin` in Avalanche's plain strategy."""
+
+    def __init__(self, context: Context, settings: CGaPSettings) -> None:
+        reference, example = context.network(), context.stream.example_input
+        self.network = PlasticNetwork(reference, example, seed_ratio=settings.seed_ratio)
+        self.plugin = CGaPPlugin(settings.config(context.config.seed))
+        self.strategy = context.strategy(self.network, [self.plugin])
+        self.extra: dict[str, Any] = {}
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Growth, pruning and merging, in order."""
+        return self.plugin.history
+
+    def learn(self, experience: Any) -> None:
+        """Sprout, grow, prune and merge one column."""
+        self.strategy.train(experience)
+
+    def network_for(self, task: int) -> nn.Module | None:
+        """The task's subnetwork."""
+        return self.network.subnetwork(task)
+
+    def stored_parameters(self) -> int:
+        """All merged blocks and heads."""
+        return self.network.stored_parameters()
+
+
+METHODS.add(
+    "cgap",
+    Method("continual growth and pruning: one column a task", CGaPSettings, PlasticLearner),
+)

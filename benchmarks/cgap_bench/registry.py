@@ -1,0 +1,54 @@
+"""Names that a user may type, and what each of them stands for."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Generic, TypeVar
+
+from cgap_bench.errors import UnknownNameError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """A name -> value table that offers the nearest name when one is unknown.
+
+    Args:
+        kind: What the values are, for error messages.
+        package: Package whose modules register themselves when imported; they are imported
+            the first time anything is looked up.
+    """
+
+    def __init__(self, kind: str, package: str | None = None) -> None:
+        self.kind = kind
+        self._package = package
+        self._entries: dict[str, T] = {}
+
+    def add(self, name: str, value: T) -> T:
+        """Register a value under a name that is still free."""
+        if name in self._entries:
+            raise ValueError(f"{self.kind} {name!r} is registered twice")
+        self._entries[name] = value
+        return value
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator form of `add`."""
+        return lambda value: self.add(name, value)
+
+    def __getitem__(self, name: str) -> T:
+        self._load()
+        if name not in self._entries:
+            raise UnknownNameError(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        self._load()
+        return sorted(self._entries)
+
+    def _load(self) -> None:
+        if self._package is None:
+            return
+        package, self._package = import_module(self._package), None
+        for module in iter_modules(package.__path__, package.__name__ + "."):
+            import_module(module.name)
