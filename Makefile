@@ -67,6 +67,8 @@ rtl: $(STAMP)
 
 # Only in a fresh .venv: whatever else is installed there would be pinned too.
 constraints: $(STAMP)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --upgrade -e '.[dev]'
 	{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^pip=='; } > constraints.new
 	mv constraints.new constraints.txt
 

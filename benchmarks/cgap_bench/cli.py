@@ -54,7 +54,13 @@ def main() -> None:
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
 @click.option("--data-root", type=Path, help="Folder with datasets; else $CGAP_CL_DATA.")
-@click.option("--output", type=Path, default=DEFAULT_OUTPUT, show_default=True)
+@click.option(
+    "--output",
+    type=Path,
+    default=DEFAULT_OUTPUT,
+    show_default=True,
+    help="Folder for records, tables, figures and the report.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; one per core by default.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration only.")
 @click.option("--force", is_flag=True, help="Run again what has a record.")
@@ -79,3 +85,32 @@ def list_(what: str) -> None:
     from cgap_bench.listing import listing
 
     click.echo(listing(what))
+
+
+@main.command(
+    epilog=EXAMPLES
+    + "cgap-cl report\n"
+    + "  cgap-cl report --check\n"
+    + "  cgap-cl report --output results/scratch/demo --board kv260",
+)
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@click.option(
+    "--output",
+    type=Path,
+    default=DEFAULT_OUTPUT,
+    show_default=True,
+    help="Results folder: its records are read, its tables and figures made anew.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail if a number is out of date.")
+def report(board: str, output: Path, check: bool) -> None:
+    """Rebuild tables, figures and the numbers in README files from the records alone."""
+    from cgap_bench.report import rebuild, stale
+
+    if not check:
+        click.echo("\n".join(str(path) for path in rebuild(board, output)))
+        return
+    out_of_date = stale(board, output)
+    if out_of_date:
+        names = ", ".join(str(path) for path in out_of_date)
+        raise click.ClickException(f"not what the records say: {names}; run `cgap-cl report`")
+    click.echo("every generated number is what the records say")
