@@ -105,6 +105,12 @@ class Layout:
         """Uniformly scaled widths: ``max(1, round(ratio * width))`` units per group."""
         return {group: max(1, round(ratio * width)) for group, width in self.widths.items()}
 
+    def shaped(self, conv: float, linear: float) -> dict[str, int]:
+        """Widths scaled by kind: groups made by a convolution, groups made by linear layers only."""
+        kinds = {g: {p.kind for p in self.producers(g)} for g in self.widths}
+        ratios = {g: linear if kinds[g] == {Kind.LINEAR} else conv for g in self.widths}
+        return {g: max(1, round(ratios[g] * width)) for g, width in self.widths.items()}
+
 
 def find_head(module: nn.Module, order: Iterable[str]) -> str:
     """Name of the last linear layer or 1x1 convolution in forward order.

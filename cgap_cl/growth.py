@@ -66,7 +66,7 @@ class GrowthLoop:
         parent: int | None = None
         if network.n_merged and config.inherit is not Inherit.NONE:
             parent = 0 if config.inherit is Inherit.FIRST else network.n_merged - 1
-        widths = None if parent is not None else network.layout.scaled(config.seed_ratio)
+        widths = None if parent is not None else self._ceiling(config.seed_ratio)
         column = network.sprout(label, n_classes, Birth(widths, parent, trunk))
         self._initial_laterals = {
             (layer.name, source): len(lateral.index)
@@ -75,6 +75,11 @@ class GrowthLoop:
         }
         self._note("sprout", label=label, parent=parent, trunk=list(trunk))
         return column
+
+    def _ceiling(self, ratio: float = 1.0) -> dict[str, int]:
+        """Widths at a share of every group's capacity."""
+        growth = self.config.growth
+        return self.network.layout.shaped(ratio * growth.capacity, ratio * growth.linear_capacity)
 
     def start(self, total: int) -> None:
         """Fix the iterations of growth and pruning for a training of ``total`` iterations."""
@@ -125,9 +130,9 @@ class GrowthLoop:
         limit = self._start_price + max(0.0, peak - self._start_price) * done
         plan = Plan()
         if self._scores:
-            reference = self.network.layout.widths
+            ceiling = self._ceiling()
             plan = self.config.growth.plan(
-                self._scores, reference, self.price, limit, self.generator
+                self._scores, ceiling, self.price, limit, self.generator
             )
         self._apply("grow", plan, optimizer)
         self._peak, self._peak_price = dict(self.column.widths), self.price(self.column.widths)

@@ -63,34 +63,38 @@ class GrowthPolicy:
     Attributes:
         beta: at most this share of a group splits in one event.
         where: how newborns are spread over the layers.
-        capacity: a group never exceeds this share of the reference width.
+        capacity: a convolution's group never exceeds this share of its reference width.
+        linear_capacity: the same for a group made by linear layers only; in the networks of the
+            protocols they hold most parameters and earn little.
     """
 
     beta: float = 0.6
     where: Where = Where.PRICED
     capacity: float = 1.0
+    linear_capacity: float = 0.1
 
     def __post_init__(self) -> None:
         check_share("beta", self.beta)
-        if self.capacity <= 0:
-            raise ValueError(f"capacity must be positive, not {self.capacity}")
+        for name in ("capacity", "linear_capacity"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
 
     def plan(
-        self, scores: Mapping[str, Tensor], reference: Mapping[str, int], price: Price, limit: float,
+        self, scores: Mapping[str, Tensor], ceiling: Mapping[str, int], price: Price, limit: float,
         generator: torch.Generator,
     ) -> Plan:  # fmt: skip
         """Choose parents, best first, until the price would pass the limit.
 
         Args:
             scores: saliency, ``(units,)`` per group; its lengths are the present widths.
-            reference: widths of the reference network.
+            ceiling: widths that are never passed.
             price: cost of one inference at given widths.
             limit: the cost that must not be passed at this event.
             generator: on the CPU, for ``Where.RANDOM``.
         """
         widths = {group: len(values) for group, values in scores.items()}
         room = {
-            g: min(math.ceil(self.beta * n), round(self.capacity * reference[g]) - n)
+            g: min(math.ceil(self.beta * n), ceiling[g] - n)
             for g, n in widths.items()
         }
         parents: dict[str, list[int]] = {}
