@@ -43,6 +43,7 @@ def trade_off(summary: pd.DataFrame, title: str) -> Figure:
         for axis, key in zip(axes, TRADE_OFFS, strict=True):
             _trade_off_panel(axis, summary, columns[key])
         axes[0].set_ylabel("accuracy [%]")
+        _end_at_hundred(axes[0])
         _legend(figure, axes[0])
     return figure
 
@@ -70,6 +71,7 @@ def over_experiences(tasks: pd.DataFrame, title: str) -> Figure | None:
             _experience_line(axis, means[means["method"] == method], method, index)
         axis.set(xlabel="after experience", ylabel="mean accuracy on the tasks seen [%]")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _end_at_hundred(axis)
         _legend(figure, axis)
     return figure
 
@@ -121,12 +123,21 @@ def _figure(size: tuple[float, float], title: str) -> Figure:
     return figure
 
 
-def _look(index: int) -> dict[str, Any]:
-    """Colour and marker of the ``index``-th method, told apart without colour as well."""
+def _look(method: str, index: int) -> dict[str, Any]:
+    """Colour and marker of the ``index``-th method, told apart without colour as well.
+
+    Markers are hollow, so that methods with the same numbers can be told apart; that of CGaP
+    is solid, smaller and on top.
+    """
     palette = sns.color_palette("colorblind", len(MARKERS))
+    ours = method.partition(" ")[0] == tables.REFERENCE
     return {
         "color": palette[index % len(palette)],
         "marker": MARKERS[index % len(MARKERS)],
+        "markersize": 5 if ours else 9,
+        "markerfacecolor": None if ours else "none",
+        "markeredgewidth": 1.5,
+        "zorder": 3 if ours else 2,
     }
 
 
@@ -141,10 +152,9 @@ def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -
             yerr=_known(100 * row["accuracy_interval"]),
             label=method,
             linestyle="none",
-            markersize=7,
             capsize=2.5,
             elinewidth=1,
-            **_look(index),
+            **_look(method, index),
         )
     if summary[column.key].max() > LOG_RATIO * summary[column.key].min():
         axis.set_xscale("log")
@@ -155,7 +165,6 @@ def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -
     if column.scale is tables.Scale.COUNT:
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.set_xlabel(f"{column.title} [{column.unit}]" if column.unit else column.title)
-    axis.set_ylim(top=min(axis.get_ylim()[1], 100.5))
     axis.grid(visible=True, which="major", alpha=0.3)
 
 
@@ -166,12 +175,20 @@ def _experience_line(axis: Axes, group: pd.DataFrame, method: str, index: int) -
     for experience in x:
         values = group.loc[group["experience"] == experience, "accuracy"]
         points.append(stats.estimate([100 * value for value in values]))
-    look = _look(index)
-    axis.plot(x, [point.mean for point in points], label=method, markersize=5, **look)
-    low, high = [point.low for point in points], [point.high for point in points]
-    axis.fill_between(x, low, high, alpha=0.15, color=look["color"], linewidth=0)
-    axis.set_ylim(top=min(axis.get_ylim()[1], 100.5))
+    look = _look(method, index)
+    axis.plot(x, [point.mean for point in points], label=method, **look)
+    low, high = (
+        [max(0, point.low) for point in points],
+        [min(100, point.high) for point in points],
+    )
+    axis.fill_between(x, low, high, alpha=0.12, color=look["color"], linewidth=0)
     axis.grid(visible=True, alpha=0.3)
+
+
+def _end_at_hundred(axis: Axes) -> None:
+    """No accuracy beyond 100 %, but room for a marker that sits there."""
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(bottom, min(top, 100 + 0.03 * (100 - bottom)))
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
