@@ -53,6 +53,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	test ! -d results/runs || $(BIN)/cgap-cl report --check
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
