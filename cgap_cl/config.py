@@ -41,9 +41,9 @@ class CGaPConfig:
         seed: of the generator for newborns and random choices.
     """
 
-    target_price: float = 0.25
+    target_price: float = 0.2
     peak_ratio: float = 1.4
-    seed_ratio: float = 0.3
+    seed_ratio: float = 0.35
     price: PriceFactory = price.macs
     score: Score = saliency.weight_gradient
     initialiser: Initialiser = field(default_factory=Split)

@@ -69,9 +69,9 @@ class GrowthPolicy:
     """
 
     beta: float = 0.6
-    where: Where = Where.PRICED
+    where: Where = Where.UNIFORM
     capacity: float = 1.0
-    linear_capacity: float = 0.1
+    linear_capacity: float = 0.2
 
     def __post_init__(self) -> None:
         check_share("beta", self.beta)
@@ -121,7 +121,7 @@ class PruningPolicy:
         floor: no group falls below this share of its width at peak capacity.
     """
 
-    where: Where = Where.PRICED
+    where: Where = Where.UNIFORM
     floor: float = 0.25
 
     def __post_init__(self) -> None:
