@@ -40,7 +40,7 @@ def main() -> None:
     epilog=EXAMPLES
     + "cgap-cl run split-digits\n"
     + "  cgap-cl run split-cifar100 --preset quick --data-root ~/data\n"
-    + "  cgap-cl run split-digits --methods cgap,ewc --seeds 0-4 --set ewc.strength=30",
+    + "  cgap-cl run split-digits --methods cgap,ewc --seeds 0-4 --set ewc.strength=1e6",
 )
 @click.argument("benchmark")
 @click.option(

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Schedule(StrEnum):
@@ -76,6 +76,12 @@ class TrainingSettings(Settings):
     augment: Augmentation = Augmentation.NONE
     holdout_share: float = Field(0.05, ge=0, lt=1)  # of each experience's training images
     precision: Precision = Precision.FLOAT32
+
+    @model_validator(mode="after")
+    def _watched(self) -> Self:
+        if self.schedule is Schedule.PLATEAU and self.holdout_share == 0:
+            raise ValueError("the plateau schedule watches held-out images: holdout_share > 0")
+        return self
 
 
 class RunConfig(Settings):

@@ -81,14 +81,13 @@ class Context:
         """Avalanche's plain strategy with the optimizer, schedule and batches of the preset."""
         training = self.config.training
         model.to(self.device)
-        heldout = [experience.dataset for experience in self.stream.benchmark.heldout_stream]
         optimizer = torch.optim.SGD(
             model.parameters(),
             lr=training.lr,
             momentum=training.momentum,
             weight_decay=training.weight_decay,
         )
-        schedule = schedule_plugin(training, heldout, self.source)
+        schedule = schedule_plugin(training, self.stream.heldout, self.source)
         return TensorStrategy(
             source=self.source,
             precision=training.precision,

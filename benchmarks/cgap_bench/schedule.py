@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
     """
 
     def __init__(
-        self, training: TrainingSettings, heldout: list[Any], source: BatchSource
+        self, training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
     ) -> None:
         super().__init__()
         self._training, self._heldout, self._source = training, heldout, source
@@ -122,7 +123,7 @@ def _restart(strategy: CALLBACK, lr: float) -> None:
 
 
 def schedule_plugin(
-    training: TrainingSettings, heldout: list[Any], source: BatchSource
+    training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
 ) -> SupervisedPlugin:
     """The plugin that runs a preset's schedule."""
     if training.schedule is Schedule.PLATEAU:

@@ -20,6 +20,7 @@ from cgap_bench.config import RunConfig
 from cgap_bench.datasets import data_root
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.execute import Job, Options, execute, plan
+from cgap_bench.method import METHODS
 from cgap_bench.metrics import mean_accuracy
 from cgap_bench.recipe import load_recipe, parse_seeds, resolve
 from cgap_bench.record import Record
@@ -154,4 +155,7 @@ def _summary(record: Record) -> str:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"no methods in {text!r}; known: {', '.join(METHODS.names())}")
+    return list(dict.fromkeys(names))

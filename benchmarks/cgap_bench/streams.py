@@ -25,14 +25,16 @@ class Stream:
     """A task-incremental stream of T experiences.
 
     Attributes:
-        benchmark: Avalanche benchmark with `train_stream`, `heldout_stream`, `test_stream`;
-            task label = index of the experience, classes from 0 in each.
-        train: Store behind `train_stream` and `heldout_stream`.
+        benchmark: Avalanche benchmark with `train_stream` and `test_stream`; task label =
+            index of the experience, classes from 0 in each.
+        heldout: Avalanche datasets of the training images held out of each experience.
+        train: Store behind `train_stream` and `heldout`.
         test: Store behind `test_stream`.
         classes: Classes of each experience, in the numbering of the dataset.
     """
 
     benchmark: Any
+    heldout: tuple[AvalancheDataset, ...]
     train: ImageStore
     test: ImageStore
     classes: tuple[tuple[int, ...], ...]
@@ -79,12 +81,10 @@ def build_stream(
     test = _store(data, data.test_images, data.test_targets, classes)
     test_rows = _rows_per_experience(data.test_targets, classes, None)
     benchmark = benchmark_from_datasets(
-        train=_datasets(train, kept),
-        heldout=_datasets(train, held),
-        test=_datasets(test, test_rows),
+        train=_datasets(train, kept), test=_datasets(test, test_rows)
     )
     benchmark = with_task_labels(with_classes_timeline(benchmark))
-    return Stream(benchmark, train, test, classes)
+    return Stream(benchmark, tuple(_datasets(train, held)), train, test, classes)
 
 
 def joint_experience(stream: Stream) -> Any:

@@ -44,12 +44,13 @@ def layer_shapes(network: nn.Module, example_input: Tensor) -> list[Layer]:
     Raises:
         UsageError: Some work has no layer shape; the module or function is named.
     """
-    trace = _Trace(example_input)
+    batch = torch.cat([example_input, example_input])  # batch statistics need more than one
+    trace = _Trace(batch)
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
         with torch.no_grad(), trace.hooked(network), trace:
-            network(example_input)
+            network(batch)
     finally:
         for module, training in modes.items():
             module.training = training
@@ -61,7 +62,9 @@ def total_macs(layers: Sequence[Layer]) -> int:
     total = 0
     for layer in layers:
         if layer["kind"] in ("conv", "linear"):
-            taps = layer["kernel_h"] * layer["kernel_w"] * layer["n_in"] // layer["groups"]
+            taps = (
+                layer["kernel_h"] * layer["kernel_w"] * layer["n_in"] // layer.get("groups", 1)
+            )
             total += layer["n_out"] * layer["out_h"] * layer["out_w"] * taps
     return total
 

@@ -84,6 +84,7 @@ class CGaPSettings(Settings):
     beta: float = GROWTH.beta
     grow_where: Where = GROWTH.where
     capacity: float = GROWTH.capacity
+    linear_capacity: float = GROWTH.linear_capacity
     prune_where: Where = PRUNING.where
     floor: float = PRUNING.floor
     grow_until: float = PHASES.grow_until
@@ -113,7 +114,9 @@ class CGaPSettings(Settings):
             price=PRICES[self.price],
             score=SCORES[self.score](seed),
             initialiser=NEWBORNS[self.newborn](),
-            growth=GrowthPolicy(self.beta, self.grow_where, self.capacity),
+            growth=GrowthPolicy(
+                self.beta, self.grow_where, self.capacity, self.linear_capacity
+            ),
             pruning=PruningPolicy(self.prune_where, self.floor),
             schedule=Schedule(
                 self.grow_until,

@@ -1,0 +1,135 @@
+"""The command line: one clear line and exit code 2 for wrong input, and a whole small run."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cgap_bench.cli import main
+from cgap_bench.datasets import DATA_VARIABLE
+from cgap_bench.record import read_records
+
+TINY = [
+    "--set", "stream.n_experiences=2", "--set", "stream.n_train_per_class=10",
+    "--set", "training.epochs=1", "--set", "network.width=0.25", "--jobs", "1",
+]  # fmt: skip
+
+
+def call(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["split-digit"], "unknown benchmark 'split-digit'; did you mean 'split-digits'?"),
+        (["split-digits", "--methods", "ewk"], "unknown method 'ewk'; did you mean 'ewc'?"),
+        (["split-digits", "--preset", "fast"], "unknown preset 'fast'"),
+        (["split-digits", "--set", "training.lrr=1"], "did you mean 'training.lr'?"),
+        (["split-digits", "--set", "cgap.betta=1"], "did you mean 'cgap.beta'?"),
+        (["split-digits", "--device", "cudda"], "unknown device 'cudda'; did you mean 'cuda'?"),
+        (["split-digits", "--board", "zcu10"], "did you mean 'zcu10"),
+        (["split-digits", "--seeds", "0-"], "seeds '0-' are not like 0, 0,3,7 or 0-4"),
+        (["split-digits", "--methods", ","], "no methods"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, words, message):
+    result = call("run", *words, "--output", tmp_path / "out")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert result.output.startswith("Error: ")
+    assert len(result.output.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_unwritable_output_is_found_before_training(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("precious")
+    result = call("run", "split-digits", *TINY, "--output", blocker / "results")
+    assert result.exit_code == 2
+    assert result.output.startswith(f"Error: cannot write to the output folder {blocker}")
+    assert blocker.read_text() == "precious"
+
+
+def test_truncated_dataset_file_is_named(tmp_path, monkeypatch):
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    for name in ("train", "test", "meta"):
+        (folder / name).write_bytes(b"half a file")
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    result = call("run", "split-cifar100", "--output", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "cifar-100-python/train is damaged: 11 bytes" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_cuda_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    result = call("run", "split-digits", "--device", "cuda", "--output", tmp_path)
+    assert result.exit_code == 2
+    assert "device 'cuda' is not available here; use --device cpu" in result.output
+
+
+def test_dry_run_prints_every_configuration_and_does_nothing(tmp_path):
+    out = tmp_path / "out"
+    result = call(
+        "run", "split-digits", "--methods", "warm", "--seeds", "4", "--dry-run", "--output", out
+    )
+    assert result.exit_code == 0
+    headers = [line for line in result.output.splitlines() if line.startswith("# ")]
+    cgap, warm = headers
+    assert cgap.endswith("cgap, seed 4 (to do)")
+    assert warm.endswith(f"warm, seed 4 (to do, after {cgap.split()[1].rstrip(':')})")
+    first = result.output.split("# ")[1].split("\n", 1)[1]
+    assert json.loads(first)["seed"] == 4
+    assert not out.exists()
+
+
+def test_a_whole_run_ends_in_table_and_figure_and_is_not_done_twice(tmp_path):
+    words = ["run", "split-digits", "--methods", "fixed,independent", "--seeds", "0", *TINY]
+    words += ["--output", tmp_path]
+    result = call(*words)
+    assert result.exit_code == 0, result.output
+    assert {r.config.method for r in read_records(tmp_path)} == {"cgap", "fixed", "independent"}
+    for word in ("forgetting", "MACs", "independent"):
+        assert word.lower() in result.output.lower()
+    assert list((tmp_path / "figures").rglob("*.svg"))
+    assert list((tmp_path / "tables").rglob("*.md"))
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.json")}
+    assert call(*words).exit_code == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.json")} == stamps
+
+
+def test_a_record_of_a_newer_schema_is_one_line_and_stays(tmp_path):
+    words = ["run", "split-digits", "--methods", "fixed", "--seeds", "0", *TINY]
+    words += ["--output", tmp_path]
+    assert call(*words).exit_code == 0
+    (path,) = (tmp_path / "runs").rglob("*.json")
+    newer = path.read_text().replace('"schema_version": 1', '"schema_version": 2')
+    path.write_text(newer)
+    result = call(*words)
+    assert result.exit_code == 2
+    assert "has schema version 2" in result.output
+    assert len(result.output.splitlines()) == 1
+    assert path.read_text() == newer
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("benchmarks", "split-digits"),
+        ("methods", "fixed-equal"),
+        ("networks", "alexnet-gpm"),
+        ("boards", "zcu10"),
+    ],
+)
+def test_list(what, name):
+    result = call("list", what)
+    assert result.exit_code == 0
+    assert name in result.output
+
+
+def test_list_of_something_else():
+    result = call("list", "board")
+    assert result.exit_code == 2
+    assert "unknown list 'board'; did you mean 'boards'?" in result.output

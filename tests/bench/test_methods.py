@@ -1,0 +1,151 @@
+"""Contract: every method trains two experiences, and what each of them promises."""
+
+import pytest
+import torch
+
+from cgap_bench.config import NetworkSettings, Norm, RunConfig, StreamSettings, TrainingSettings
+from cgap_bench.datasets import data_root
+from cgap_bench.method import METHODS
+from cgap_bench.record import Record
+from cgap_bench.train import Reference, train
+from cgap_bench.workload import total_macs
+
+TARGET_MACS = 60_000.0
+NOTHING_FORGOTTEN = {"cgap", "independent", "warm"}
+
+
+def tiny(method, seed=0, epochs=2, own=None, **training):
+    """Digits in two experiences of five classes, 20 images a class."""
+    return RunConfig(
+        benchmark="tiny",
+        preset="standard",
+        method=method,
+        seed=seed,
+        network=NetworkSettings(name="digits-cnn", width=0.5),
+        stream=StreamSettings(dataset="digits", n_experiences=2, n_train_per_class=20),
+        training=TrainingSettings(epochs=epochs, lr=0.05, batch_size=16, **training),
+        method_settings=METHODS[method]
+        .settings.model_validate(own or {})
+        .model_dump(mode="json"),
+    )
+
+
+def run(config, on_images=lambda _n: None):
+    reference = (
+        Reference("0" * 12, TARGET_MACS) if METHODS[config.method].sized_by_cgap else None
+    )
+    return train(config, data_root(), reference, on_images)
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Record]:
+    return {name: run(tiny(name)) for name in METHODS.names()}
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_record_is_complete(records, name):
+    record = records[name]
+    assert len(record.accuracy) == 2
+    assert [value is None for value in record.accuracy[1]] == [False, False]
+    assert all(0 <= value <= 1 for value in record.accuracy[1])
+    assert record.n_test == [178, 177]
+    assert len(record.subnetworks[1]) == 2
+    assert {key for row in record.subnetworks for key in row} == set(record.networks)
+    assert record.stored_parameters[1] > 0
+    assert (record.depends_on is not None) == METHODS[name].sized_by_cgap
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_it_learns(records, name):
+    """Five classes: chance is 0.2; two epochs suffice for far more on the last experience."""
+    longer = run(tiny(name, epochs=6))
+    assert longer.accuracy[1][1] > 0.5
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_same_seed_gives_an_equal_record_and_another_seed_another(records, name):
+    assert run(tiny(name)) == records[name]
+    assert run(tiny(name, seed=1)) != records[name]
+
+
+@pytest.mark.parametrize("name", sorted(NOTHING_FORGOTTEN))
+def test_nothing_is_forgotten(records, name):
+    first, last = records[name].accuracy
+    assert last[0] == first[0]
+    before, after = records[name].subnetworks[0][0], records[name].subnetworks[1][0]
+    assert before == after
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS.names() if METHODS[n].sized_by_cgap])
+def test_size_is_near_the_macs_of_cgap(records, name):
+    record = records[name]
+    for key in record.subnetworks[1]:
+        assert total_macs(record.networks[key]) == pytest.approx(TARGET_MACS, rel=0.1)
+
+
+def test_stored_parameters_count_what_is_there(records):
+    # digits-cnn at width 0.5: conv 16*9+16, BN 32, conv 32*16*9+32, BN 64, linear 128*64+64;
+    # a head for five classes 64*5+5.
+    backbone, head = 160 + 32 + 4640 + 64 + 8256, 325
+    assert records["fixed"].stored_parameters == [backbone + head, backbone + 2 * head]
+    assert records["joint"].stored_parameters == [0, backbone + 2 * head]
+    one, two = records["independent"].stored_parameters
+    assert two == 2 * one
+
+
+def test_joint_is_evaluated_once_everything_is_learnt(records):
+    assert records["joint"].accuracy[0] == [None, None]
+    assert records["joint"].subnetworks[0] == []
+
+
+def test_warm_networks_start_from_the_one_before(records):
+    assert records["warm"].accuracy[0] == records["independent"].accuracy[0]
+    assert records["warm"].accuracy[1] != records["independent"].accuracy[1]
+
+
+def test_ewc_holds_weights_back_the_more_the_stronger_it_is(records):
+    weak = run(tiny("ewc", own={"strength": 1e-9}))
+    assert weak.accuracy == records["fixed"].accuracy
+    plain, *held = (
+        run(tiny("ewc", epochs=8, own={"strength": strength})).accuracy[1][0]
+        for strength in (1e-9, 1e4, 1e12)
+    )
+    assert max(held) > plain + 0.05
+
+
+def test_progress_counts_every_training_image_of_every_epoch():
+    seen = []
+    run(tiny("fixed"), seen.append)
+    assert seen == [95, 95, 95, 95]  # 100 images an experience, 5 held out, two epochs each
+    seen.clear()
+    run(tiny("joint"), seen.append)
+    assert seen == [190, 190]
+
+
+def test_reduced_precision_trains():
+    record = run(tiny("fixed", epochs=4, precision="bfloat16"))
+    assert record.accuracy[1][1] > 0.4
+
+
+@pytest.mark.parametrize("name", ["fixed", "ewc", "cgap"])
+def test_plateau_schedule_trains(name):
+    record = run(tiny(name, epochs=6, schedule="plateau", holdout_share=0.2))
+    assert record.accuracy[1][1] > 0.4
+
+
+def test_batch_statistics_network_is_evaluated_by_batch():
+    config = tiny("fixed")
+    network = config.network.model_copy(update={"norm": Norm.BATCH})
+    record = run(config.model_copy(update={"network": network}))
+    (layers,) = record.networks.values()
+    assert [layer["kind"] for layer in layers].count("elementwise") == 2
+
+
+def test_environment_names_no_path_user_or_host(records):
+    import getpass
+    import platform
+
+    text = str(records["fixed"].environment)
+    assert "/" not in text.replace(str(torch.__version__), "")
+    assert getpass.getuser() not in text
+    assert platform.node() not in text

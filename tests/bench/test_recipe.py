@@ -1,0 +1,127 @@
+"""Recipes, presets, --set and seeds: every recipe loads, every mistake is named."""
+
+import pytest
+
+from cgap_bench.config import Augmentation, Schedule
+from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.method import METHODS
+from cgap_bench.recipe import known_keys, load_recipe, parse_seeds, recipe_names, resolve
+
+SEVEN = {"cgap", "ewc", "fixed", "fixed-equal", "independent", "warm", "joint"}
+PRESETS = [(name, p) for name in recipe_names() for p in load_recipe(name)[1].presets]
+
+
+def resolver(benchmark="split-digits", preset=None, *overrides):
+    name, recipe = load_recipe(benchmark)
+    return resolve(name, recipe, preset, overrides)
+
+
+@pytest.mark.parametrize(("benchmark", "preset"), PRESETS)
+def test_every_recipe_resolves_for_every_method(benchmark, preset):
+    made = resolver(benchmark, preset)
+    assert made.layer.description
+    assert set(made.layer.methods) >= SEVEN
+    assert parse_seeds(made.layer.seeds)
+    for method in METHODS.names():
+        config = made.config(method, 0)
+        assert (config.benchmark, config.preset, config.method) == (benchmark, preset, method)
+
+
+def test_presets_of_cifar100_are_what_they_say():
+    quick, standard, paper = (
+        resolver("split-cifar100", preset).config("fixed", 0)
+        for preset in ("quick", "standard", "paper")
+    )
+    assert quick.stream.n_train_per_class is not None
+    assert standard.stream.n_train_per_class is None
+    assert standard.training.augment is Augmentation.CROP_FLIP
+    assert paper.training.augment is Augmentation.NONE
+    assert paper.training.schedule is Schedule.PLATEAU
+    assert paper.network.dropout_scale == 1.0
+    for config in (quick, standard, paper):
+        assert config.stream.order_seed is None  # dataset order
+    cgap = resolver("split-cifar100", "paper").config("cgap", 0)
+    assert cgap.training.schedule is Schedule.CONSTANT_COSINE
+    assert cgap.training.epochs == paper.training.epochs
+
+
+def test_only_the_paper_preset_trains_any_method_otherwise():
+    for benchmark, preset in PRESETS:
+        made = resolver(benchmark, preset)
+        trained = {made.config(m, 0).training.model_dump_json() for m in METHODS.names()}
+        assert len(trained) == (2 if preset == "paper" else 1)
+
+
+def test_overrides_reach_their_section_and_only_their_method():
+    made = resolver(
+        "split-digits", None, "training.lr=0.5", "ewc.strength=3", "stream.order_seed=7"
+    )
+    ewc, fixed = made.config("ewc", 0), made.config("fixed", 0)
+    assert ewc.training.lr == fixed.training.lr == 0.5
+    assert ewc.stream.order_seed == 7
+    assert ewc.method_settings == {"strength": 3.0}
+    assert fixed.method_settings == {}
+    cleared = resolver("split-cifar100", "quick", "stream.n_train_per_class=none")
+    assert cleared.config("fixed", 0).stream.n_train_per_class is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.epoch=3"], "unknown key 'training.epoch'; did you mean 'training.epochs'"),
+        (["lr=3"], "unknown key 'lr'"),
+        (["training.lr"], "has no value"),
+        (["training.lr=-1"], "training.lr=-1 is not right: .*greater than 0"),
+        (["training.epochs=many"], "training.epochs='many' is not right"),
+        (["training.augment=cut-out"], "'none' or 'crop-flip'"),
+        (["cgap.target_price=-1"], "target_price must be positive"),
+    ],
+)
+def test_mistakes_in_overrides_are_named(overrides, message):
+    with pytest.raises(UsageError, match=message):
+        resolver("split-digits", None, *overrides).config("cgap", 0)
+
+
+def test_unknown_benchmark_preset_and_method_offer_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean 'split-digits'"):
+        load_recipe("split-digit")
+    with pytest.raises(UnknownNameError, match="did you mean 'standard'"):
+        resolver("split-digits", "standart")
+    with pytest.raises(UnknownNameError, match="did you mean 'ewc'"):
+        resolver().config("ewcc", 0)
+
+
+def test_a_users_own_recipe_is_accepted_and_its_mistakes_are_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = 'default_preset = "a"\nseeds = "0"\nmethods = ["fixed"]\n[presets.a]\n'
+    path.write_text(text + "[network]\nname = 'digits-cnn'\n")
+    assert load_recipe(str(path))[0] == "mine"
+    path.write_text(text + "[networks]\n")
+    with pytest.raises(UsageError, match="unknown key 'networks'; did you mean 'network'"):
+        load_recipe(str(path))
+    path.write_text("not toml")
+    with pytest.raises(UsageError, match="cannot read the recipe"):
+        load_recipe(str(path))
+    with pytest.raises(UsageError, match=r"missing\.toml"):
+        load_recipe(str(tmp_path / "missing.toml"))
+
+
+def test_keys_cover_every_section_and_every_method_with_settings():
+    keys = known_keys()
+    assert {"network.width", "stream.order_seed", "training.lr", "ewc.strength"} <= set(keys)
+    assert "cgap.beta" in keys
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0", [0]), ("0-2", [0, 1, 2]), ("0,3,7", [0, 3, 7]), ("5, 0-1", [5, 0, 1]), ("1,1", [1])],
+)
+def test_seeds_are_read(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["0-", "-1", "", "a", "0,,1", "1.5", "0--2", "3-1"])
+def test_seeds_that_are_none_are_an_error(text):
+    with pytest.raises(UsageError, match="seeds"):
+        parse_seeds(text)

@@ -1,0 +1,137 @@
+"""Streams and their batches: who sees which images, in which order."""
+
+import pytest
+import torch
+from torch import Generator
+
+from cgap_bench.config import Augmentation, StreamSettings
+from cgap_bench.datasets import DATASETS, data_root
+from cgap_bench.errors import UsageError
+from cgap_bench.fastdata import CROP_PADDING, BatchSource, TensorLoader, crop_and_flip
+from cgap_bench.streams import build_stream, joint_experience
+
+
+def digits(holdout_share=0.1, seed=0, **settings):
+    return build_stream(
+        StreamSettings(**({"dataset": "digits", "n_experiences": 5} | settings)),
+        holdout_share,
+        seed,
+        data_root(),
+    )
+
+
+def rows(experience):
+    return set(experience.dataset.rows.data)
+
+
+def test_experiences_partition_the_data_and_held_out_images_are_not_trained_on():
+    stream = digits()
+    seen = []
+    for train, held in zip(stream.benchmark.train_stream, stream.heldout):
+        assert not rows(train) & set(held.rows.data)
+        assert len(held) == round(0.1 * (len(train.dataset) + len(held)))
+        seen += [*rows(train), *held.rows.data]
+    assert sorted(seen) == list(range(len(stream.train)))
+    tests = [row for e in stream.benchmark.test_stream for row in rows(e)]
+    assert sorted(tests) == list(range(len(stream.test)))
+
+
+def test_labels_count_from_zero_and_tasks_follow_the_class_order():
+    stream = digits()
+    data = DATASETS["digits"].load(data_root())
+    for task, experience in enumerate(stream.benchmark.train_stream):
+        assert experience.task_label == task
+        assert experience.classes_in_this_experience == {0, 1}
+        for row in list(rows(experience))[:20]:
+            within = int(stream.train.targets[row])
+            assert stream.classes[task][within] == int(data.train_targets[row])
+
+
+def test_the_seed_moves_held_out_images_only_and_the_order_seed_moves_classes_only():
+    plain, other, shuffled = digits(), digits(seed=1), digits(order_seed=3)
+    assert plain.classes == other.classes == ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
+    assert list(plain.heldout[0].rows.data) != list(other.heldout[0].rows.data)
+    assert rows(plain.benchmark.test_stream[0]) == rows(other.benchmark.test_stream[0])
+    assert shuffled.classes != plain.classes
+    assert sorted(c for group in shuffled.classes for c in group) == list(range(10))
+
+
+def test_limit_takes_the_first_images_of_each_class():
+    stream = digits(holdout_share=0.0, n_train_per_class=7)
+    data = DATASETS["digits"].load(data_root())
+    chosen = sorted(rows(stream.benchmark.train_stream[1]))
+    expected = [(data.train_targets == c).nonzero().flatten()[:7].tolist() for c in (2, 3)]
+    assert chosen == sorted(expected[0] + expected[1])
+
+
+def test_classes_that_do_not_divide_are_an_error_that_lists_what_does():
+    with pytest.raises(UsageError, match=r"does not divide the 10 classes.*1, 2, 5, 10"):
+        digits(n_experiences=3)
+
+
+def source(stream, augment=Augmentation.NONE, seed=0):
+    return BatchSource(stream.train, augment, Generator().manual_seed(seed))
+
+
+def test_loader_gives_every_image_once_equal_to_the_dataset_itself():
+    stream = digits()
+    dataset = stream.benchmark.train_stream[2].dataset
+    images = torch.stack([dataset[i][0] for i in range(len(dataset))])
+    loader = TensorLoader(dataset, source(stream), 32, train=False)
+    batches = list(loader)
+    assert len(batches) == len(loader)
+    assert torch.equal(torch.cat([x for x, _, _ in batches]), images)
+    assert torch.cat([y for _, y, _ in batches]).tolist() == list(dataset.targets.data)
+    assert set(torch.cat([t for _, _, t in batches]).tolist()) == {2}
+    shuffled = torch.cat([x for x, _, _ in TensorLoader(dataset, source(stream), 32, True)])
+    assert not torch.equal(shuffled, images)
+    assert torch.equal(shuffled.sum(0), images.sum(0)) or torch.allclose(
+        shuffled.sum(0), images.sum(0), atol=1e-3
+    )
+
+
+def test_same_seed_same_batches():
+    stream = digits()
+    dataset = stream.benchmark.train_stream[0].dataset
+    for augment in Augmentation:
+        one, two, three = (
+            torch.cat(
+                [x for x, _, _ in TensorLoader(dataset, source(stream, augment, s), 32, True)]
+            )
+            for s in (0, 0, 1)
+        )
+        assert torch.equal(one, two)
+        assert not torch.equal(one, three)
+
+
+def test_a_last_training_batch_of_one_image_is_left_out():
+    stream = digits()
+    dataset = stream.benchmark.train_stream[0].dataset.subset(range(33))
+    train = TensorLoader(dataset, source(stream), 32, train=True)
+    assert [len(y) for _, y, _ in train] == [32]
+    assert len(train) == 1
+    assert [len(y) for _, y, _ in TensorLoader(dataset, source(stream), 32, False)] == [32, 1]
+
+
+def test_crops_are_shifted_copies_and_about_half_are_flipped():
+    images = torch.arange(1, 65).view(1, 1, 8, 8).repeat(200, 1, 1, 1).to(torch.uint8)
+    out = crop_and_flip(images, Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images[0, 0], (CROP_PADDING,) * 4)
+    windows = padded.unfold(0, 8, 1).unfold(1, 8, 1).reshape(-1, 8, 8)
+    plain = (out[:, 0, None] == windows[None]).flatten(2).all(2).any(1)
+    flipped = (out[:, 0, None].flip(3) == windows[None]).flatten(2).all(2).any(1)
+    assert (plain | flipped).all()
+    assert 60 < flipped.sum() < 140
+    assert torch.unique(out[~flipped], dim=0).shape[0] > 40
+
+
+def test_joint_experience_holds_all_images_with_their_task():
+    stream = digits()
+    experience = joint_experience(stream)
+    assert sorted(experience.task_labels) == [0, 1, 2, 3, 4]
+    each = [rows(e) for e in stream.benchmark.train_stream]
+    for row, task in zip(
+        experience.dataset.rows.data, experience.dataset.targets_task_labels.data
+    ):
+        assert row in each[task]
+    assert len(experience.dataset) == sum(map(len, each))
