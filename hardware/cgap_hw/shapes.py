@@ -1,0 +1,141 @@
+"""A layer as the cost model sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cgap_hw.errors import CostModelError
+
+Kind = Literal["conv", "linear", "pool", "add", "concat", "elementwise"]
+NETWORK_INPUT = -1
+
+
+class LayerShape(BaseModel):
+    """One layer of a network, at batch 1.
+
+    Batch norm and activations behind a convolution or linear layer are folded into it. An
+    ``elementwise`` layer is a pass of its own over every channel (batch norm before a
+    convolution). ``add`` sums all its inputs; ``concat`` only joins addresses.
+
+    Attributes:
+        inputs: Positions, in the network's list, of the layers whose outputs are read; -1 is
+            the network's input; None is the layer before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Kind
+    n_in: int = Field(ge=1)
+    n_out: int = Field(ge=1)
+    in_h: int = Field(default=1, ge=1)
+    in_w: int = Field(default=1, ge=1)
+    out_h: int = Field(default=1, ge=1)
+    out_w: int = Field(default=1, ge=1)
+    kernel_h: int = Field(default=1, ge=1)
+    kernel_w: int = Field(default=1, ge=1)
+    stride_h: int = Field(default=1, ge=1)
+    stride_w: int = Field(default=1, ge=1)
+    padding_h: int = Field(default=0, ge=0)
+    padding_w: int = Field(default=0, ge=0)
+    dilation_h: int = Field(default=1, ge=1)
+    dilation_w: int = Field(default=1, ge=1)
+    groups: int = Field(default=1, ge=1)
+    pool_kind: Literal["max", "avg"] | None = None
+    bias: bool = False
+    inputs: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.n_in % self.groups or self.n_out % self.groups:
+            raise ValueError(
+                f"groups={self.groups} must divide n_in={self.n_in} and n_out={self.n_out}"
+            )
+        if self.inputs is not None and (
+            not self.inputs or any(i < NETWORK_INPUT for i in self.inputs)
+        ):
+            raise ValueError(f"inputs must be positions >= -1, got {self.inputs}")
+        return self
+
+    @property
+    def computes(self) -> bool:
+        """Whether it multiplies and adds (convolution or linear)."""
+        return self.kind in ("conv", "linear")
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every output channel reads one input channel."""
+        return self.kind == "conv" and self.groups > 1 and self.groups == self.n_in
+
+    @property
+    def n_weights(self) -> int:
+        """Weights, biases not counted."""
+        if not self.computes:
+            return 0
+        return self.n_in // self.groups * self.n_out * self.kernel_h * self.kernel_w
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases; scale and shift of an elementwise pass."""
+        if self.kind == "elementwise":
+            return 2 * self.n_out
+        return self.n_weights + (self.n_out if self.bias and self.computes else 0)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of one inference (one MAC is one multiply-add), biases not counted."""
+        return self.n_weights * self.out_h * self.out_w
+
+    @property
+    def n_inputs(self) -> int:
+        """Maps that are read; two for an ``add`` that does not say."""
+        known = len(self.inputs) if self.inputs else 1
+        return max(known, 2) if self.kind == "add" else known
+
+
+def read_shapes(path: Path) -> list[LayerShape]:
+    """Layers from a JSON file: a list of layers, or an object with the list under ``layers``.
+
+    Raises:
+        CostModelError: No such file, not JSON, or a layer that makes no sense (named).
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CostModelError(f"cannot read layer shapes from {path}: {error}") from error
+    layers = content.get("layers") if isinstance(content, dict) else content
+    if not isinstance(layers, list) or not layers:
+        raise CostModelError(f"{path}: expected a list of layers")
+    return [_layer(item, f"{path}, layer {i}") for i, item in enumerate(layers)]
+
+
+def write_shapes(layers: Sequence[LayerShape], path: Path) -> None:
+    """The JSON file that `read_shapes` reads; defaults are left out."""
+    content = [layer.model_dump(mode="json", exclude_defaults=True) for layer in layers]
+    path.write_text(json.dumps({"layers": content}, indent=1) + "\n")
+
+
+def total_macs(layers: Iterable[LayerShape]) -> int:
+    """Multiply-adds of one inference."""
+    return sum(layer.macs for layer in layers)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first of pydantic's complaints in one line."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    given = problem.get("input")
+    shown = f", got {given!r}" if isinstance(given, (int, float, str)) else ""
+    return f"{where + ': ' if where else ''}{problem['msg']}{shown}"
+
+
+def _layer(item: object, where: str) -> LayerShape:
+    try:
+        return LayerShape.model_validate(item)
+    except ValidationError as error:
+        raise CostModelError(f"{where}: {first_problem(error)}") from error

@@ -1,0 +1,40 @@
+"""From cycles and bytes to the time of every layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cgap_hw.arrays.base import BaseArray
+from cgap_hw.boards import Board
+from cgap_hw.memory import Traffic
+from cgap_hw.table import LayerTable
+
+Values = npt.NDArray[np.float64]
+BOUNDS = ("compute", "memory", "overhead", "reads", "writes", "nothing")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of every layer in ns; arrays of shape (..., L), but for the network as a whole."""
+
+    cycles: Values
+    compute_ns: Values
+    memory_ns: Values
+    latency_ns: Values
+    bound: npt.NDArray[np.int64]
+    network_ns: float
+    interval_ns: float
+
+
+def time_layers(t: LayerTable, moved: Traffic, array: BaseArray, board: Board) -> Timing:
+    """Times by the array's own rule."""
+    cycles = array.cycles(t)
+    latency, compute, memory = array.layer_ns(t, moved, board.memory, cycles)
+    overhead = latency - np.maximum(compute, memory)
+    parts = np.stack(np.broadcast_arrays(compute, memory, overhead))
+    bound = np.where(latency > 0, np.argmax(parts, axis=0), len(BOUNDS) - 1)
+    network, interval = array.network_ns(latency)
+    return Timing(cycles, compute, memory, latency, bound, network, interval)
