@@ -46,6 +46,7 @@ class LayerTable:
     span_y: Array1  # rows a window covers, dilation included
     pad_x: Array1
     pad_y: Array1
+    average: Array1  # 1 for average pools
 
     @classmethod
     def of(cls, layers: Sequence[LayerShape]) -> LayerTable:
@@ -61,6 +62,7 @@ class LayerTable:
                 _CODES[s.kind], s.n_in, s.n_out, s.in_w, s.in_h, s.out_w, s.out_h,
                 s.kernel_w, s.kernel_h, s.stride_w, s.stride_h, s.groups, s.n_inputs,
                 (s.kernel_h - 1) * s.dilation_h + 1, s.padding_w, s.padding_h,
+                float(s.pool_kind == "avg"),
             )
             for s in layers
         ]  # fmt: skip
@@ -69,6 +71,11 @@ class LayerTable:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @staticmethod
+    def code(kind: str) -> int:
+        """How a kind is written in the column `kind`."""
+        return _CODES[kind]
 
     def is_kind(self, *kinds: str) -> npt.NDArray[np.bool_]:
         """Which layers are of one of the kinds."""
