@@ -24,6 +24,12 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except UsageError as error:
             raise _WrongInput(str(error)) from error
+        except ValueError as error:
+            from cgap_hw import CostModelError
+
+            if isinstance(error, CostModelError):
+                raise _WrongInput(str(error)) from error
+            raise
 
 
 @click.group(

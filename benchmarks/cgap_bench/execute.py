@@ -164,7 +164,10 @@ def _reference(job: Job, done: dict[str, Record]) -> Reference | None:
 def _work(job: Job, options: Options, reference: Reference | None) -> Record:
     """In a worker process: run and write the record at once, so that nothing is lost later."""
     key = job.run_id
-    record = train(job.config, options.root, reference, lambda n: _report(key, n))
+    try:
+        record = train(job.config, options.root, reference, lambda n: _report(key, n))
+    except UsageError as error:  # its subclasses do not survive the way between processes
+        raise UsageError(str(error)) from None
     write_record(record, options.output)
     return record
 

@@ -8,6 +8,7 @@ from pydantic import model_validator
 from torch import nn
 
 from cgap_bench.config import Settings
+from cgap_bench.errors import UsageError
 from cgap_bench.method import METHODS, Context, Method
 from cgap_cl import (
     CGaPConfig,
@@ -17,6 +18,7 @@ from cgap_cl import (
     PlasticNetwork,
     PruningPolicy,
     Schedule,
+    UnsupportedNetworkError,
     Where,
     initialise,
     price,
@@ -137,7 +139,12 @@ class PlasticLearner:
 
     def __init__(self, context: Context, settings: CGaPSettings) -> None:
         reference, example = context.network(), context.stream.example_input
-        self.network = PlasticNetwork(reference, example, seed_ratio=settings.seed_ratio)
+        try:
+            self.network = PlasticNetwork(reference, example, seed_ratio=settings.seed_ratio)
+        except UnsupportedNetworkError as error:
+            raise UsageError(
+                f"cgap cannot grow {context.config.network.name}: {error}"
+            ) from error
         self.plugin = CGaPPlugin(settings.config(context.config.seed))
         self.strategy = context.strategy(self.network, [self.plugin])
         self.extra: dict[str, Any] = {}
