@@ -2,7 +2,8 @@
 
 from cgap_cl.config import CGaPConfig, Inherit
 from cgap_cl.errors import UnsupportedNetworkError
-from cgap_cl.network import Birth, PlasticNetwork
+from cgap_cl.inherit import Birth
+from cgap_cl.network import PlasticNetwork, Unlabelled
 from cgap_cl.plan import Plan
 from cgap_cl.plugin import CGaPPlugin
 from cgap_cl.policy import GrowthPolicy, PruningPolicy, Where
@@ -10,6 +11,7 @@ from cgap_cl.schedule import Schedule
 from cgap_cl.strategy import CGaP
 
 __all__ = [
-    "Birth", "CGaP", "CGaPConfig", "CGaPPlugin", "GrowthPolicy", "Inherit", "PlasticNetwork", "Plan", "PruningPolicy",
-    "Schedule", "UnsupportedNetworkError", "Where",
+    "Birth", "CGaP", "CGaPConfig", "CGaPPlugin", "GrowthPolicy", "Inherit", "Plan",
+    "PlasticNetwork", "PruningPolicy", "Schedule", "Unlabelled", "UnsupportedNetworkError",
+    "Where",
 ]  # fmt: skip

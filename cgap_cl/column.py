@@ -1,26 +1,26 @@
 """A block: a small network of the reference architecture with lateral inputs from older blocks.
 
-While it learns it is called the column. Conv and linear layers that may read older blocks are wrapped in
-:class:`PlasticLayer`; everything between them acts per channel, so the block and its elders together are one network.
+While it learns it is called the column. Conv and linear layers that may read older blocks are
+wrapped in :class:`PlasticLayer`; everything between them acts per channel, so the block and its
+elders together are one network.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from cgap_cl.coupling import NORMS, Kind, LayerLayout, Layout, axis_length
 
-Taps = dict[
-    int, dict[str, Tensor]
-]  # block index -> layer name -> what that block feeds to the layer
+Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what it feeds to that layer
 
 
 class Lateral(nn.Module):
-    """What a layer reads from one older block: some of the positions that the older block feeds to the same layer.
+    """What a layer reads from one older block: some of what that block feeds to the same layer.
 
     Args:
         op: Conv2d or Linear without bias, from the positions read to the layer's own outputs.
@@ -44,7 +44,7 @@ class Lateral(nn.Module):
 
 
 class PlasticLayer(nn.Module):
-    """A conv or linear layer of one block: its own inputs plus lateral inputs from older blocks."""
+    """A conv or linear layer of one block: own inputs plus lateral inputs from older blocks."""
 
     def __init__(self, name: str, own: nn.Conv2d | nn.Linear) -> None:
         super().__init__()
@@ -53,10 +53,15 @@ class PlasticLayer(nn.Module):
         self.laterals = nn.ModuleDict()
         self.taps: Taps | None = None
         self.block = -1
+        self.records = False
+        self.activity: Tensor | None = None  # (inputs,), see saliency.record_activity
 
     def forward(self, x: Tensor) -> Tensor:
         """``own(x)`` plus each lateral of the tap that its source left behind."""
         y: Tensor = self.own(x)
+        if self.records and self.training:
+            other = [axis for axis in range(x.dim()) if axis != 1]
+            self.activity = x.detach().abs().mean(other)
         if self.taps is None:
             if len(self.laterals):
                 raise RuntimeError(
@@ -153,7 +158,8 @@ def sprout(
         fresh = _resized(
             layer, module, n_in, n_classes if layer.name == layout.head else n_out, like
         )
-        replace(body, layer.name, PlasticLayer(layer.name, fresh) if layer.dense else fresh)  # type: ignore[arg-type]
+        wrapped = PlasticLayer(layer.name, fresh) if layer.dense else fresh  # type: ignore[arg-type]
+        replace(body, layer.name, wrapped)
     return body
 
 
@@ -175,7 +181,8 @@ def conv_like(
 ) -> nn.Conv2d:
     """A new convolution with the same geometry and other channel counts."""
     return nn.Conv2d(
-        n_in, n_out, conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups,  # type: ignore[arg-type]
+        n_in, n_out, conv.kernel_size, conv.stride, conv.padding,  # type: ignore[arg-type]
+        conv.dilation, groups,  # type: ignore[arg-type]
         conv.bias is not None if bias is None else bias, conv.padding_mode,
     )  # fmt: skip
 
@@ -212,3 +219,17 @@ def replace(root: nn.Module, name: str, module: nn.Module) -> None:
     """Put ``module`` where the submodule ``name`` is."""
     parent, _, leaf = name.rpartition(".")
     setattr(root.get_submodule(parent), leaf, module)
+
+
+@contextmanager
+def frozen_norms(block: Block, names: Iterable[str]) -> Iterator[None]:
+    """Let the named norm layers use, and not update, their running statistics."""
+    norms = [block.body.get_submodule(name) for name in names]
+    modes = [norm.training for norm in norms]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm, mode in zip(norms, modes, strict=True):
+            norm.train(mode)

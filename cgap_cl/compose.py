@@ -1,7 +1,8 @@
 """From blocks to plain modules: the subnetwork of one task, and the merged dense network.
 
-Both are the reference architecture with every group's units of all blocks concatenated, oldest block first. A subnetwork
-runs one dense operation per block and layer and leaves the zero blocks out; the merged network writes them out.
+Both are the reference architecture with every group's units of all blocks concatenated, oldest
+block first. A subnetwork runs one dense operation per block and layer and leaves the zero
+blocks out; the merged network writes them out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Kept = dict[int, dict[str, list[int]]]  # block -> group -> units, ascending
 
 
 class BlockwiseLayer(nn.Module):
-    """One dense operation per block, side by side: each reads some input channels and gives its block's outputs.
+    """One dense operation per block, side by side, each reading some input channels.
 
     Args:
         ops: Conv2d or Linear, one per block, oldest first.
@@ -76,7 +77,8 @@ def closure(blocks: Sequence[Block], layout: Layout, last: int) -> Kept:
         seen.add((index, name))
         block = blocks[index]
         reads: list[tuple[int, str, set[int]]] = [
-            (index, s.group, set(range(block.widths[s.group]))) for s in layout[name].inputs if s.group is not None
+            (index, s.group, set(range(block.widths[s.group])))
+            for s in layout[name].inputs if s.group is not None
         ]  # fmt: skip
         for source, lateral in block.layer(name).sources():
             owners = owner_table(layout[name].inputs, blocks[source].widths)
@@ -111,7 +113,7 @@ def owner_table(axis: Axis, widths: Mapping[str, int]) -> list[tuple[int, str, i
 
 @dataclass(frozen=True)
 class _Op:
-    """One block's part of a layer: positions of the composed input that it reads, and its weights on them."""
+    """One block's part of a layer: what it reads of the composed input, its weights."""
 
     block: int
     index: Tensor
@@ -128,6 +130,10 @@ class _Composer:
     blocks: Sequence[Block]
     kept: Kept
     heads: Sequence[int]
+
+    @property
+    def device(self) -> torch.device:
+        return self.blocks[0].head.own.weight.device
 
     def widths(self, block: int) -> dict[str, int]:
         return {g: len(self.kept.get(block, {}).get(g, [])) for g in self.layout.widths}
@@ -190,7 +196,7 @@ class _Composer:
         return _Op(block, index, torch.cat(weights, dim=1)[:, order].contiguous(), bias)
 
     def output_order(self, layer: LayerLayout) -> Tensor | None:
-        """Permutation from block-major (as the operations give it) to segment-major, None where they agree."""
+        """Permutation from block-major, as computed, to segment-major; None if equal."""
         if len(layer.outputs) == 1 or len(self.kept) == 1:
             return None
         given = [
@@ -199,7 +205,8 @@ class _Composer:
             for number, segment in enumerate(layer.outputs)
             for k in range(segment.repeat * len(self.kept[block].get(str(segment.group), [])))
         ]
-        return torch.tensor(sorted(range(len(given)), key=given.__getitem__), dtype=torch.int64)
+        order = sorted(range(len(given)), key=given.__getitem__)
+        return torch.tensor(order, dtype=torch.int64, device=self.device)
 
     def per_channel(self, layer: LayerLayout) -> nn.Module:
         """Batch norm or depthwise convolution over the concatenated units."""
@@ -226,9 +233,8 @@ class _Composer:
                     parts.setdefault(name, []).append(
                         tensor[torch.tensor(rows, dtype=torch.int64, device=tensor.device)]
                     )
-        return _per_channel_module(
-            template, {name: torch.cat(tensors) for name, tensors in parts.items()}
-        )
+        vectors = {name: torch.cat(tensors) for name, tensors in parts.items()}
+        return _per_channel_module(template, vectors, self.length(layer.inputs))
 
     def build(self, dense: bool) -> nn.Module:
         """The composed module, in eval mode, gradients off."""
@@ -254,9 +260,10 @@ class _Composer:
         return body.eval()
 
 
-def _per_channel_module(template: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+def _per_channel_module(
+    template: nn.Module, tensors: Mapping[str, Tensor], n: int
+) -> nn.Module:
     """A batch norm or depthwise convolution like the template with other vectors."""
-    n = len(next(iter(tensors.values()))) if tensors else 0
     module: nn.Module
     if isinstance(template, nn.Conv2d):
         module = conv_like(template, n, n, groups=n)
@@ -319,12 +326,12 @@ def _dense_layer(
 def subnetwork(
     skeleton: nn.Module, layout: Layout, blocks: Sequence[Block], last: int
 ) -> nn.Module:
-    """Plain module that gives the logits of block ``last``'s head, minimal by backward closure."""
+    """Plain module that gives the logits of block ``last``, minimal by backward closure."""
     kept = closure(blocks, layout, last)
     return _Composer(skeleton, layout, blocks, kept, heads=(last,)).build(dense=False)
 
 
 def merged(skeleton: nn.Module, layout: Layout, blocks: Sequence[Block]) -> nn.Module:
-    """One plain dense module; its outputs are the heads of all blocks side by side, oldest first."""
+    """One plain dense module; its outputs are the heads of all blocks, oldest first."""
     kept = everything(blocks)
     return _Composer(skeleton, layout, blocks, kept, heads=tuple(kept)).build(dense=True)

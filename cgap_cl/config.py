@@ -18,6 +18,7 @@ class Inherit(enum.Enum):
 
     NEWEST = "newest"  # a copy of the newest block
     FIRST = "first"  # a copy of the first block
+    BEST = "best"  # a copy of the block with the lowest held-out loss after a short trial
     NONE = "none"  # fresh weights
 
 
@@ -39,6 +40,15 @@ class CGaPConfig:
         trunk_blocks: how many of the oldest blocks later columns may read; 0: no laterals.
         lateral_keep: share of the lateral inputs that is kept after pruning.
         seed: of the generator for newborns and random choices.
+        held_out_share: share of an experience's training data that is not trained on but steers
+            growth, pruning and ``Inherit.BEST``; 0: none, and these three rules are off.
+        growth_patience: growth stops at the event by which held-out loss has failed to improve
+            this often in a row.
+        pruning_tolerance: pruning stops once held-out accuracy is more than this below that at
+            peak capacity; None: prune to ``target_price`` whatever it costs.
+        trial_iterations: length of the trial of each candidate parent under ``Inherit.BEST``.
+        align_weights: scale new classes' weights in a head that is revisited
+            (class-incremental; see :mod:`cgap_cl.head`).
     """
 
     target_price: float = 0.2
@@ -54,6 +64,11 @@ class CGaPConfig:
     trunk_blocks: int = 0
     lateral_keep: float = 0.5
     seed: int = 0
+    held_out_share: float = 0.0
+    growth_patience: int = 2
+    pruning_tolerance: float | None = None
+    trial_iterations: int = 30
+    align_weights: bool = False
 
     def __post_init__(self) -> None:
         check_share("seed_ratio", self.seed_ratio)
@@ -64,3 +79,19 @@ class CGaPConfig:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
         if self.trunk_blocks < 0:
             raise ValueError(f"trunk_blocks cannot be negative, not {self.trunk_blocks}")
+        self._check_held_out()
+
+    def _check_held_out(self) -> None:
+        check_share("held_out_share", self.held_out_share)
+        if self.held_out_share == 1:
+            raise ValueError("held_out_share 1 leaves nothing to train on")
+        if min(self.growth_patience, self.trial_iterations) < 1:
+            raise ValueError("growth_patience and trial_iterations must be at least 1")
+        if self.pruning_tolerance is not None:
+            check_share("pruning_tolerance", self.pruning_tolerance)
+        needs = (self.pruning_tolerance is not None) or self.inherit is Inherit.BEST
+        if needs and not self.held_out_share:
+            raise ValueError(
+                "pruning_tolerance and Inherit.BEST are decided on held-out data: set "
+                "held_out_share above 0 (0.1, say)"
+            )

@@ -1,8 +1,9 @@
-"""Which tensor axes share a unit: the layout of a network, read off Torch-Pruning's dependency graph.
+"""Which tensor axes share a unit: a network's layout, read off Torch-Pruning's graph.
 
-Every axis that grows or shrinks is described as a sequence of :class:`Segment`. A segment is a run of
-all units of one group, each unit filling ``repeat`` neighbouring positions (1 after a convolution, 16 after
-flattening 4x4 maps). The description holds at any width, so the graph is traced once, on the reference network.
+Every axis that grows or shrinks is described as a sequence of :class:`Segment`. A segment is a
+run of all units of one group, each unit filling ``repeat`` neighbouring positions (1 after a
+convolution, 16 after flattening 4x4 maps). The description holds at any width, so the graph is
+traced once, on the reference network.
 """
 
 from __future__ import annotations
@@ -32,15 +33,18 @@ class Kind(enum.Enum):
 DENSE_KINDS = (Kind.CONV, Kind.LINEAR)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 MIXING = (
-    nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, nn.MultiheadAttention, nn.Softmax,
-    nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU, nn.ChannelShuffle, nn.PixelShuffle, nn.PixelUnshuffle,
-    nn.RNNBase, nn.Embedding,
+    nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, nn.MultiheadAttention,
+    nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU, nn.ChannelShuffle,
+    nn.PixelShuffle, nn.PixelUnshuffle, nn.RNNBase, nn.Embedding,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Segment:
-    """All units of ``group``, each filling ``repeat`` positions; ``group=None``: fixed positions (raw input, classes)."""
+    """All units of ``group``, each filling ``repeat`` positions.
+
+    ``group=None``: that many fixed positions (raw input, classes).
+    """
 
     group: str | None
     repeat: int
@@ -94,6 +98,11 @@ class Layout:
         """Names of all groups, in forward order of their first producer."""
         return tuple(self.widths)
 
+    @property
+    def lateral_names(self) -> tuple[str, ...]:
+        """Layers that may read older blocks: dense, and not fed by the raw input."""
+        return tuple(layer.name for layer in self.layers if layer.dense and not layer.raw)
+
     def producers(self, group: str) -> tuple[LayerLayout, ...]:
         """Dense layers whose outputs are units of ``group``."""
         return tuple(
@@ -106,7 +115,7 @@ class Layout:
         return {group: max(1, round(ratio * width)) for group, width in self.widths.items()}
 
     def shaped(self, conv: float, linear: float) -> dict[str, int]:
-        """Widths scaled by kind: groups made by a convolution, groups made by linear layers only."""
+        """Widths scaled by kind: groups made by a convolution, groups made by linear layers."""
         kinds = {g: {p.kind for p in self.producers(g)} for g in self.widths}
         ratios = {g: linear if kinds[g] == {Kind.LINEAR} else conv for g in self.widths}
         return {g: max(1, round(ratios[g] * width)) for g, width in self.widths.items()}
@@ -139,7 +148,8 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
         head: name of the head; by default the last linear layer or 1x1 convolution.
 
     Raises:
-        UnsupportedNetworkError: a layer mixes channels, is used twice, or is coupled in a way that cannot be described.
+        UnsupportedNetworkError: a layer mixes channels, is used twice, or is coupled in a way
+            that cannot be described.
     """
     probe = copy.deepcopy(module).eval()
     for parameter in probe.parameters():
@@ -184,15 +194,11 @@ def _check_modules(module: nn.Module, order: list[str]) -> None:
             raise UnsupportedNetworkError(name, f"{type(layer).__name__} mixes channels")
         if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
             _check_layer(name, layer, name in order)
-        elif list(layer.parameters(recurse=False)) and not _is_scalar_prelu(layer):
+        elif list(layer.parameters(recurse=False)):
             raise UnsupportedNetworkError(
                 name or "(network)", f"{type(layer).__name__} holds parameters of its own; "
                 "only Conv2d, Linear, BatchNorm1d and BatchNorm2d can be resized",
             )  # fmt: skip
-
-
-def _is_scalar_prelu(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.PReLU) and layer.num_parameters == 1
 
 
 def _check_layer(name: str, layer: nn.Module, runs: bool) -> None:
@@ -269,11 +275,7 @@ def _members(
 def _describe(name: str, layer: nn.Module, table: _Table, head: str) -> LayerLayout:
     """Layout of one layer from the table of owners."""
     kind = _kind(layer)
-    n_in = int(
-        layer.num_features
-        if kind is Kind.NORM
-        else getattr(layer, "in_features", 0) or layer.in_channels
-    )
+    n_in, n_out = _sizes(layer)
     inputs = _segments(name, table, "in", n_in)
     if kind not in DENSE_KINDS:
         if any(segment.group is None for segment in inputs):
@@ -281,7 +283,6 @@ def _describe(name: str, layer: nn.Module, table: _Table, head: str) -> LayerLay
                 name, "a per-channel layer on the network's raw input"
             )
         return LayerLayout(name, kind, inputs, inputs)
-    n_out = int(getattr(layer, "out_features", 0) or layer.out_channels)
     outputs: Axis = (
         (Segment(None, n_out),) if name == head else _segments(name, table, "out", n_out)
     )
@@ -294,6 +295,16 @@ def _describe(name: str, layer: nn.Module, table: _Table, head: str) -> LayerLay
             name, "it reads the network's raw input and other layers at once"
         )
     return LayerLayout(name, kind, inputs, outputs)
+
+
+def _sizes(layer: nn.Module) -> tuple[int, int]:
+    """Input and output positions of a layer."""
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    if isinstance(layer, nn.Conv2d):
+        return layer.in_channels, layer.out_channels
+    assert isinstance(layer, NORMS)
+    return layer.num_features, layer.num_features
 
 
 def _kind(layer: nn.Module) -> Kind:

@@ -9,7 +9,7 @@ loop.finish(optimizer)                 # outstanding pruning, merge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -19,10 +19,17 @@ from cgap_cl import optimizer as state
 from cgap_cl import surgery
 from cgap_cl.column import Block
 from cgap_cl.config import CGaPConfig, Inherit
-from cgap_cl.network import Birth, PlasticNetwork
+from cgap_cl.head import align
+from cgap_cl.inherit import Birth
+from cgap_cl.network import PlasticNetwork
 from cgap_cl.plan import Plan
 from cgap_cl.policy import Price, prune_laterals
-from cgap_cl.saliency import score_laterals, score_units
+from cgap_cl.saliency import magnitude, record_activity, score_laterals, score_units
+from cgap_cl.watch import Quality, Watch
+
+KEPT = (
+    "iteration", "growth", "pruning", "history", "planned", "start_price", "peak", "peak_price"
+)  # fmt: skip
 
 
 class GrowthLoop:
@@ -31,20 +38,32 @@ class GrowthLoop:
     Args:
         network: the network that grows.
         config: the method's settings.
+
+    Attributes:
+        history: what happened to the structure, as plain values.
+        measure: quality of the column on held-out data; None where nothing is held out.
+        trial: held-out loss of a column born from a block, for ``Inherit.BEST``.
     """
 
     def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
         self.network = network
         self.config = config
         self.generator = torch.Generator().manual_seed(config.seed)
+        self.measure: Callable[[], Quality] | None = None
+        self.trial: Callable[[Birth], float] | None = None
         self.history: list[dict[str, Any]] = []
         self.iteration = 0
         self.growth: list[int] = []
         self.pruning: list[int] = []
+        self.planned = [0, 0]
+        self.start_price = 0.0
+        self.peak: dict[str, int] = {}
+        self.peak_price = 0.0
+        self.watch = Watch(config.growth_patience, config.pruning_tolerance)
+        self.classes: dict[int, set[int]] = {}
+        self._new_classes: set[int] = set()
         self._scores: dict[str, Tensor] = {}
         self._laterals: dict[tuple[str, int], Tensor] = {}
-        self._peak: dict[str, int] = {}
-        self._peak_price = 0.0
         self._initial_laterals: dict[tuple[str, int], int] = {}
 
     @property
@@ -59,36 +78,61 @@ class GrowthLoop:
         """Cost of the column's task at given widths, as a share of the reference's."""
         return self.config.price(self.network)
 
-    def sprout(self, label: int, n_classes: int) -> Block:
-        """Begin the column of an experience."""
-        network, config = self.network, self.config
-        trunk = tuple(range(min(config.trunk_blocks, network.n_merged)))
-        parent: int | None = None
-        if network.n_merged and config.inherit is not Inherit.NONE:
-            parent = 0 if config.inherit is Inherit.FIRST else network.n_merged - 1
-        widths = None if parent is not None else self._ceiling(config.seed_ratio)
-        column = network.sprout(label, n_classes, Birth(widths, parent, trunk))
+    # -- one experience ----------------------------------------------------------------------
+
+    def sprout(self, label: int, n_classes: int, classes: Iterable[int] = ()) -> Block:
+        """Begin the column of an experience.
+
+        Args:
+            label: its task label.
+            n_classes: outputs of the head.
+            classes: the classes in this experience, for weight alignment.
+        """
+        self.iteration = 0
+        revisited = label in self.network.labels
+        birth = self._birth()
+        column = self.network.sprout(label, n_classes, birth)
         self._initial_laterals = {
             (layer.name, source): len(lateral.index)
             for layer in column.plastic()
             for source, lateral in layer.sources()
+            if not (revisited and layer is column.head)  # a revisited head keeps what it reads
         }
-        self._note("sprout", label=label, parent=parent, trunk=list(trunk))
+        known = self.classes.setdefault(label, set())
+        self._new_classes = set(classes) - known
+        record_activity(column, getattr(self.config.score, "needs_activity", False))
+        self._note("sprout", parent=birth.parent, trunk=list(birth.trunk))
         return column
+
+    def _birth(self) -> Birth:
+        network, inherit = self.network, self.config.inherit
+        trunk = tuple(range(min(self.config.trunk_blocks, network.n_merged)))
+        if not network.n_merged or inherit is Inherit.NONE:
+            return Birth(self._ceiling(self.config.seed_ratio), None, trunk)
+        parents = range(network.n_merged)
+        if inherit is Inherit.FIRST:
+            return Birth(None, 0, trunk)
+        if inherit is Inherit.BEST and self.trial is not None:
+            births = [Birth(None, parent, trunk) for parent in reversed(parents)]
+            return min(births, key=self.trial)
+        return Birth(None, parents[-1], trunk)
 
     def _ceiling(self, ratio: float = 1.0) -> dict[str, int]:
         """Widths at a share of every group's capacity."""
         growth = self.config.growth
-        return self.network.layout.shaped(ratio * growth.capacity, ratio * growth.linear_capacity)
+        return self.network.layout.shaped(
+            ratio * growth.capacity, ratio * growth.linear_capacity
+        )
 
     def start(self, total: int) -> None:
         """Fix the iterations of growth and pruning for a training of ``total`` iterations."""
         self.iteration = 0
         self.growth = self.config.schedule.growth_iterations(total)
         self.pruning = self.config.schedule.pruning_iterations(total)
-        self._start_price = self.price(self.column.widths)
-        self._planned = len(self.growth), len(self.pruning)
-        self._peak, self._peak_price = dict(self.column.widths), self._start_price
+        self.planned = [len(self.growth), len(self.pruning)]
+        self.start_price = self.price(self.column.widths)
+        self.peak, self.peak_price = dict(self.column.widths), self.start_price
+        self.watch.reset()
         self._forget()
 
     def observe(self) -> None:
@@ -98,7 +142,7 @@ class GrowthLoop:
         if all(p.grad is None for p in self.column.parameters()):
             return  # a batch without rows of the present task
         _add(self._scores, score_units(self.column, self.config.score))
-        if not self.growth:
+        if not self.growth and self._initial_laterals:
             _add(self._laterals, score_laterals(self.column))
 
     def advance(self, optimizer: torch.optim.Optimizer) -> Plan:
@@ -108,58 +152,66 @@ class GrowthLoop:
             self.growth.pop(0)
             return self._grow(optimizer)
         if self.pruning and not self.growth and self.iteration >= self.pruning[0]:
-            self.pruning.pop(0)
-            return self._prune(optimizer, self._target(self._planned[1] - len(self.pruning)))
+            return self._prune_step(optimizer)
         return Plan()
 
     def finish(self, optimizer: torch.optim.Optimizer) -> bool:
         """Do outstanding pruning at once and merge; returns whether any was outstanding."""
         outstanding = bool(self.pruning)
         self.growth, self.pruning = [], []
-        if outstanding and self._scores:
-            self._prune(optimizer, self._target(self._planned[1]))
+        if outstanding:
+            self._prune(optimizer)
+        label = self.column.label
+        if self.config.align_weights:
+            align(self.column, self.classes.get(label, set()), self._new_classes)
+        self.classes.setdefault(label, set()).update(self._new_classes)
+        record_activity(self.column, False)
         self.network.merge()
         self._note("merge")
         return outstanding
 
-    # -- steps ---------------------------------------------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------------
 
     def _grow(self, optimizer: torch.optim.Optimizer) -> Plan:
-        done = (self._planned[0] - len(self.growth)) / self._planned[0]
-        peak = self.config.target_price * self.config.peak_ratio
-        limit = self._start_price + max(0.0, peak - self._start_price) * done
+        if self.measure is not None and self.watch.plateau(self.measure()):
+            self.growth.clear()
+            self._note("plateau")
+            return Plan()
         plan = Plan()
-        if self._scores:
-            ceiling = self._ceiling()
+        if self._fits():
+            done = (self.planned[0] - len(self.growth)) / self.planned[0]
+            peak = self.config.target_price * self.config.peak_ratio
+            limit = self.start_price + max(0.0, peak - self.start_price) * done
             plan = self.config.growth.plan(
-                self._scores, ceiling, self.price, limit, self.generator
+                self._scores, self._ceiling(), self.price, limit, self.generator
             )
         self._apply("grow", plan, optimizer)
-        self._peak, self._peak_price = dict(self.column.widths), self.price(self.column.widths)
+        self._forget()
+        self.peak, self.peak_price = dict(self.column.widths), self.price(self.column.widths)
         return plan
 
-    def _target(self, step: int) -> float:
-        """Price to reach at the given pruning step (1-based), falling linearly from peak to target."""
-        share = step / max(1, self._planned[1])
-        return self._peak_price + min(0.0, self.config.target_price - self._peak_price) * share
+    def _prune_step(self, optimizer: torch.optim.Optimizer) -> Plan:
+        if self.measure is not None and self.watch.too_low(self.measure()):
+            self.pruning.clear()
+            self._note("tolerance")
+            return Plan()
+        self.pruning.pop(0)
+        return self._prune(optimizer)
 
-    def _prune(self, optimizer: torch.optim.Optimizer, target: float) -> Plan:
-        if self._laterals:
-            share = 1 - (1 - self.config.lateral_keep) * (
-                1 - len(self.pruning) / max(1, self._planned[1])
-            )
-            self._apply(
-                "prune",
-                prune_laterals(self._laterals, share, self._initial_laterals),
-                optimizer,
-            )
-        plan = Plan()
-        if self._scores:
-            plan = self.config.pruning.plan(
-                self._scores, self._peak, self.price, target, self.generator
-            )
-        self._apply("prune", plan, optimizer)
-        return plan
+    def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
+        """Prune lateral inputs, then units, down to what this step of the schedule asks for."""
+        scores, laterals = self._scores, self._laterals
+        if not self._fits():  # no gradients since the last change: fall back on magnitudes
+            scores, laterals = score_units(self.column, magnitude), {}
+        share = 1 - len(self.pruning) / max(1, self.planned[1])
+        keep = 1 - (1 - self.config.lateral_keep) * share
+        first = prune_laterals(laterals, keep, self._initial_laterals)
+        self._apply("prune", first, optimizer)
+        target = self.peak_price + min(0.0, self.config.target_price - self.peak_price) * share
+        second = self.config.pruning.plan(scores, self.peak, self.price, target, self.generator)
+        self._apply("prune", second, optimizer)
+        self._forget()
+        return Plan(prune=second.prune, laterals=first.laterals)
 
     def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
         if plan:
@@ -167,10 +219,15 @@ class GrowthLoop:
                 self.column, plan, self.config.initialiser, self.generator
             )
             state.carry(optimizer, index_map, self.network.parameters())
-            self._note(
-                kind, changed={g: len(units) for g, units in (plan.grow or plan.prune).items()}
-            )
-        self._forget()
+            units = plan.grow or plan.prune
+            changed = {group: len(chosen) for group, chosen in units.items()}
+            n_laterals = sum(len(gone) for gone in plan.laterals.values())
+            self._note(kind, changed=changed, lateral_inputs=n_laterals)
+
+    def _fits(self) -> bool:
+        """Whether the scores belong to the column as it is; a restored state may differ."""
+        widths = {group: len(values) for group, values in self._scores.items()}
+        return widths == self.column.widths
 
     def _forget(self) -> None:
         self._scores, self._laterals = {}, {}
@@ -178,12 +235,55 @@ class GrowthLoop:
     def _note(self, kind: str, **facts: Any) -> None:
         block = self.network.column or self.network.block(self.network.n_merged - 1)
         self.history.append({
-            "kind": kind, "block": block.index, "label": block.label, "iteration": self.iteration,
-            "widths": dict(block.widths), "price": self.price(block.widths), **facts,
+            "kind": kind, "block": block.index, "label": block.label,
+            "iteration": self.iteration, "widths": dict(block.widths),
+            "price": self.price(block.widths), **facts,
         })  # fmt: skip
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the network, as tensors and plain values; copies, not views."""
+        score = getattr(self.config.score, "generator", None)
+        return {
+            **{name: _copied(getattr(self, name)) for name in KEPT},
+            "watch": self.watch.state(),
+            "classes": [[label, sorted(seen)] for label, seen in self.classes.items()],
+            "new_classes": sorted(self._new_classes),
+            "scores": {group: values.clone() for group, values in self._scores.items()},
+            "laterals": [[*key, values.clone()] for key, values in self._laterals.items()],
+            "initial_laterals": [[*key, n] for key, n in self._initial_laterals.items()],
+            "generator": self.generator.get_state(),
+            "score_generator": None if score is None else score.get_state(),
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Counterpart of :meth:`state_dict`; load the network's own state first."""
+        for name in KEPT:
+            setattr(self, name, _copied(saved[name]))
+        self.watch.restore(saved["watch"])
+        self.classes = {label: set(seen) for label, seen in saved["classes"]}
+        self._new_classes = set(saved["new_classes"])
+        self._scores = {group: values.clone() for group, values in saved["scores"].items()}
+        self._laterals = {(n, source): v.clone() for n, source, v in saved["laterals"]}
+        self._initial_laterals = {(n, source): k for n, source, k in saved["initial_laterals"]}
+        self.generator.set_state(saved["generator"])
+        if saved["score_generator"] is not None:
+            self.config.score.generator.set_state(saved["score_generator"])  # type: ignore[attr-defined]
+        if self.network.column is not None:
+            record_activity(
+                self.network.column, getattr(self.config.score, "needs_activity", False)
+            )
+
+
+def _copied(value: Any) -> Any:
+    """A copy of plain values that shares no list or dict with the original."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _add(total: dict[Any, Tensor], new: Mapping[Any, Tensor]) -> None:
-    """Add scores in place, on their device; nothing is read back."""
+    """Add scores on their device; nothing is read back."""
     for key, values in new.items():
         total[key] = total[key] + values if key in total else values

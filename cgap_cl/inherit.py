@@ -1,20 +1,61 @@
-"""Inheritance: a column begins with the weights of an older block, a revisited head with those of the old head."""
+"""Inheritance: a column begins as an older block, a revisited head as the old head."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from cgap_cl.column import Block, connect
+from cgap_cl.coupling import Layout
+from cgap_cl.errors import unknown
 
 STATE = ("weight", "bias", "running_mean", "running_var")
 
 
+@dataclass(frozen=True)
+class Birth:
+    """How a new column begins.
+
+    Attributes:
+        widths: units per group; None: those of the parent, or of the seed.
+        parent: block whose weights it inherits; None: fresh weights.
+        trunk: older blocks that it may read.
+        layers: names of the layers with lateral inputs; None: all that may have them.
+    """
+
+    widths: Mapping[str, int] | None = None
+    parent: int | None = None
+    trunk: Sequence[int] = ()
+    layers: Sequence[str] | None = None
+
+    def check(self, layout: Layout, n_merged: int) -> None:
+        """Raise ValueError where a block, group or layer is named that is not there."""
+        named = (*self.trunk, *(() if self.parent is None else (self.parent,)))
+        for index in named:
+            if not 0 <= index < n_merged:
+                raise ValueError(unknown("block", index, range(n_merged)))
+        if self.widths is not None:
+            for group in {*self.widths, *layout.widths}:
+                if group not in layout.widths or self.widths.get(group, 0) < 1:
+                    raise ValueError(
+                        f"widths must give at least 1 unit to each of "
+                        f"{', '.join(layout.widths)}; '{group}' has {self.widths.get(group)}"
+                    )
+        for name in self.lateral_layers(layout):
+            if name not in layout.lateral_names:
+                raise ValueError(unknown("layer for laterals", name, layout.lateral_names))
+
+    def lateral_layers(self, layout: Layout) -> Sequence[str]:
+        """The layers with lateral inputs."""
+        return layout.lateral_names if self.layers is None else self.layers
+
+
 @torch.no_grad()
 def copy_units(column: Block, parent: Block, blocks: Sequence[Block]) -> None:
-    """Copy the parent's weights, statistics and laterals into a column of equal widths; the head stays as it is.
+    """Copy the parent's weights, statistics and laterals into a column; its head stays.
 
     Args:
         column: a fresh column.
@@ -42,10 +83,10 @@ def copy_units(column: Block, parent: Block, blocks: Sequence[Block]) -> None:
 
 @torch.no_grad()
 def extend_head(column: Block, blocks: Sequence[Block], older: int) -> None:
-    """Start the head of a revisited label as the old head, reading the frozen units that it read.
+    """Start the head of a revisited label as the old head, reading the units that it read.
 
-    The logits of old classes are those of the old subnetwork until training changes them; new classes
-    start on the column's own units.
+    The logits of old classes are those of the old subnetwork until training changes them; new
+    classes start on the column's own units.
 
     Args:
         column: the new column; its head has at least as many classes.

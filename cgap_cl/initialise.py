@@ -1,7 +1,8 @@
 """Values of newborn units: how they read (fan-in) and how they are read (fan-out).
 
-A newborn begins as a copy of its parent in every tensor that they share. An :class:`Initialiser` then
-changes the copy's incoming weights, and its :class:`FanOut` rule sets the outgoing weights of copy and parent.
+A newborn begins as a copy of its parent in every tensor that they share. An
+:class:`Initialiser` then changes the copy's incoming weights, and its :class:`FanOut` rule sets
+the outgoing weights of copy and parent.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from torch import Tensor
 class FanOut(enum.Enum):
     """What later layers see of a newborn."""
 
-    HALVES = "halves"  # parent's outgoing weights are shared equally among it and its newborns: function kept
-    ZERO = "zero"  # newborns are not read yet, parents as before: function kept whatever the fan-in
+    HALVES = "halves"  # parent and newborns share the parent's outgoing weights: function kept
+    ZERO = "zero"  # newborns are not read yet: function kept whatever the fan-in
     RANDOM = "random"  # newborns are read with small random weights, parents as before
 
 
 class Initialiser(Protocol):
     """Sets the values of newborns; see the classes below."""
 
-    fan_out: FanOut
+    @property
+    def fan_out(self) -> FanOut:
+        """What later layers see of a newborn."""
+        ...
 
     def incoming(self, copies: Tensor, layer: Tensor, generator: torch.Generator) -> Tensor:
         """Incoming weights of newborns.
@@ -49,13 +53,14 @@ def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
 class Split:
     """Copy of the parent plus normal noise of ``noise`` times the parent's root mean square.
 
-    With ``noise=0`` and halves this is Net2Wider (Chen, Goodfellow, Shlens 2016, section 2.3.1).
+    With ``noise=0`` and halves this is Net2Wider (Chen, Goodfellow, Shlens 2016, section
+    2.3.1).
     """
 
     noise: float = 0.1
     fan_out: FanOut = FanOut.HALVES
 
-    def incoming(self, copies: Tensor, layer: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def incoming(self, copies: Tensor, layer: Tensor, generator: torch.Generator) -> Tensor:
         """Parent plus scaled noise."""
         if not self.noise:
             return copies
@@ -66,19 +71,19 @@ class Split:
 
 
 def net2wider() -> Split:
-    """Exact copies and shared fan-out (Chen et al. 2016): parents and newborns stay alike until noise parts them."""
+    """Exact copies and shared fan-out (Chen et al. 2016): alike until trained apart."""
     return Split(noise=0.0, fan_out=FanOut.HALVES)
 
 
 @dataclass(frozen=True)
 class ScaledCopy:
-    """``sigma * parent + U(-mu, mu)``: our reading of the published scheme; not confirmed by its authors."""
+    """``sigma * parent + U(-mu, mu)``: our reading of the published scheme, unconfirmed."""
 
     sigma: float = 0.5
     mu: float = 0.1
     fan_out: FanOut = FanOut.RANDOM
 
-    def incoming(self, copies: Tensor, layer: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def incoming(self, copies: Tensor, layer: Tensor, generator: torch.Generator) -> Tensor:
         """Scaled parent plus uniform noise."""
         uniform = torch.rand(copies.shape, generator=generator).to(copies) * 2 - 1
         return self.sigma * copies + self.mu * uniform
@@ -86,7 +91,7 @@ class ScaledCopy:
 
 @dataclass(frozen=True)
 class Random:
-    """Normal weights with the standard deviation of the layer's present weights (variance transfer, Yuan et al. 2023)."""
+    """Normal weights with the layer's standard deviation (after Yuan et al. 2023)."""
 
     fan_out: FanOut = FanOut.ZERO
 

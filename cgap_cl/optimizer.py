@@ -1,7 +1,8 @@
 """Carry optimizer state through an IndexMap; the only writer of it.
 
-Survivors keep their moments bit for bit. Newborns have first moments zero (they have no past step) and their parent's second
-moments (so that adaptive rates do not start from nothing). Parameters that are gone leave; learning rates stay.
+Survivors keep their moments bit for bit. Newborns have first moments zero (they have no past
+step) and their parent's second moments (so that adaptive rates do not start from nothing).
+Parameters that are gone leave; learning rates stay.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 from cgap_cl.plan import IndexMap
 
-# torch.optim state that measures squared gradients: inherited from the parent, as a newborn's gradients are like its parent's
+# torch.optim state that measures the size of gradients or weights, not their last direction:
+# a newborn takes its parent's, as its gradients are like its parent's
 SECOND_MOMENTS = (
     "exp_avg_sq",
     "max_exp_avg_sq",
@@ -22,7 +24,7 @@ SECOND_MOMENTS = (
     "sum",
     "exp_inf",
     "ax",
-    "prev",
+    "step_size",
 )
 REFUSED = ("LBFGS", "Adafactor", "SparseAdam", "Muon")
 
@@ -32,8 +34,9 @@ def check_supported(optimizer: torch.optim.Optimizer) -> None:
     for kind in type(optimizer).__mro__:
         if kind.__name__ in REFUSED and kind.__module__.startswith("torch.optim"):
             raise TypeError(
-                f"optimizer {kind.__name__} cannot follow a growing network: its state is not shaped like the "
-                "parameters; use SGD, Adam, AdamW or another element-wise optimizer of torch.optim"
+                f"optimizer {kind.__name__} cannot follow a growing network: its state is not "
+                "shaped like the parameters; use SGD, Adam, AdamW or another "
+                "element-wise optimizer of torch.optim"
             )
 
 
@@ -85,24 +88,29 @@ def _carried(
         return value
     if value.shape != old.shape:
         raise TypeError(
-            f"optimizer {type(optimizer).__name__}: state '{key}' has shape {tuple(value.shape)}, its parameter "
-            f"{tuple(old.shape)}; only parameter-shaped state can follow a growing network"
+            f"{type(optimizer).__name__}: state '{key}' has shape {tuple(value.shape)}, "
+            f"its parameter {tuple(old.shape)}; only parameter-shaped state can follow"
         )
     return carry_one(value, None if key in SECOND_MOMENTS else 0.0)  # type: ignore[operator]
 
 
 def adopt(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
-    """Make the optimizer hold exactly these parameters, each once; newcomers join the last group.
+    """Make the optimizer hold exactly these parameters, each once and in the order given.
+
+    Newcomers join the last group.
 
     Args:
         optimizer: whatever it held before; state of parameters that stay is untouched.
         parameters: every live parameter.
     """
     live = list(dict.fromkeys(parameters))
-    wanted, held = set(live), set()
+    wanted = set(live)
+    held: set[nn.Parameter] = set()
     for group in optimizer.param_groups:
-        kept = [p for p in group["params"] if p in wanted and p not in held and not held.add(p)]  # type: ignore[func-returns-value]
-        group["params"] = kept
-    optimizer.param_groups[-1]["params"] += [p for p in live if p not in held]
+        own = (wanted & set(group["params"])) - held
+        held |= own
+        if group is optimizer.param_groups[-1]:
+            own |= wanted - held
+        group["params"] = [p for p in live if p in own]  # one order whatever happened before
     for parameter in [p for p in optimizer.state if p not in wanted]:
         del optimizer.state[parameter]

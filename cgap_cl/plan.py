@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -96,7 +97,7 @@ class Plan:
                 )
 
     def unit_map(self, group: str, width: int) -> UnitMap:
-        """Newborns stand right behind their parent; a unit that goes takes no newborn with it."""
+        """Newborns stand right behind their parent; a unit that goes leaves its newborns."""
         gone = set(self.prune.get(group, ()))
         parents = list(self.grow.get(group, ()))
         source: list[int] = []
@@ -119,10 +120,10 @@ class Plan:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> Plan:
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
         """Inverse of :meth:`to_dict`."""
-        laterals = {(layer, source): tuple(units) for layer, source, units in data["laterals"]}  # type: ignore[attr-defined]
-        return cls(grow=data["grow"], prune=data["prune"], laterals=laterals)  # type: ignore[arg-type]
+        laterals = {(layer, source): tuple(units) for layer, source, units in data["laterals"]}
+        return cls(grow=data["grow"], prune=data["prune"], laterals=laterals)
 
 
 @dataclass(frozen=True, eq=False)

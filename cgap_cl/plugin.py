@@ -4,15 +4,19 @@ Avalanche 0.6's training loop, with our calls in their places::
 
     strategy.train(experience)
       before_training
-      before_train_dataset_adaptation        sprout the column of this experience
-      train_dataset_adaptation, make_train_dataloader
+      before_train_dataset_adaptation        hold data out, sprout the column of this experience
+      train_dataset_adaptation
+      after_train_dataset_adaptation         take what is held out from the training data
+      make_train_dataloader
       model_adaptation, make_optimizer       (Avalanche adds the column's parameters)
-      before_training_exp                    the optimizer holds exactly the column; schedule the events
-        per epoch, per mini-batch
-          forward, loss, backward
-          after_backward                     add up saliency
-          optimizer step
-          after_training_iteration           grow or prune, carry the optimizer's state
+      before_training_exp
+        per epoch
+          before_training_epoch              the optimizer holds exactly the column; schedule
+          per mini-batch
+            forward, loss, backward
+            after_backward                   add up saliency
+            optimizer step
+            after_training_iteration         grow or prune, carry the optimizer's state, log
       after_training_exp                     outstanding pruning, merge
     strategy.eval(stream)                    changes nothing
 """
@@ -20,24 +24,30 @@ Avalanche 0.6's training loop, with our calls in their places::
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
-from avalanche.training.plugins import SupervisedPlugin
+from avalanche.evaluation.metric_results import MetricValue
+from avalanche.training.plugins import LwFPlugin, SupervisedPlugin
 
 from cgap_cl import optimizer as state
-from cgap_cl.config import CGaPConfig
+from cgap_cl.config import CGaPConfig, Inherit
 from cgap_cl.growth import GrowthLoop
-from cgap_cl.network import PlasticNetwork
+from cgap_cl.heldout import HeldOut, split_indices
+from cgap_cl.network import PlasticNetwork, Unlabelled
 
 
-class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[misc]
-    """Grows, prunes and merges one column per experience inside any strategy that trains by SGD steps.
+class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[misc, call-arg]
+    """Grows, prunes and merges one column per experience, in any strategy that takes SGD steps.
+
+    After every structural change the evaluator gets the metrics ``CGaP_Price`` (share of the
+    reference's) and ``CGaP_Parameters`` (everything stored), at the training iteration.
 
     Args:
         config: the method's settings; defaults if left out.
 
     Raises:
-        TypeError: the strategy's model is no PlasticNetwork, or its optimizer cannot follow a growing network.
+        TypeError: the strategy's model is no PlasticNetwork, or its optimizer cannot follow.
         ValueError: an experience mixes several task labels of its own.
     """
 
@@ -45,55 +55,149 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         super().__init__()
         self.config = config or CGaPConfig()
         self.loop: GrowthLoop | None = None
+        self._training: list[int] | None = None
+        self._scheduled = False
+        self._resumed = False
+        self._logged = 0
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """What happened to the structure, as plain values: sprout, grow, prune, merge."""
         return self.loop.history if self.loop else []
 
+    @property
+    def _active(self) -> GrowthLoop:
+        assert self.loop is not None, "the plugin has not seen an experience yet"
+        return self.loop
+
+    # -- hooks -------------------------------------------------------------------------------
+
     def before_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
-        """Sprout the column."""
+        """Hold data out and sprout the column."""
         if not isinstance(strategy.model, PlasticNetwork):
             raise TypeError(
-                f"CGaPPlugin needs a PlasticNetwork as the model, not {type(strategy.model).__name__}"
+                "CGaPPlugin needs a PlasticNetwork as the model, not "
+                f"{type(strategy.model).__name__}"
             )
         state.check_supported(strategy.optimizer)
+        if any(isinstance(plugin, LwFPlugin) for plugin in strategy.plugins):
+            strategy.model.unlabelled = (
+                Unlabelled.ALL_HEADS
+            )  # it calls the model without labels
         if self.loop is None or self.loop.network is not strategy.model:
             self.loop = GrowthLoop(strategy.model, self.config)
         labels = sorted(set(strategy.experience.task_labels))
         if len(labels) != 1:
             raise ValueError(f"an experience must have one task label, this one has {labels}")
-        self.loop.sprout(labels[0], max(strategy.experience.classes_in_this_experience) + 1)
+        self._hold_out(strategy)
+        column = self.loop.network.column
+        if self._resumed and column is not None and column.label == labels[0]:
+            return
+        classes = strategy.experience.classes_in_this_experience
+        self._scheduled = False
+        self.loop.sprout(labels[0], max(classes) + 1, classes)
 
-    def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Give the optimizer the column, nothing else, and fix the schedule."""
-        assert self.loop is not None
-        state.adopt(strategy.optimizer, self.loop.network.live_parameters())
+    def _hold_out(self, strategy: Any) -> None:
+        """Split this experience's data; the same way whenever it comes with the same seed."""
+        loop, dataset = self._active, strategy.experience.dataset
+        training, held_out = split_indices(
+            len(dataset), self.config.held_out_share, self.config.seed
+        )
+        self._training, loop.measure, loop.trial = None, None, None
+        if not held_out:
+            return
+        self._training = training
+        judge = HeldOut(strategy, loop.network, dataset.subset(held_out).eval())
+        loop.measure = judge.measure
+        if self.config.inherit is Inherit.BEST:
+            label = strategy.experience.task_label
+            loop.trial = judge.trial_with(
+                dataset.subset(training), label, self.config.trial_iterations, self.config.seed
+            )
+
+    def after_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
+        """Take what is held out from the training data."""
+        adapted, own = strategy.adapted_dataset, strategy.experience.dataset
+        if self._training is not None and len(adapted) == len(own):
+            strategy.adapted_dataset = adapted.subset(self._training)
+
+    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """Give the optimizer the column, nothing else; in the first epoch fix the schedule.
+
+        Here, not earlier: other plugins may replace the data loader or restore a state before.
+        """
+        loop = self._active
+        state.adopt(strategy.optimizer, loop.network.live_parameters())
         self._tell_avalanche(strategy)
-        self.loop.start(strategy.train_epochs * len(strategy.dataloader))
+        if not self._scheduled and not self._resumed:
+            loop.start(strategy.train_epochs * len(strategy.dataloader))
+            self._log(strategy)
+        self._scheduled, self._resumed = True, False
 
-    def after_backward(self, strategy: Any, **_: Any) -> None:  # noqa: ARG002
+    def after_backward(self, strategy: Any, **_: Any) -> None:
         """Add up saliency while gradients are there."""
-        assert self.loop is not None
-        self.loop.observe()
+        self._active.observe()
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Grow or prune when it is time."""
-        assert self.loop is not None
-        if self.loop.advance(strategy.optimizer):
+        if self._active.advance(strategy.optimizer):
             self._tell_avalanche(strategy)
+            self._log(strategy)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Merge, after what pruning is still due."""
-        assert self.loop is not None
-        if self.loop.finish(strategy.optimizer):
+        if self._active.finish(strategy.optimizer):
             warnings.warn(
-                "training ended before its schedule did: the outstanding pruning was done at once, without fine-tuning",
+                "training ended before its schedule did: the outstanding pruning was done at "
+                "once, without fine-tuning",
                 stacklevel=2,
             )
+        self._scheduled = False
         self._tell_avalanche(strategy)
+        self._log(strategy)
+
+    def _log(self, strategy: Any) -> None:
+        """Hand what is new in the history to the evaluator."""
+        history, network = self.history, self._active.network
+        if len(history) == self._logged:
+            return
+        self._logged = len(history)
+        values = {
+            "CGaP_Price": history[-1]["price"],
+            "CGaP_Parameters": network.stored_parameters(),
+        }
+        for name, value in values.items():
+            full_name = f"{name}/train_phase/Task{history[-1]['label']:03d}"
+            metric = MetricValue(self, full_name, value, strategy.clock.train_iterations)
+            strategy.evaluator.publish_metric_value(metric)
+            for logger in getattr(strategy.evaluator, "loggers", ()):
+                logger.log_single_metric(full_name, value, strategy.clock.train_iterations)
 
     @staticmethod
     def _tell_avalanche(strategy: Any) -> None:
-        """Avalanche maps optimizer entries by name; a stale map would enter changed parameters twice."""
+        """Avalanche maps parameters by name; a stale map would enter changed ones twice."""
         strategy.optimized_param_id = dict(strategy.model.named_parameters())
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values: loads with ``torch.load(..., weights_only=True)``."""
+        return {"loop": None if self.loop is None else self.loop.state_dict()}
+
+    def load_state_dict(self, saved: Mapping[str, Any], network: PlasticNetwork) -> None:
+        """Continue from :meth:`state_dict`, inside an experience too.
+
+        Load the network first, then the optimizer (made from ``network.live_parameters()``),
+        then this. The next experience with the unfinished column's label continues it.
+
+        Args:
+            saved: what :meth:`state_dict` gave.
+            network: the model, its own state loaded.
+        """
+        if saved["loop"] is None:
+            self.loop = None
+            return
+        self.loop = GrowthLoop(network, self.config)
+        self.loop.load_state_dict(saved["loop"])
+        self._resumed = network.column is not None
+        self._logged = len(self.loop.history)

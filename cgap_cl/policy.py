@@ -27,7 +27,7 @@ class Where(enum.Enum):
 
 
 def unit_prices(price: Price, widths: Mapping[str, int]) -> dict[str, float]:
-    """What one more unit of each group costs at the present widths (at least a tiny positive number)."""
+    """What one more unit of each group costs at the present widths, never quite nothing."""
     base = price(widths)
     return {g: max(price({**widths, g: n + 1}) - base, 1e-9) for g, n in widths.items()}
 
@@ -40,7 +40,8 @@ def rank(
 ) -> list[tuple[float, str, int]]:
     """All units as (value, group, unit), best first; ties in order of group and unit.
 
-    Under ``UNIFORM`` the value is the unit's rank within its own group, as a share of the group.
+    Under ``UNIFORM`` the value is the unit's rank within its own group, as a share of the
+    group.
     """
     rows: list[tuple[float, str, int]] = []
     for group, values in scores.items():
@@ -80,8 +81,8 @@ class GrowthPolicy:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
 
     def plan(
-        self, scores: Mapping[str, Tensor], ceiling: Mapping[str, int], price: Price, limit: float,
-        generator: torch.Generator,
+        self, scores: Mapping[str, Tensor], ceiling: Mapping[str, int], price: Price,
+        limit: float,        generator: torch.Generator,
     ) -> Plan:  # fmt: skip
         """Choose parents, best first, until the price would pass the limit.
 
@@ -93,10 +94,7 @@ class GrowthPolicy:
             generator: on the CPU, for ``Where.RANDOM``.
         """
         widths = {group: len(values) for group, values in scores.items()}
-        room = {
-            g: min(math.ceil(self.beta * n), ceiling[g] - n)
-            for g, n in widths.items()
-        }
+        room = {g: min(math.ceil(self.beta * n), ceiling[g] - n) for g, n in widths.items()}
         parents: dict[str, list[int]] = {}
         full: set[str] = set()
         for _, group, unit in rank(scores, self.where, unit_prices(price, widths), generator):
@@ -128,10 +126,10 @@ class PruningPolicy:
         check_share("floor", self.floor)
 
     def plan(
-        self, scores: Mapping[str, Tensor], peak: Mapping[str, int], price: Price, target: float,
-        generator: torch.Generator,
+        self, scores: Mapping[str, Tensor], peak: Mapping[str, int], price: Price,
+        target: float,        generator: torch.Generator,
     ) -> Plan:  # fmt: skip
-        """Remove units, least valuable first, until the price is at most the target or every group is at its floor.
+        """Remove units, worst first, until the price meets the target; groups keep their floor.
 
         Args:
             scores: saliency, ``(units,)`` per group.

@@ -12,8 +12,8 @@ PriceFactory = Callable[[PlasticNetwork], Price]
 
 def macs(network: PlasticNetwork) -> Price:
     """Multiply-adds of one inference, as a share of the reference network's."""
-    full = network.reference_macs
-    return lambda widths: network.macs(widths) / full
+    full, elders = network.reference_macs, network.elder_macs()
+    return lambda widths: (elders + network.own_macs(widths)) / full
 
 
 def parameters(network: PlasticNetwork) -> Price:
@@ -23,7 +23,7 @@ def parameters(network: PlasticNetwork) -> Price:
 
 
 def balanced(network: PlasticNetwork) -> Price:
-    """Mean of :func:`macs` and :func:`parameters`: a unit that is cheap to run may be dear to store."""
+    """Mean of :func:`macs` and :func:`parameters`: cheap to run may be dear to store."""
     first, second = macs(network), parameters(network)
 
     def price(widths: Mapping[str, int]) -> float:

@@ -1,7 +1,8 @@
 """Saliency: one score per unit from its incoming weights and their gradients. Pure.
 
-A score takes the tensors through which a unit is made (its row in every layer that produces it, laterals included, and its batch norm's scale)
-and returns one number per unit. Scores of one unit add up over layers and over the batches of an interval.
+A score takes the tensors through which a unit is made (its row in every layer that produces it,
+laterals included, and its batch norm's scale) and returns one number per unit. Scores of one
+unit add up over layers and over the batches of an interval.
 """
 
 from __future__ import annotations
@@ -18,17 +19,24 @@ from cgap_cl.coupling import Axis, Kind
 
 @dataclass(frozen=True)
 class Rows:
-    """One tensor whose first axis runs over units, with its gradient (None where there was no backward pass).
+    """One tensor whose first axis runs over units, with its gradient (None: no backward pass).
 
     Attributes:
         weight: ``(units, ...)``.
         grad: like ``weight``.
         norm: True for a batch norm's scale, False for incoming weights.
+        activity: True for what the unit's consumers read of it (no weight, no gradient).
     """
 
     weight: Tensor
     grad: Tensor | None
     norm: bool = False
+    activity: bool = False
+
+    @property
+    def incoming(self) -> bool:
+        """Whether these are weights through which the unit is made."""
+        return not self.norm and not self.activity
 
 
 Score = Callable[[Sequence[Rows]], Tensor]
@@ -47,26 +55,43 @@ def _need(rows: Rows) -> Tensor:
 def weight_gradient(rows: Sequence[Rows]) -> Tensor:
     """Sum over a unit's incoming weights of ``|w * dL/dw|``, element by element.
 
-    After the first author's public code (continual_learning_PST, sensitivity_rank_taylor_filter). Not the absolute
-    value of the signed sum: before a batch norm that is zero up to rounding.
+    After the first author's public code (continual_learning_PST,
+    sensitivity_rank_taylor_filter). Not the absolute value of the signed sum: before a batch
+    norm that is zero up to rounding.
     """
-    return sum_over(_summed((r.weight * _need(r)).abs()) for r in rows if not r.norm)
+    return sum_over(_summed((r.weight * _need(r)).abs()) for r in rows if r.incoming)
 
 
 def magnitude(rows: Sequence[Rows]) -> Tensor:
     """Sum of ``|w|`` (Li et al., ICLR 2017)."""
-    return sum_over(_summed(r.weight.abs()) for r in rows if not r.norm)
+    return sum_over(_summed(r.weight.abs()) for r in rows if r.incoming)
 
 
 def taylor(rows: Sequence[Rows]) -> Tensor:
     """Sum of ``(w * dL/dw)^2`` (Molchanov et al., CVPR 2019, equation 8)."""
-    return sum_over(_summed((r.weight * _need(r)).square()) for r in rows if not r.norm)
+    return sum_over(_summed((r.weight * _need(r)).square()) for r in rows if r.incoming)
 
 
 def norm_taylor(rows: Sequence[Rows]) -> Tensor:
-    """``(gamma * dL/dgamma)^2`` of the batch norms behind the unit (Molchanov et al. 2019); :func:`taylor` where there is none."""
+    """``(gamma * dL/dgamma)^2`` of the unit's batch norms (Molchanov et al. 2019).
+
+    :func:`taylor` where there is no batch norm.
+    """
     norms = [r for r in rows if r.norm]
     return sum_over((r.weight * _need(r)).square() for r in norms) if norms else taylor(rows)
+
+
+class Activation:
+    """Mean absolute value of what a unit's consumers read of it, summed over the consumers."""
+
+    needs_activity = True
+
+    def __call__(self, rows: Sequence[Rows]) -> Tensor:
+        """``(units,)``."""
+        found = [r.weight for r in rows if r.activity]
+        if not found:
+            raise ValueError("this score needs activity: call record_activity before forward")
+        return sum_over(_summed(weight) for weight in found)
 
 
 class RandomScore:
@@ -106,7 +131,24 @@ def unit_rows(column: Block, group: str) -> list[Rows]:
             parts = [column.body.get_submodule(layer.name).weight]  # type: ignore[list-item]
         for part in parts:
             rows += _of_group(part, layer.outputs, group, column, layer.kind is Kind.NORM)
-    return rows
+    return rows + _activity(column, group)
+
+
+def record_activity(column: Block, on: bool) -> None:
+    """Let the column's layers note the mean absolute value of each input, batch by batch."""
+    for layer in column.plastic():
+        layer.records = on
+        layer.activity = None
+
+
+def _activity(column: Block, group: str) -> list[Rows]:
+    """What the consumers of a group last read of its units."""
+    found: list[Rows] = []
+    for layer in column.layout.layers:
+        if layer.dense and (activity := column.layer(layer.name).activity) is not None:
+            parts = _of_group(activity, layer.inputs, group, column, norm=False)
+            found += [Rows(part.weight, None, activity=True) for part in parts]
+    return found
 
 
 def _of_group(part: Tensor, axis: Axis, group: str, column: Block, norm: bool) -> list[Rows]:

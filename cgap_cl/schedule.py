@@ -11,7 +11,8 @@ from cgap_cl.policy import check_share
 class Schedule:
     """Phase boundaries as shares of the experience's iterations.
 
-    Grow until ``grow_until``, consolidate until ``prune_from``, prune in steps until ``prune_until``, fine-tune to the end.
+    Grow until ``grow_until``, consolidate until ``prune_from``, prune in steps until
+    ``prune_until``, fine-tune to the end.
 
     Attributes:
         growth_events: number of growth events, evenly spaced; 0: no growth.
@@ -57,7 +58,7 @@ class Schedule:
 
 
 def _spread(start: float, stop: float, n: int, total: int) -> list[int]:
-    """``n`` evenly spaced iterations in ``(start, stop]``, without repeats; fewer where the training is too short."""
+    """``n`` evenly spaced iterations in ``(start, stop]``; fewer if too short."""
     return sorted(
         {max(1, round((start + (stop - start) * (i + 1) / n) * total)) for i in range(n)}
     )

@@ -20,7 +20,7 @@ class CGaP(SupervisedTemplate):  # type: ignore[misc]
         optimizer: any element-wise optimizer of torch.optim.
         config: the method's settings.
         plugins: further plugins.
-        **kwargs: passed on to ``SupervisedTemplate`` (``train_mb_size``, ``train_epochs``, ``device``, ...).
+        **kwargs: passed on to ``SupervisedTemplate`` (``train_epochs``, ``device``, ...).
     """
 
     def __init__(

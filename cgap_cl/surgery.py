@@ -1,18 +1,19 @@
 """Apply a Plan to a column in place; the only writer of structure.
 
-Every tensor is gathered by index, new from old, so survivors keep their bits. Newborns then get their values from
-an initialiser. Optimizer state is not touched here: :mod:`cgap_cl.optimizer` carries it with the IndexMap returned.
+Every tensor is gathered by index, new from old, so survivors keep their bits. Newborns then get
+their values from an initialiser. Optimizer state is not touched here: :mod:`cgap_cl.optimizer`
+carries it with the IndexMap returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.column import Block, Lateral, PlasticLayer
+from cgap_cl.column import Block, PlasticLayer
 from cgap_cl.coupling import Axis, LayerLayout
 from cgap_cl.initialise import Initialiser, Split, outgoing
 from cgap_cl.plan import IndexMap, Plan, TensorChange, UnitMap, positions
@@ -126,7 +127,7 @@ def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> N
 
 
 def _gather(op: _Operation, weight: Tensor, rows: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Rows of a weight ``(out, in, ...)``: survivors as they are, newborns from the initialiser."""
+    """Rows of a weight ``(out, in, ...)``: survivors kept, newborns from the initialiser."""
     if rows is None:
         return weight.detach()
     source, newborn = (t.to(weight.device) for t in rows)
@@ -166,13 +167,14 @@ def _drop_lateral(
     name: str,
     module: PlasticLayer,
     source: int,
-    gone: tuple[int, ...] | list[int],
+    gone: Sequence[int],
 ) -> None:
     """Remove lateral inputs; a lateral without any goes altogether."""
-    lateral = module.laterals[str(source)] if str(source) in module.laterals else None
-    if not isinstance(lateral, Lateral):
+    lateral = dict(module.sources()).get(source)
+    if lateral is None:
         raise ValueError(
-            f"plan: layer '{name}' has no lateral from block {source}; it reads {list(module.laterals)}"
+            f"plan: layer '{name}' has no lateral from block {source}; it reads "
+            f"{list(module.laterals)}"
         )
     n = lateral.index.numel()
     if min(gone) < 0 or max(gone) >= n:
