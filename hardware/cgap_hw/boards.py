@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -140,3 +141,18 @@ def read_toml(path: Path, what: str) -> dict[str, object]:
         return tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CostModelError(f"cannot read {what} file {path}: {error}") from error
+
+
+def board_toml(board: Board) -> str:
+    """The TOML file that `load_board` reads back to an equal board."""
+    content = board.model_dump(mode="json")
+    lines = [f"{key} = {_toml(content.pop(key))}" for key in ("name", "description", "part")]
+    for section, values in content.items():
+        lines += ["", f"[{section}]", *(f"{k} = {_toml(v)}" for k, v in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    return json.dumps(value)

@@ -53,6 +53,8 @@ class BaseArray(BaseModel):
         call_overhead_us: Fixed cost of one inference (driver, control registers).
         pool_lanes: Window positions a cycle of the pooling unit.
         add_lanes: Words a cycle of the unit for sums and per-channel passes.
+        error_pct: Half-width of the interval around a predicted time; 20 % where nothing was
+            calibrated, else the worst error on layers that were not fitted.
         logic_macs: Multipliers built in logic because there are not enough DSP blocks.
     """
 
@@ -66,6 +68,7 @@ class BaseArray(BaseModel):
     pool_lanes: int = Field(default=64, ge=1)
     add_lanes: int = Field(default=64, ge=1)
     logic_macs: int = Field(default=0, ge=0)
+    error_pct: float = Field(default=20.0, ge=0)
     buffers: Buffers = Buffers()
 
     @property

@@ -28,11 +28,18 @@ class OutputStationary(BaseArray):
 
     @property
     def n_macs(self) -> int:
+        """Pox Poy Pof."""
         return self.pox * self.poy * self.pof
 
     @property
     def grain(self) -> Grain:
+        """Poy rows and Pof channels."""
         return Grain(rows=self.poy, channels=self.pof)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Pox, Poy, Pof."""
+        return (self.pox, self.poy, self.pof)
 
     def mac_cycles(self, t: LayerTable) -> Values:
         """``Nkx Nky Nif/G * G c(Nof/G, Pof) c(Nox, Pox) c(Noy, Poy)``."""
