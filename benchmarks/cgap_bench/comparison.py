@@ -76,9 +76,11 @@ class Comparison:
     def command(self) -> str:
         """The command that makes these runs, or reads them if they are there."""
         methods = sorted({record.config.method for record in self.records})
+        told_apart = set(self.summary["method"]) - set(methods)
         return (
             f"cgap-cl run {self.benchmark} --preset {self.preset}"
             f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
+            + (" --set (what the names of the rows say)" if told_apart else "")
         )
 
     @property

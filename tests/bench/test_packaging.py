@@ -1,9 +1,12 @@
 """The built wheel works by itself: outside the repository, without the editable install."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -86,9 +89,12 @@ def test_wheel_states_licence_entry_point_and_python(wheel):
 
 
 def test_packages_come_from_the_wheel(clean, tmp_path):
-    code = "import cgap_bench, cgap_cl, cgap_hw; print(cgap_bench, cgap_cl, cgap_hw)"
+    names = ", ".join(repr(name) for name in PACKAGES.values())
+    code = (
+        f"from importlib.util import find_spec\nfor n in [{names}]: print(find_spec(n).origin)"
+    )
     printed = _run(clean / "python", "-c", code, cwd=tmp_path)
-    assert printed.count(str(clean.parent)) == 3
+    assert printed.count(str(clean.parent)) == len(PACKAGES)
 
 
 def test_boards_are_listed(clean, tmp_path):
@@ -109,3 +115,78 @@ def test_a_run_makes_records_table_figure_and_report(clean, tmp_path):
     assert (results / "report.html").is_file()
     assert list(tmp_path.iterdir()) == [results]
     _run(clean / "cgap-cl", "report", "--check", cwd=tmp_path)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A folder as after `git clone`, as far as setting up is concerned."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def _program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def _make(*words, cwd):
+    command = ["make", *(str(word) for word in words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+@needs_make
+def test_an_old_python_is_refused_in_one_line(fresh):
+    old = _program(fresh / "old", 'test "$1" = --version && echo Python 3.9.2 || exit 1')
+    result = _make("test", f"PYTHON={old}", cwd=fresh)
+    assert result.returncode != 0
+    assert f"cgap-cl needs Python 3.11 or newer; {old} is Python 3.9.2." in result.stderr
+    assert not (fresh / ".venv").exists()
+
+
+@needs_make
+def test_no_python_at_all_is_said_in_one_line(fresh):
+    result = _make("demo", "PYTHON=", cwd=fresh)
+    assert result.returncode != 0
+    assert "cgap-cl needs Python 3.11 or newer, and there is none here" in result.stderr
+    assert "make PYTHON=/path/to/python3.11 demo" in result.stderr
+
+
+@needs_make
+def test_set_up_is_done_once_and_again_when_the_requirements_change(fresh):
+    log = fresh / "log"
+    pip = f'echo "$@" >> {log}'
+    (fresh / "made" / "bin").mkdir(parents=True)
+    _program(fresh / "made" / "bin" / "python", f"case $2 in pip) {pip};; esac")
+    python = _program(fresh / "new", 'test "$2" != venv || cp -r made .venv')
+    for _ in range(2):
+        result = _make(".venv/.installed", f"PYTHON={python}", cwd=fresh)
+        assert result.returncode == 0, result.stderr
+    assert len(log.read_text().splitlines()) == 1
+    assert "install" in log.read_text()
+    assert "-c constraints.txt -e .[dev]" in log.read_text()
+    later = (fresh / ".venv" / ".installed").stat().st_mtime + 10
+    os.utime(fresh / "constraints.txt", (later, later))
+    _make(".venv/.installed", f"PYTHON={python}", cwd=fresh)
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_constraints_are_names_and_versions_only():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert lines[0].startswith("# ")
+    for line in lines[1:]:
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line), line
+
+
+def test_every_requirement_is_constrained():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        assert re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower() in pinned, requirement

@@ -62,6 +62,14 @@ def test_table_page_gives_the_command_and_the_meaning(out):
     assert re.search(r"\| fixed +\| +3 \| +\+30\.00 ± 0\.00 \|", page)
 
 
+def test_command_does_not_hide_changed_settings(out, make_record):
+    write_record(make_record("ewc", method_settings={"strength": 3.0}), out)
+    report.rebuild(BOARD, out)
+    page = (out / "tables/toy-standard.md").read_text()
+    assert "| ewc (strength=3.0) |" in page
+    assert "--seeds 0-2 --set (what the names of the rows say)" in page
+
+
 def test_html_is_self_contained(out):
     report.rebuild(BOARD, out)
     page = (out / "report.html").read_text()
