@@ -4,30 +4,34 @@ The only bridge between torch and `cgap_hw`: one forward pass of an example inpu
 leaf modules, and a look at the functions called between them, to know which layer reads which.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from cgap_bench import workload_rules as rules
 from cgap_bench.errors import UsageError
 
 NETWORK_INPUT = -1
 Layer = dict[str, Any]
 
-# Done on the fly by the unit that produces or reads the values.
-FREE = (nn.ReLU, nn.ReLU6, nn.Dropout, nn.Dropout2d, nn.Flatten, nn.Identity)
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-MAX_POOLS = (nn.MaxPool2d, nn.AdaptiveMaxPool2d)
-AVERAGE_POOLS = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
-SUMS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
-# Functions that only choose, join or relabel channels: addressing, no work.
-ADDRESSING = {
-    "cat", "concat", "index_select", "flatten", "reshape", "view", "contiguous", "__get__",
-    "__getitem__", "relu", "relu_", "dropout", "size", "dim", "narrow", "unsqueeze", "squeeze",
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class Workload:
+    """Layers in the order of execution, and the work that has no layer shape.
+
+    Attributes:
+        layers: `cgap_hw.LayerShape` as JSON.
+        unsupported: What is not among the layers, and how often it was met.
+    """
+
+    layers: list[Layer]
+    unsupported: Mapping[str, int]
 
 
 def layer_shapes(network: nn.Module, example_input: Tensor) -> list[Layer]:
@@ -38,23 +42,35 @@ def layer_shapes(network: nn.Module, example_input: Tensor) -> list[Layer]:
     are concatenation and selection of channels: the next layer reads from where they lie.
 
     Args:
-        network: Any module whose work is done by Conv2d, Linear, pooling and norm modules.
+        network: Any module whose work is done by Conv2d, Linear, pooling and norm modules,
+            sums, products and pooling functions.
         example_input: (1, ...), float.
 
     Raises:
-        UsageError: Some work has no layer shape; the module or function is named.
+        UsageError: Some work has no layer shape; every such module and function is named.
     """
+    workload = trace(network, example_input)
+    if workload.unsupported:
+        names = ", ".join(workload.unsupported)
+        raise UsageError(
+            f"no layer shape for {names}; use Conv2d, Linear, pooling and BatchNorm modules"
+        )
+    return workload.layers
+
+
+def trace(network: nn.Module, example_input: Tensor) -> Workload:
+    """As `layer_shapes`, with what has no layer shape listed instead of refused."""
     batch = torch.cat([example_input, example_input])  # batch statistics need more than one
-    trace = _Trace(batch)
+    tracer = _Trace(batch)
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        with torch.no_grad(), trace.hooked(network), trace:
+        with torch.no_grad(), tracer.hooked(network), tracer:
             network(batch)
     finally:
         for module, training in modes.items():
             module.training = training
-    return trace.layers
+    return Workload(tracer.layers, dict(tracer.unsupported))
 
 
 def total_macs(layers: Sequence[Layer]) -> int:
@@ -75,6 +91,7 @@ class _Trace(TorchFunctionMode):
     def __init__(self, example_input: Tensor) -> None:
         super().__init__()
         self.layers: list[Layer] = []
+        self.unsupported: Counter[str] = Counter()
         self._in_leaf = False
         self._kept: list[Tensor] = []  # alive, so that no identity is used twice
         self._sources: dict[int, tuple[int, ...]] = {}
@@ -87,10 +104,11 @@ class _Trace(TorchFunctionMode):
         names = {m: name for name, m in network.named_modules() if not any(m.children())}
 
         def enter(module: nn.Module, inputs: Any) -> None:
-            self._in_leaf = True
+            self._in_leaf = module_is_leaf(module)
 
         def leave(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            self._leaf(names[module], module, inputs[0], output)
+            if module_is_leaf(module):
+                self._leaf(names[module], module, inputs[0], output)
             self._in_leaf = False
 
         handles = [module.register_forward_pre_hook(enter) for module in names]
@@ -105,49 +123,99 @@ class _Trace(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if not self._in_leaf and isinstance(result, Tensor) and id(result) not in self._sources:
+        name = func.__name__
+        produced = [x for x in rules.tensors(result) if self._is_news(name, x)]
+        if not self._in_leaf and produced:
             self._in_leaf = True  # what is called to describe the result is no work
-            read = [x for x in _tensors(args) if id(x) in self._sources]
-            if read:
-                self._between(func.__name__, read, result)
+            read = [x for x in rules.tensors(args) if id(x) in self._sources]
+            settings = [
+                *[a for a in args if not isinstance(a, Tensor)],
+                *(kwargs or {}).values(),
+            ]
+            for output in produced if read else ():
+                self._between(name, read, output, settings)
             self._in_leaf = False
         return result
 
-    def _between(self, name: str, read: list[Tensor], result: Tensor) -> None:
-        if name in SUMS and len(read) > 1:
-            self._mark(result, self._append(_pass("add", "sum", read[0], result), read))
-        elif name in ADDRESSING:
+    def _is_news(self, name: str, result: Tensor) -> bool:
+        """A new tensor, or one that a sum or a product has written to in place."""
+        changed = name in rules.SUMS | rules.PRODUCTS
+        return changed or id(result) not in self._sources
+
+    def _between(
+        self, name: str, read: list[Tensor], result: Tensor, settings: list[Any]
+    ) -> None:
+        if name in rules.SUMS and len(read) > 1:
+            self._mark(result, self._append(rules.plain("add", "sum", read[0], result), read))
+        elif name in rules.SUMS | rules.PASSES:
+            layer = rules.plain("elementwise", name.strip("_"), result, result)
+            self._mark(result, self._append(layer, read))
+        elif name in rules.ADDRESSING | rules.ACTIVATION_FUNCTIONS:
             self._mark(result, self._read(read))
-            if name in ("cat", "concat", "index_select", "narrow") and self._all_foldable(read):
+            if name in rules.JOINS and self._all_foldable(read):
                 self._foldable.add(id(result))
         else:
-            raise UsageError(
-                f"the network calls the function {name!r} between its modules, which has no"
-                " layer shape; use Conv2d, Linear, pooling and BatchNorm modules"
-            )
+            self._pool(name, read, result, settings)
+
+    def _pool(self, name: str, read: list[Tensor], result: Tensor, settings: list[Any]) -> None:
+        layer = None
+        if name in rules.POOLS:
+            layer = rules.pool_layer(name, read[0], result, settings)
+        if layer is None:
+            self.unsupported[f"function {name!r}"] += 1
+            self._mark(result, self._read(read))
+        else:
+            self._mark(result, self._append(layer, read))
 
     def _leaf(self, name: str, module: nn.Module, x: Tensor, output: Tensor) -> None:
-        if isinstance(module, FREE):
+        if isinstance(module, rules.ACTIVATIONS):
             self._mark(output, self._read([x]))
-        elif (
-            isinstance(module, NORMS) and module.track_running_stats and id(x) in self._foldable
-        ):
+        elif isinstance(module, rules.PASSIVE):
+            foldable = id(x) in self._foldable
+            self._mark(output, self._read([x]))
+            self._foldable |= {id(output)} if foldable else set()
+        elif self._folds(module, x):
             for index in self._read([x]):
                 self.layers[index]["bias"] = True
             self._mark(output, self._read([x]))
             self._foldable.add(id(output))
         else:
-            self._mark(output, self._append(_shape(name, module, x, output), [x]))
-            if isinstance(module, (nn.Conv2d, nn.Linear)):
-                self._foldable.add(id(output))
+            self._work(name, module, x, output)
+
+    def _work(self, name: str, module: nn.Module, x: Tensor, output: Tensor) -> None:
+        layer = rules.module_layer(name, module, x, output)
+        if layer is None:
+            self.unsupported[f"module {name!r} ({type(module).__name__})"] += 1
+            self._mark(output, self._read([x]))
+            return
+        self._mark(output, self._append(layer, [x]))
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            self._foldable.add(id(output))
+
+    def _folds(self, module: nn.Module, x: Tensor) -> bool:
+        if not isinstance(module, rules.BATCH_NORMS):
+            return False
+        return bool(module.track_running_stats) and id(x) in self._foldable
 
     def _append(self, layer: Layer, read: Sequence[Tensor]) -> tuple[int, ...]:
-        self.layers.append({**layer, "inputs": list(self._read(read))})
+        sources = [self._joined(x) for x in read] if layer["kind"] == "add" else None
+        inputs = self._read(read) if sources is None else tuple(i for s in sources for i in s)
+        self.layers.append({**layer, "inputs": list(inputs)})
+        return (len(self.layers) - 1,)
+
+    def _joined(self, tensor: Tensor) -> tuple[int, ...]:
+        """One source of a sum: a map of several parts gets a layer of its own."""
+        sources = self._sources[id(tensor)]
+        if len(sources) == 1:
+            return sources
+        layer = rules.plain("concat", "joined", tensor, tensor)
+        self.layers.append({**layer, "inputs": list(sources)})
         return (len(self.layers) - 1,)
 
     def _mark(self, tensor: Tensor, sources: tuple[int, ...]) -> None:
         self._kept.append(tensor)
         self._sources[id(tensor)] = sources
+        self._foldable.discard(id(tensor))
 
     def _read(self, tensors: Sequence[Tensor]) -> tuple[int, ...]:
         return tuple(dict.fromkeys(i for x in tensors for i in self._sources[id(x)]))
@@ -156,62 +224,8 @@ class _Trace(TorchFunctionMode):
         return all(id(x) in self._foldable for x in tensors)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-
-
-def _shape(name: str, module: nn.Module, x: Tensor, output: Tensor) -> Layer:
-    if isinstance(module, nn.Conv2d):
-        return (
-            _pass("conv", name, x, output)
-            | _window(module, x, output)
-            | {
-                "groups": module.groups,
-                "bias": module.bias is not None,
-            }
-        )
-    if isinstance(module, nn.Linear):
-        return _pass("linear", name, x, output) | {"bias": module.bias is not None}
-    if isinstance(module, (*MAX_POOLS, *AVERAGE_POOLS)):
-        kind = "max" if isinstance(module, MAX_POOLS) else "avg"
-        return _pass("pool", name, x, output) | _window(module, x, output) | {"pool_kind": kind}
-    if isinstance(module, NORMS):
-        return _pass("elementwise", name, x, output)
-    raise UsageError(f"module {name!r} ({type(module).__name__}) has no layer shape")
-
-
-def _pass(kind: str, name: str, x: Tensor, output: Tensor) -> Layer:
-    (_, n_in, in_h, in_w), (_, n_out, out_h, out_w) = _four(x), _four(output)
-    return {
-        "name": name, "kind": kind, "n_in": n_in, "n_out": n_out,
-        "in_h": in_h, "in_w": in_w, "out_h": out_h, "out_w": out_w,
-        "kernel_h": 1, "kernel_w": 1, "stride_h": 1, "stride_w": 1,
-        "padding_h": 0, "padding_w": 0, "groups": 1, "pool_kind": None, "bias": False,
-    }  # fmt: skip
-
-
-def _four(x: Tensor) -> tuple[int, int, int, int]:
-    n, channels, *size = x.shape
-    height, width = size or (1, 1)
-    return n, channels, height, width
-
-
-def _window(module: nn.Module, x: Tensor, output: Tensor) -> Layer:
-    """Kernel, stride and padding; those of an adaptive pool follow from the two sizes."""
-    if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
-        kernel = stride = (x.shape[2] // output.shape[2], x.shape[3] // output.shape[3])
-        padding = (0, 0)
-    else:
-        kernel = _pair(module.kernel_size)
-        stride = _pair(module.stride)
-        padding = _pair(module.padding)
-    values = zip(("kernel", "stride", "padding"), (kernel, stride, padding))
-    return {f"{key}_{axis}": n for key, pair in values for axis, n in zip("hw", pair)}
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return value if isinstance(value, tuple) else (value, value)
+def module_is_leaf(module: nn.Module) -> bool:
+    """Whether it is torch's own; others are looked into by the functions they call."""
+    return type(module).__module__.startswith("torch.nn.") or isinstance(
+        module, (nn.Conv2d, nn.Linear)
+    )

@@ -2,16 +2,16 @@
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cgap_bench.config import NetworkSettings, Norm
 from cgap_bench.errors import UsageError
 from cgap_bench.networks import NETWORKS, build_network
-from cgap_bench.workload import layer_shapes, total_macs
+from cgap_bench.workload import layer_shapes, total_macs, trace
 from cgap_cl import PlasticNetwork
-
-# HW from cgap_hw import LayerShape
+from cgap_hw import LayerShape
 
 
 def torch_macs(network, x):
@@ -28,7 +28,7 @@ def test_macs_equal_torchs_count(name):
     network = build_network(NetworkSettings(name=name), (3, 32, 32), 10)
     layers = layer_shapes(network, x)
     assert total_macs(layers) == torch_macs(network, x)
-    # HW assert sum(LayerShape(**layer).macs for layer in layers) == total_macs(layers)
+    assert sum(LayerShape(**layer).macs for layer in layers) == total_macs(layers)
 
 
 def test_chain_is_linked_in_order_and_norms_are_folded():
@@ -78,8 +78,8 @@ class Branches(nn.Module):
 
 def test_branches_sums_and_concatenation():
     layers = layer_shapes(Branches(), torch.zeros(1, 2, 5, 5))
-    assert [layer["kind"] for layer in layers] == ["conv", "conv", "conv", "add"]
-    assert [layer["inputs"] for layer in layers] == [[-1], [-1], [0, 1], [2, 0, 1]]
+    assert [layer["kind"] for layer in layers] == ["conv", "conv", "conv", "concat", "add"]
+    assert [layer["inputs"] for layer in layers] == [[-1], [-1], [0, 1], [0, 1], [2, 3]]
     assert total_macs(layers) == 25 * (2 * 3 * 9 + 2 * 3 + 6 * 6 // 3)
 
 
@@ -109,17 +109,69 @@ def test_work_without_a_shape_is_an_error_that_names_it(network, named):
         layer_shapes(network, torch.zeros(1, 1, 4, 4))
 
 
-def test_functions_that_do_work_are_an_error():
-    class Pooled(nn.Conv2d):
-        pass
+class Functional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3, padding="same", dilation=2)
 
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = Pooled(1, 2, 1)
+    def forward(self, x):
+        x = self.conv(x)
+        x += x * 2
+        x = nn.functional.max_pool2d(x, 2)
+        x = nn.functional.avg_pool2d(x, kernel_size=3, stride=1, padding=1)
+        return torch.cumsum(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1).softmax(1), 1)
 
-        def forward(self, x):
-            return nn.functional.max_pool2d(self.conv(x), 2)
 
-    with pytest.raises(UsageError, match="max_pool2d"):
-        layer_shapes(Network(), torch.zeros(1, 1, 4, 4))
+def test_functions_are_layers_and_what_is_none_is_listed():
+    workload = trace(Functional(), torch.zeros(1, 1, 8, 8))
+    kinds = [layer["kind"] for layer in workload.layers]
+    assert kinds == ["conv", "elementwise", "add", "pool", "pool", "pool"]
+    assert [layer["pool_kind"] for layer in workload.layers[3:]] == ["max", "avg", "avg"]
+    assert [layer["kernel_h"] for layer in workload.layers[3:]] == [2, 3, 4]
+    assert workload.layers[0]["padding_h"] == workload.layers[0]["dilation_w"] == 2
+    assert workload.layers[2]["inputs"] == [0, 1]
+    assert workload.unsupported == {"function 'softmax'": 1, "function 'cumsum'": 1}
+    with pytest.raises(UsageError, match="'softmax', function 'cumsum'"):
+        layer_shapes(Functional(), torch.zeros(1, 1, 8, 8))
+
+
+def test_a_norm_behind_an_activation_in_place_is_not_folded():
+    late = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True), nn.BatchNorm2d(2))
+    kinds = [layer["kind"] for layer in layer_shapes(late, torch.zeros(1, 1, 4, 4))]
+    assert kinds == ["conv", "elementwise"]
+
+
+# Some that are cheap to count and differ in kind; `make test-all` counts all.
+QUICK = ("squeezenet1_1", "resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5")
+TORCHVISION = (
+    *QUICK,
+    "alexnet", "vgg11", "vgg16_bn", "resnet50", "resnext50_32x4d", "wide_resnet50_2",
+    "squeezenet1_0", "densenet121", "googlenet", "inception_v3", "mobilenet_v2",
+    "mobilenet_v3_large", "mnasnet1_0", "shufflenet_v2_x1_0", "efficientnet_b0",
+    "regnet_y_400mf", "regnet_x_400mf", "convnext_tiny",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in TORCHVISION],
+)
+def test_counts_of_torchvision_networks_are_torchs(name):
+    """MACs are those of torch's counter, weights those of the modules; nothing is left out."""
+    extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    network = getattr(torchvision.models, name)(weights=None, **extra)
+    x = torch.zeros(1, 3, *((299, 299) if name == "inception_v3" else (224, 224)))
+    workload = trace(network, x)
+    shapes = [LayerShape.model_validate(layer) for layer in workload.layers]
+    assert not workload.unsupported
+    assert sum(s.macs for s in shapes) == total_macs(workload.layers) == torch_macs(network, x)
+    weighty = (nn.Conv2d, nn.Linear)
+    weights = sum(
+        m.weight.numel()
+        for part, m in network.named_modules()
+        if isinstance(m, weighty) and "aux" not in part.lower()
+    )
+    assert sum(s.n_weights for s in shapes) == weights
+    if name in ("alexnet", "vgg11", "squeezenet1_0", "squeezenet1_1"):  # without batch norm
+        parameters = sum(p.numel() for p in network.parameters())
+        assert sum(s.parameters for s in shapes) == parameters
