@@ -26,7 +26,8 @@ JOINS = {"cat", "concat", "index_select", "narrow"}
 # Functions that only choose, join or relabel channels: addressing, no work.
 ADDRESSING = JOINS | {
     "flatten", "reshape", "view", "contiguous", "__get__", "__getitem__", "size", "dim",
-    "chunk", "split", "transpose", "permute", "unsqueeze", "squeeze", "dropout", "stochastic_depth",
+    "chunk", "split", "transpose", "permute", "unsqueeze", "squeeze", "dropout",
+    "stochastic_depth",
     "expand", "unbind", "roll", "pad",
 }  # fmt: skip
 ACTIVATION_FUNCTIONS = {
