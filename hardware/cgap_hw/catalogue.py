@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from cgap_hw.arrays import AnyArray, FlatArray
 from cgap_hw.boards import Board, board_names, load_board, read_toml
@@ -16,7 +16,7 @@ from cgap_hw.shapes import first_problem
 FOLDER = Path(__file__).parent / "designs"
 FLAT = re.compile(r"m(\d+)p(\d+)")
 FLAT_EXAMPLES = ("m32p32", "m32p64", "m32p96", "m64p64")
-_ADAPTER: TypeAdapter[AnyArray] = TypeAdapter(AnyArray)
+_ADAPTER: TypeAdapter[AnyArray] = TypeAdapter(Annotated[AnyArray, Field(discriminator="style")])
 
 
 def array_names() -> list[str]:

@@ -65,6 +65,18 @@ class Traffic:
         """Everything, both ways."""
         return self.read_bytes + self.output_bytes
 
+    def only(self, read_share: Values, write_share: Values) -> Traffic:
+        """Pixels and outputs times a share a layer, and no weights."""
+        return Traffic(
+            self.pixel_bytes * read_share,
+            0 * self.weight_bytes,
+            self.output_bytes * write_share,
+            read_share,
+            write_share,
+            0 * self.fill_bytes,
+            self.order,
+        )
+
     @property
     def runs(self) -> Values:
         """Contiguous runs, both ways."""

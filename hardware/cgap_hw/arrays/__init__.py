@@ -1,9 +1,25 @@
 """Array styles: how many cycles a layer takes on each way of arranging multipliers."""
 
 from cgap_hw.arrays.base import BaseArray, Buffers, Grain
+from cgap_hw.arrays.dpu import Dpu
 from cgap_hw.arrays.flat import FlatArray
 from cgap_hw.arrays.output_stationary import OutputStationary
+from cgap_hw.arrays.streaming import Streaming
+from cgap_hw.arrays.systolic import Dataflow, Systolic
+from cgap_hw.arrays.unrolled import UnrolledChannels
 
-AnyArray = OutputStationary | FlatArray
+AnyArray = OutputStationary | FlatArray | Dpu | Systolic | UnrolledChannels | Streaming
 
-__all__ = ["AnyArray", "BaseArray", "Buffers", "FlatArray", "Grain", "OutputStationary"]
+__all__ = [
+    "AnyArray",
+    "BaseArray",
+    "Buffers",
+    "Dataflow",
+    "Dpu",
+    "FlatArray",
+    "Grain",
+    "OutputStationary",
+    "Streaming",
+    "Systolic",
+    "UnrolledChannels",
+]

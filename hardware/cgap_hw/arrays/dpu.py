@@ -1,0 +1,71 @@
+"""AMD's DPU for Zynq UltraScale+ (DPUCZDX8G): pixels x input x output channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from cgap_hw.arrays.base import BaseArray, Grain, Values
+from cgap_hw.table import LayerTable, ceil_div
+
+if TYPE_CHECKING:
+    from cgap_hw.boards import Memory
+    from cgap_hw.memory import Traffic
+
+
+class Dpu(BaseArray):
+    """PP x ICP x OCP MACs a cycle; B4096 is 8 x 16 x 16 (2 operations each: 4096).
+
+    Weights and maps share one port of ``port_gbps`` (the constant that is calibrated per
+    board); while a layer computes, the next weights are fetched, and maps that fit stay in the
+    on-chip memory between layers. Several cores share the port and take images in turn.
+    """
+
+    style: Literal["dpu"] = "dpu"
+    pixels: int = Field(default=8, ge=1)
+    inputs: int = Field(default=16, ge=1)
+    outputs: int = Field(default=16, ge=1)
+    cores: int = Field(default=1, ge=1)
+    port_gbps: float = Field(default=8.0, gt=0)
+    depthwise_lanes: int = Field(default=16, ge=1)
+
+    @property
+    def n_macs(self) -> int:
+        """PP ICP OCP of one core."""
+        return self.pixels * self.inputs * self.outputs
+
+    @property
+    def grain(self) -> Grain:
+        """One row and OCP channels."""
+        return Grain(rows=1, channels=self.outputs)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """PP, ICP, OCP."""
+        return (self.pixels, self.inputs, self.outputs)
+
+    def mac_cycles(self, t: LayerTable) -> Values:
+        """``Nkx Nky c(Nif, ICP) c(Nof, OCP) c(Nox, PP) Noy``; depthwise in lanes of its own."""
+        of, depth = t.n_of / t.groups, t.n_if / t.groups
+        map_cycles = t.taps * ceil_div(t.ox, self.pixels) * t.oy
+        dense = t.groups * ceil_div(depth, self.inputs) * ceil_div(of, self.outputs)
+        thin = ceil_div(t.n_of, self.depthwise_lanes)
+        is_thin = (t.groups > 1) & (t.groups == t.n_if)
+        cycles: Values = np.where(is_thin, thin, dense) * map_cycles
+        return cycles
+
+    def layer_ns(
+        self, t: LayerTable, moved: Traffic, memory: Memory, cycles: Values
+    ) -> tuple[Values, Values, Values]:
+        """``max(T_compute, bytes / port) + T_control``."""
+        compute = cycles * 1e3 / self.clock_mhz
+        transfer = moved.total_bytes / self.port_gbps
+        busy = np.maximum(compute, transfer)
+        return busy + np.where(busy > 0, self.layer_overhead_ns, 0.0), compute, transfer
+
+    def network_ns(self, latency_ns: Values) -> tuple[float, float]:
+        """One image on one core; the cores take turns."""
+        total = float(latency_ns.sum())
+        return total, (total + self.call_overhead_us * 1e3) / self.cores

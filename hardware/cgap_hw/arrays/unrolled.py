@@ -1,0 +1,48 @@
+"""Tm x Tn array over output and input channels (Zhang et al., FPGA 2015)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from cgap_hw.arrays.base import BaseArray, Grain, Values
+from cgap_hw.table import LayerTable, ceil_div
+
+
+class UnrolledChannels(BaseArray):
+    """Tm output channels times Tn input channels a cycle, one pixel and one tap at a time."""
+
+    style: Literal["unrolled_channels"] = "unrolled_channels"
+    tm: int = Field(ge=1)
+    tn: int = Field(ge=1)
+    pipeline_cycles: int = Field(default=20, ge=0)
+
+    @property
+    def n_macs(self) -> int:
+        """Tm Tn."""
+        return self.tm * self.tn
+
+    @property
+    def grain(self) -> Grain:
+        """One row and Tm channels."""
+        return Grain(rows=1, channels=self.tm)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Tm, Tn."""
+        return (self.tm, self.tn)
+
+    def mac_cycles(self, t: LayerTable) -> Values:
+        """``c(Nof, Tm) c(Nif, Tn) (Nox Noy Nkx Nky + pipeline)``.
+
+        The pipeline is filled anew in every pass over the input channels, where there is more
+        than one (their published cycle counts).
+        """
+        of, depth = t.n_of / t.groups, t.n_if / t.groups
+        passes = ceil_div(depth, self.tn)
+        fill = np.where(passes > 1, self.pipeline_cycles, 0)
+        inner = t.ox * t.oy * t.taps + fill
+        cycles: Values = t.groups * ceil_div(of, self.tm) * passes * inner
+        return cycles
