@@ -120,3 +120,64 @@ def report(board: str, output: Path, check: bool) -> None:
         names = ", ".join(str(path) for path in out_of_date)
         raise click.ClickException(f"not what the records say: {names}; run `cgap-cl report`")
     click.echo("every generated number is what the records say")
+
+
+SOURCE_HELP = (
+    "SOURCE is a record (results/runs/.../ID.json), a list of layers (.json), an ONNX file"
+    " (.onnx) or torchvision:NAME."
+)
+
+
+@main.command(
+    epilog=EXAMPLES
+    + "cgap-cl cost torchvision:resnet18 --board zcu102\n"
+    + "  cgap-cl cost model.onnx --board kv260 --bits 16 --figure roofline.svg\n"
+    + "  cgap-cl cost torchvision:vgg16 --array M32P64",
+    help="Price one inference, layer by layer.\n\n" + SOURCE_HELP,
+)
+@click.argument("source")
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@click.option(
+    "--array", help="Array or design by name or TOML file; the board's own otherwise."
+)
+@click.option("--bits", type=click.IntRange(1, 32), default=8, show_default=True)
+@click.option("--resident-weights", is_flag=True, help="Weights stay on chip between calls.")
+@click.option("--resident-maps", is_flag=True, help="Maps that fit stay on chip.")
+@click.option("--figure", type=Path, help="Draw the roofline of the first network.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> None:
+    """Price one inference, layer by layer."""
+    from cgap_bench.hardware_commands import Target, cost_text
+
+    click.echo(cost_text(source, Target(**options), as_json=as_json, figure=figure))
+
+
+@main.command(
+    epilog=EXAMPLES + "cgap-cl calibrate my-layers.csv --array zcu102 --out my-board.toml"
+)
+@click.argument("measured", type=Path)
+@click.option("--array", required=True, help="Array or board that the layers were timed on.")
+@click.option("--out", type=Path, required=True, help="Board file to write.")
+def calibrate(measured: Path, array: str, out: Path) -> None:
+    """Fit the free constants of an array to layers timed on it.
+
+    MEASURED is a CSV with the columns described in hardware/README.md.
+    """
+    from cgap_bench.hardware_commands import calibrate_text
+
+    click.echo(calibrate_text(measured, array, out))
+
+
+@main.command(
+    "validate-hardware",
+    epilog=EXAMPLES
+    + "cgap-cl validate-hardware\n"
+    + "  cgap-cl validate-hardware --measured my-layers.csv --json",
+)
+@click.option("--measured", type=Path, help="CSV of timed layers; cnn_accel by default.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+def validate_hardware(measured: Path | None, as_json: bool) -> None:
+    """Compare predicted with measured layer times."""
+    from cgap_bench.hardware_commands import validate_text
+
+    click.echo(validate_text(measured, as_json=as_json))

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -179,6 +180,7 @@ def _start_worker(queue: "SimpleQueue[tuple[str, int] | None]") -> None:
     """One thread each: processes share the cores, and numbers do not depend on their count."""
     global _queue  # noqa: PLW0603  the only way into a pool's workers
     _queue = queue
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a run at once
     torch.set_num_threads(1)
 
 

@@ -15,7 +15,7 @@ from cgap_bench.methods.fixed import SharedNetwork
 class EWCSettings(Settings):
     """Elastic weight consolidation (Kirkpatrick et al. 2017), one penalty per old task."""
 
-    strength: float = Field(1e8, gt=0)  # lambda; the penalty is not halved, as in Avalanche
+    strength: float = Field(1e9, gt=0)  # lambda; the penalty is not halved, as in Avalanche
 
 
 class StableEWC(EWCPlugin):  # type: ignore[misc]
