@@ -163,6 +163,8 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
     layers = tuple(_describe(name, probe.get_submodule(name), table, head) for name in order)
     used = {s.group for layer in layers for s in (*layer.inputs, *layer.outputs)}
     widths = {group: width for group, width in table.widths.items() if group in used}
+    if not widths:
+        raise UnsupportedNetworkError(head, "it is the head, and nothing before it can grow")
     return Layout(layers=layers, widths=widths, head=head)
 
 

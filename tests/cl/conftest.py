@@ -1,0 +1,155 @@
+"""Small architectures and helpers that the tests of the method share."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cgap_cl import Birth, Plan, PlasticNetwork, surgery
+
+
+class Residual(nn.Module):
+    """Stem, one identity and one projection block, global pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4))
+        self.a1, self.n1 = nn.Conv2d(4, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.a2 = nn.Conv2d(3, 4, 3, padding=1)
+        self.b1 = nn.Conv2d(4, 5, 3, stride=2, padding=1)
+        self.short, self.n2 = nn.Conv2d(4, 5, 1, stride=2), nn.BatchNorm2d(5)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).relu()
+        x = (x + self.a2(self.n1(self.a1(x)).relu())).relu()
+        x = (self.b1(x) + self.n2(self.short(x))).relu()
+        return self.head(x.mean((2, 3)))
+
+
+class Depthwise(nn.Module):
+    """Inverted bottleneck: expand, depthwise, squeeze-and-excite, project, add."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.n0 = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.expand, self.depthwise = nn.Conv2d(4, 6, 1), nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.n1 = nn.BatchNorm2d(6)
+        self.squeeze, self.excite = nn.Conv2d(6, 2, 1), nn.Conv2d(2, 6, 1)
+        self.project = nn.Conv2d(6, 4, 1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.n0(self.stem(x)).relu()
+        y = nn.functional.silu(self.n1(self.depthwise(self.expand(x))))
+        gate = self.excite(self.squeeze(y.mean((2, 3), keepdim=True)).relu()).sigmoid()
+        return self.head((x + self.project(y * gate)).mean((2, 3)))
+
+
+class Concat(nn.Module):
+    """Two branches concatenated, twice, then flattened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(2, 2, 1)
+        self.norm = nn.BatchNorm2d(5)
+        self.c = nn.Conv2d(5, 4, 3, padding=1)
+        self.d = nn.Linear((5 + 4) * 4, 6)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(torch.cat([self.a(x), self.b(x)], 1)).relu()
+        x = torch.cat([x, self.c(x).relu()], 1)
+        x = nn.functional.adaptive_avg_pool2d(x, 2).flatten(1)
+        return self.head(self.d(x).relu())
+
+
+def chain() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 5, 3, padding=1, bias=False), nn.BatchNorm2d(5), nn.ReLU(),
+        nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Dropout(0.1),
+        nn.Linear(20, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3),
+    )  # fmt: skip
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(72, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)
+    )
+
+
+def pointwise() -> nn.Module:
+    """The head is a 1x1 convolution before global pooling, as in SqueezeNet."""
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 5, 1), nn.ReLU(), nn.Conv2d(5, 3, 1),
+        nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+    )  # fmt: skip
+
+
+ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
+    "chain": chain, "mlp": mlp, "residual": Residual, "depthwise": Depthwise,
+    "concat": Concat, "pointwise": pointwise,
+}  # fmt: skip
+
+
+def _randomise(module: nn.Module, generator: torch.Generator) -> None:
+    """Generic weights and statistics: nothing is zero, one or equal by construction."""
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if not tensor.is_floating_point():
+            continue
+        values = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+        if name.endswith("running_var"):
+            values = values.abs() + 0.5
+        elif tensor.dim() > 1:
+            values = values * (2.0 / tensor[0].numel()) ** 0.5
+        tensor.data.copy_(values)
+
+
+def _error(one: Tensor, other: Tensor) -> float:
+    """Largest difference as a share of the largest output."""
+    one, other = one.detach(), other.detach()
+    return float((one - other).abs().max() / other.abs().max().clamp_min(1e-30))
+
+
+def _grown(
+    reference: nn.Module, x: Tensor, n_blocks: int = 3, head: str | None = None
+) -> tuple[PlasticNetwork, list[Tensor]]:
+    """Blocks with laterals, every group grown and pruned; the logits right after each merge."""
+    generator = torch.Generator().manual_seed(1)
+    network = PlasticNetwork(reference, x, head=head).eval()
+    logits = []
+    for k in range(n_blocks):
+        widths = {g: min(3, n) for g, n in network.layout.widths.items()}
+        column = network.sprout(k, 3, Birth(widths=widths, trunk=range(min(k, 2))))
+        _randomise(column, generator)
+        surgery.apply(column, Plan(grow={g: [0] for g in widths}), generator=generator)
+        gone = {(layer.name, s): [0] for layer in column.plastic() for s, _ in layer.sources()}
+        prune = {g: [1] for g in widths if column.widths[g] > 1}
+        surgery.apply(column, Plan(prune=prune, laterals=gone))
+        before = network(x, k)
+        network.merge()
+        logits.append(network(x, k))
+        assert _error(logits[-1], before) <= 1e-12
+    return network, logits
+
+
+@pytest.fixture(scope="session")
+def architectures() -> dict[str, Callable[[], nn.Module]]:
+    return ARCHITECTURES
+
+
+@pytest.fixture(scope="session")
+def randomise() -> Callable[[nn.Module, torch.Generator], None]:
+    return _randomise
+
+
+@pytest.fixture(scope="session")
+def error() -> Callable[[Tensor, Tensor], float]:
+    return _error
+
+
+@pytest.fixture(scope="session")
+def grown() -> Callable[..., tuple[PlasticNetwork, list[Tensor]]]:
+    return _grown
