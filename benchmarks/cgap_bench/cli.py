@@ -140,7 +140,9 @@ SOURCE_HELP = (
 @click.option(
     "--array", help="Array or design by name or TOML file; the board's own otherwise."
 )
-@click.option("--bits", type=click.IntRange(1, 32), default=8, show_default=True)
+@click.option(
+    "--bits", type=click.IntRange(1, 32), default=8, show_default=True, help="Word width."
+)
 @click.option("--resident-weights", is_flag=True, help="Weights stay on chip between calls.")
 @click.option("--resident-maps", is_flag=True, help="Maps that fit stay on chip.")
 @click.option("--figure", type=Path, help="Draw the roofline of the first network.")

@@ -104,9 +104,7 @@ def _price_on(board: Board, measured: Path) -> list[PricedRow]:
 
 def _validation(priced: Sequence[PricedRow]) -> dict[str, Any]:
     """Errors overall and by kind, of whole networks, and every row; JSON."""
-    content = summary(priced)
-    content["n_rows"] = content.pop("rows")
-    rows = [
+    layers = [
         {
             "accelerator": p.row.accelerator,
             "network": p.row.network,
@@ -120,18 +118,21 @@ def _validation(priced: Sequence[PricedRow]) -> dict[str, Any]:
         }
         for p in priced
     ]
-    return {"rows": rows, **content, "networks": asdict(network_errors(priced))}
+    networks = asdict(network_errors(priced))
+    return summary(priced) | {"networks": networks, "layers": layers}
 
 
 def _validation_table(content: Mapping[str, Any]) -> str:
-    worst = sorted(content["rows"], key=lambda row: -abs(row["error_pct"]))[:10]
-    lines = [("layers", "rows", "mean %", "worst %", "bias %")]
-    lines += [_errors("all", content, content["n_rows"])]
-    lines += [_errors(kind, e, e["rows"]) for kind, e in content["by_kind"].items()]
-    lines += [_errors("whole networks", content["networks"], content["networks"]["rows"])]
+    worst = sorted(content["layers"], key=lambda row: -abs(row["error_pct"]))[:10]
+    lines: list[tuple[str, ...]] = [("layers", "rows", "mean %", "worst %", "bias %")]
+    lines += [_errors("all", content)]
+    lines += [_errors(kind, e) for kind, e in content["by_kind"].items()]
+    lines += [_errors("whole networks", content["networks"])]
     for what, groups in content.get("left_out", {}).items():
-        lines += [_errors(f"{what} left out: {n}", e, e["rows"]) for n, e in groups.items()]
-    poor = [("farthest off", "network", "measured us", "predicted us", "error %")]
+        lines += [_errors(f"{what} left out: {n}", e) for n, e in groups.items()]
+    poor: list[tuple[str, ...]] = [
+        ("farthest off", "network", "measured us", "predicted us", "error %")
+    ]
     poor += [
         (
             f"{row['accelerator']} {row['layer_name']}",
@@ -145,9 +146,14 @@ def _validation_table(content: Mapping[str, Any]) -> str:
     return _aligned(lines) + "\n\n" + _aligned(poor)
 
 
-def _errors(name: str, errors: Mapping[str, Any], n: int) -> tuple[str, ...]:
+def _errors(name: str, errors: Mapping[str, Any]) -> tuple[str, ...]:
     values = (errors["mape_pct"], errors["worst_pct"])
-    return (name, str(n), *(f"{v:.3f}" for v in values), f"{errors['mean_error_pct']:+.3f}")
+    return (
+        name,
+        str(errors["rows"]),
+        *(f"{v:.3f}" for v in values),
+        f"{errors['mean_error_pct']:+.3f}",
+    )
 
 
 def _percents(errors: Mapping[str, Any]) -> str:
@@ -178,7 +184,7 @@ def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
 def _totals(cost: NetworkCost) -> str:
     """Convolution and linear latency always apart."""
     half = cost.array.error_pct
-    rest = cost.other_latency_ms
+    conv, linear = cost.conv_latency_ms, cost.linear_latency_ms
     split = ", ".join(f"{k} {v.mid:.3g}" for k, v in cost.energy_split_mj.items())
     bounds: dict[str, float] = {}
     for layer in cost.layers:
@@ -186,8 +192,8 @@ def _totals(cost: NetworkCost) -> str:
     bound = ", ".join(f"{k} {v:.3f} ms" for k, v in bounds.items() if v)
     return "\n".join(
         (
-            f"latency       {cost.latency_ms:.4f} ms (+-{half:g} %): convolutions"
-            f" {cost.conv_latency_ms:.4f}, linear {cost.linear_latency_ms:.4f}, other {rest:.4f}",
+            f"latency       {cost.latency_ms:.4f} ms (+-{half:g} %): convolutions {conv:.4f},"
+            f" linear {linear:.4f}, other {cost.other_latency_ms:.4f}",
             f"bound by      {bound}",
             f"throughput    {cost.throughput_fps:.1f} images/s",
             f"MACs          {cost.macs:,} ({100 * cost.utilisation_ratio:.1f} % of the lanes)",

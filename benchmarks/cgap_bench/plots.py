@@ -1,6 +1,6 @@
 """Figures: accuracy against price, over experiences, and per task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def over_experiences(tasks: pd.DataFrame, title: str) -> Figure | None:
     with mpl.rc_context(STYLE):
         figure = _figure((6.8, 4.0), title)
         axis = figure.subplots()
-        for index, method in enumerate(sorted(set(means["method"]))):
+        for index, method in enumerate(_ordered(means["method"])):
             _experience_line(axis, means[means["method"] == method], method, index)
         axis.set(xlabel="after experience", ylabel="mean accuracy on the tasks seen [%]")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -123,6 +123,16 @@ def _figure(size: tuple[float, float], title: str) -> Figure:
     return figure
 
 
+def _ordered(methods: Iterable[str]) -> list[str]:
+    """CGaP first, the others by name: the same colours whatever it is compared with."""
+    return sorted(set(methods), key=lambda name: (not _is_ours(name), name))
+
+
+def _is_ours(method: str) -> bool:
+    """Whether a row is CGaP's, with whatever settings."""
+    return method.partition(" ")[0] == tables.REFERENCE
+
+
 def _look(method: str, index: int) -> dict[str, Any]:
     """Colour and marker of the ``index``-th method, told apart without colour as well.
 
@@ -130,7 +140,7 @@ def _look(method: str, index: int) -> dict[str, Any]:
     is solid, smaller and on top.
     """
     palette = sns.color_palette("colorblind", len(MARKERS))
-    ours = method.partition(" ")[0] == tables.REFERENCE
+    ours = _is_ours(method)
     return {
         "color": palette[index % len(palette)],
         "marker": MARKERS[index % len(MARKERS)],
@@ -143,7 +153,7 @@ def _look(method: str, index: int) -> dict[str, Any]:
 
 def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -> None:
     """One panel: a point with error bars in both directions for each method."""
-    for index, method in enumerate(sorted(summary["method"])):
+    for index, method in enumerate(_ordered(summary["method"])):
         row = summary[summary["method"] == method].iloc[0]
         axis.errorbar(
             row[column.key],

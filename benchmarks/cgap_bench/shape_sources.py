@@ -1,4 +1,4 @@
-"""Layer shapes from what a user names: a record, a JSON list, an ONNX file, a torchvision name."""
+"""Layer shapes from what a user names: record, list of layers, ONNX file, torchvision name."""
 
 import json
 from dataclasses import dataclass

@@ -29,8 +29,8 @@ def network(name: str) -> list[LayerShape]:
 
 def zhang_alexnet(c: Chain) -> None:
     """One of two groups of AlexNet's convolutions, as Zhang et al. count it (5 layers)."""
-    x = c.conv(Map(3, 227, 227), 48, 11, 4, same=False)
-    x = c.conv(Map(48, 27, 27), 128, 5)
+    c.conv(Map(3, 227, 227), 48, 11, 4, same=False)
+    c.conv(Map(48, 27, 27), 128, 5)
     c.conv(Map(256, 13, 13), 192, 3)
     c.conv(Map(192, 13, 13), 192, 3)
     c.conv(Map(192, 13, 13), 128, 3)

@@ -1,0 +1,108 @@
+"""Pricing from the command line: sources, tables, calibration, clear errors."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cgap_bench.cli import main
+from cgap_hw import LayerShape, load_board, network_cost, write_shapes
+from cgap_hw.catalogue import on_board
+
+NETWORK = [
+    LayerShape(
+        name="conv", kind="conv", n_in=16, n_out=40, in_h=20, in_w=20, out_h=20, out_w=20,
+        kernel_h=3, kernel_w=3, padding_h=1, padding_w=1,
+    ),
+    LayerShape(name="head", kind="linear", n_in=16000, n_out=10),
+]  # fmt: skip
+HEADER = (
+    "accelerator,network,layer_name,layer_type,nif,nof,nix,niy,nox,noy,nkx,nky,stride,"
+    "pad_left,pad_top,latency_ns\n"
+)
+
+
+def run(*args):
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+def measured(path, accelerator, factor=1.0):
+    """A CSV of layers timed on a model of the accelerator, all slower by a factor."""
+    lines = [HEADER]
+    board = on_board(accelerator)
+    for i, (n_in, n_out, size) in enumerate([(64, 64, 28), (128, 256, 14), (64, 128, 56)]):
+        shape = LayerShape(
+            name=f"c{i}", kind="conv", n_in=n_in, n_out=n_out, in_h=size, in_w=size,
+            out_h=size, out_w=size, kernel_h=3, kernel_w=3, padding_h=1, padding_w=1,
+        )  # fmt: skip
+        time = network_cost([shape], board).timing.latency_ns[0] * factor
+        lines.append(
+            f"{accelerator},n,c{i},Conv,{n_in},{n_out},{size},{size},{size},{size},3,3,1,1,1,"
+            f"{time:.3f}\n"
+        )
+    path.write_text("".join(lines))
+    return path
+
+
+def test_cost_of_a_list_of_layers(tmp_path):
+    path, figure = tmp_path / "net.json", tmp_path / "roofline.png"
+    write_shapes(NETWORK, path)
+    result = run("cost", path, "--board", "zcu102", "--figure", figure)
+    assert result.exit_code == 0, result.output
+    assert "convolutions" in result.output
+    assert "linear" in result.output
+    assert figure.stat().st_size > 1000
+    content = json.loads(run("cost", path, "--board", "zcu102", "--json").output)
+    cost = network_cost(NETWORK, load_board("zcu102"))
+    assert content["networks"]["net"]["latency_ms"] == cost.latency_ms
+    assert content["unsupported"] == {}
+
+
+def test_cost_on_another_array_and_of_torchvision():
+    result = run("cost", "torchvision:squeezenet1_1", "--array", "m32p64", "--json")
+    assert result.exit_code == 0, result.output
+    network = json.loads(result.output)["networks"]["torchvision:squeezenet1_1"]
+    assert network["macs"] == 349151936
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (("cost", "net.txt"), "torchvision:resnet18"),
+        (("cost", "absent.json"), "cannot read absent.json"),
+        (("cost", "torchvision:resnet81"), "'resnet18'"),
+        (("cost", "torchvision:squeezenet1_1", "--board", "zcu12"), "'zcu102'"),
+        (("cost", "torchvision:squeezenet1_1", "--bits", "0"), "--bits"),
+        (("calibrate", "absent.csv", "--array", "zcu102", "--out", "x.toml"), "absent.csv"),
+        (("validate-hardware", "--measured", "absent.csv"), "absent.csv"),
+    ],
+)
+def test_bad_input_is_one_line_with_exit_code_2(args, named):
+    result = run(*args)
+    assert result.exit_code == 2
+    assert named in result.output
+    assert "Traceback" not in result.output
+
+
+def test_calibrated_board_is_a_board_and_fits_better(tmp_path):
+    rows, out = measured(tmp_path / "rows.csv", "zcu102", factor=1.2), tmp_path / "mine.toml"
+    result = run("calibrate", rows, "--array", "zcu102", "--out", out)
+    assert result.exit_code == 0, result.output
+    before, after = load_board("zcu102"), load_board(out)
+    assert after.memory.efficiency_ratio.mark == "fitted"
+    assert after.array.error_pct < 20
+    assert after.resources == before.resources
+    assert run("cost", "torchvision:squeezenet1_1", "--board", out).exit_code == 0
+
+
+def test_validation_of_own_measurements(tmp_path):
+    rows = measured(tmp_path / "rows.csv", "m32p64", factor=1.1)
+    content = json.loads(run("validate-hardware", "--measured", rows, "--json").output)
+    assert content["rows"] == len(content["layers"]) == 3
+    for errors in (content, content["by_kind"]["conv"]):
+        assert errors["mape_pct"] == pytest.approx(100 / 11, rel=1e-4)
+        assert errors["worst_pct"] == pytest.approx(100 / 11, rel=1e-4)
+        assert errors["mean_error_pct"] == pytest.approx(-100 / 11, rel=1e-4)
+    layer = content["layers"][0]
+    assert layer["low_ns"] < layer["predicted_ns"] < layer["high_ns"]
+    assert "farthest off" in run("validate-hardware", "--measured", rows).output
