@@ -80,7 +80,9 @@ def buffer_words(layer: Conv, tiling: Tiling, design: Design) -> tuple[int, int,
 
 
 def fits(layer: Conv, tiling: Tiling, design: Design) -> bool:
-    """Return whether a full tile fits the buffers."""
+    """Return whether a full tile fits the buffers and channel tiles are whole blocks."""
+    if layer.groups == 1 and tiling.units % design.pof and tiling.units < layer.n_out:
+        return False
     limits = (design.in_depth, design.wt_depth, design.out_depth)
     within = all(w <= d for w, d in zip(buffer_words(layer, tiling, design), limits))
     return within and _blocks(layer, design, channel_units(layer)) <= design.par_depth
