@@ -42,8 +42,17 @@ class Design:
         """Return the parameters by their name in SystemVerilog."""
         names = ("POX", "POY", "POF", "DW", "WW", "AW")
         sizes = (self.pox, self.poy, self.pof, self.bits, self.bits, self.sum_bits)
-        depths = {"IN_DEPTH": self.in_depth, "WT_DEPTH": self.wt_depth, "OUT_DEPTH": self.out_depth}
-        return {**dict(zip(names, sizes)), **depths, "PAR_DEPTH": self.par_depth, "PORT": self.port}
+        depths = {
+            "IN_DEPTH": self.in_depth,
+            "WT_DEPTH": self.wt_depth,
+            "OUT_DEPTH": self.out_depth,
+        }
+        return {
+            **dict(zip(names, sizes)),
+            **depths,
+            "PAR_DEPTH": self.par_depth,
+            "PORT": self.port,
+        }
 
 
 @dataclass(frozen=True)
@@ -195,7 +204,9 @@ def pack_weights(layer: Conv, weights: Ints, pof: int) -> Ints:
     return np.concatenate(parts)
 
 
-def channel_words(layer: Conv, operands: Tensors, design: Design) -> list[tuple[int, int, int, int]]:
+def channel_words(
+    layer: Conv, operands: Tensors, design: Design
+) -> list[tuple[int, int, int, int]]:
     """Return block, lane, bias and shift of every output channel."""
     per_group = ceil_div(layer.of_g, design.pof)
     rows = []

@@ -114,7 +114,9 @@ def convolve(layer: Conv, operands: Tensors) -> Ints:
     )[:, :: layer.s_h, :: layer.s_w]
     grouped = windows.reshape(layer.groups, layer.if_g, *windows.shape[1:])
     kernels = operands.weights.reshape(layer.groups, layer.of_g, *operands.weights.shape[1:])
-    sums = np.einsum("gcyxij,gfcij->gfyx", grouped, kernels).reshape(layer.n_out, *windows.shape[1:3])
+    sums = np.einsum("gcyxij,gfcij->gfyx", grouped, kernels).reshape(
+        layer.n_out, *windows.shape[1:3]
+    )
     return np.asarray(sums + operands.bias[:, None, None], dtype=np.int64)
 
 

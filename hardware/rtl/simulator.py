@@ -16,6 +16,7 @@ from rtl.layers import Conv, Ints, Tensors
 
 ROOT = Path(__file__).parent
 HOW = "Icarus Verilog is missing: `apt-get install iverilog` or `brew install icarus-verilog`"
+LIMIT_S = 120  # of one simulation: a machine that hangs must not hang its tests
 RATE_UNIT = 256  # the stub counts its bandwidth in bytes a cycle, times this
 
 
@@ -59,8 +60,8 @@ def simulate(program: Path, folder: Path, *plusargs: str) -> None:
     Raises:
         RuntimeError: the bench stops with an error.
     """
-    run = ["vvp", "-N", str(program), f"+dir={folder}", *plusargs]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    run = ["vvp", "-n", str(program), f"+dir={folder}", *plusargs]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     if done.returncode or "FATAL" in done.stdout or "ERROR" in done.stdout:
         raise RuntimeError(f"simulation failed in {folder}: {done.stdout}{done.stderr}")
 
@@ -156,7 +157,11 @@ def run_layers(
     for job in jobs:
         packed = pack_weights(job.layer, job.operands.weights, design.pof)
         out = job.layer.n_out * job.layer.out_h * job.layer.out_w
-        bases = (memory.place(job.operands.pixels.ravel()), memory.place(packed), memory.reserve(out))
+        bases = (
+            memory.place(job.operands.pixels.ravel()),
+            memory.place(packed),
+            memory.reserve(out),
+        )
         starts.append(bases[2])
         lines += _job_lines(job, design, bases)
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,8 +170,12 @@ def run_layers(
     (folder / "job.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
     size = 1 << max(12, memory.end.bit_length())
     program = compile_bench(
-        "tb_conv", sources("array") + sorted((ROOT / "bench").glob("[!t]*.sv"))
-        + [ROOT / "bench" / "tb_conv.sv"], {**design.parameters(), "BYTES": size}, build
+        "tb_conv",
+        sources("array")
+        + sorted((ROOT / "bench").glob("[!t]*.sv"))
+        + [ROOT / "bench" / "tb_conv.sv"],
+        {**design.parameters(), "BYTES": size},
+        build,
     )
     simulate(program, folder, *extra)
     return _outcomes(jobs, starts, design, folder)

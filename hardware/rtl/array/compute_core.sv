@@ -94,7 +94,7 @@ module compute_core #(
 
   logic [POX*POF*AW-1:0] row;
   pe_array #(.POX(POX), .POY(POY), .POF(POF), .DW(DW), .WW(WW), .AW(AW)) cells (
-      .clk, .en(step3), .first(first3), .capture, .pixels, .weights(weights3), .row
+      .clk, .en(step3), .first(first3), .capture, .leave(leaving), .pixels, .weights(weights3), .row
   );
 
   logic [POF*AW-1:0] biases;
@@ -114,11 +114,11 @@ module compute_core #(
     end
   end
 
-  logic out_we;
+  logic out_we, leaving;
   logic [15:0] out_wr_word;
   drain #(.POY(POY)) leave (
       .clk, .rst, .capture, .final_pass(final4), .out_word(leave4[47:32]), .rows(leave4[31:16]),
-      .n_oxg(cfg.n_oxg), .we(out_we), .wr_word(out_wr_word), .done
+      .n_oxg(cfg.n_oxg), .leaving, .we(out_we), .wr_word(out_wr_word), .done
   );
   output_buffer #(.POX(POX), .POF(POF), .DW(DW), .DEPTH(OUT_DEPTH)) result_banks (
       .clk, .we(out_we), .wr_half(tile.out_half), .wr_word(out_wr_word), .wr_data(results),

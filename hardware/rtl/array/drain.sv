@@ -10,23 +10,24 @@ module drain #(
     input  logic [15:0] out_word,   // with `capture`: output buffer word of its first row
     input  logic [15:0] rows,       // with `capture`: rows the tile still has
     input  logic [15:0] n_oxg,      // output buffer words between rows
+    output logic        leaving,    // rows are leaving the array
     output logic        we,         // write the requantised row
     output logic [15:0] wr_word,    // output buffer word
     output logic        done        // the tile's last row is written in this cycle
 );
   logic [15:0] word, rows_left;
   logic [7:0] age;
-  logic active, is_final;
+  logic is_final;
   logic [15:0] word_q;
   logic valid_q, end_q, valid, row_last;
 
   assign row_last = age == 8'(POY - 1);
-  assign valid = active && rows_left != 0;
+  assign valid = leaving && rows_left != 0;
 
   always_ff @(posedge clk) begin
-    if (rst) active <= 1'b0;
-    else if (capture) active <= 1'b1;
-    else if (row_last) active <= 1'b0;
+    if (rst) leaving <= 1'b0;
+    else if (capture) leaving <= 1'b1;
+    else if (row_last) leaving <= 1'b0;
     if (capture) begin
       age <= '0;
       word <= out_word;
@@ -42,7 +43,7 @@ module drain #(
   always_ff @(posedge clk) begin : delay
     valid_q <= valid && !rst;
     word_q  <= word;
-    end_q   <= active && row_last && is_final && !rst;
+    end_q   <= leaving && row_last && is_final && !rst;
     we      <= valid_q && !rst;
     wr_word <= word_q;
     done    <= end_q && !rst;

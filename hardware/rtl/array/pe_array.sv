@@ -12,6 +12,7 @@ module pe_array #(
     input  logic                  en,       // add this cycle
     input  logic                  first,    // first product of a pass
     input  logic                  capture,  // the pass ended one cycle ago: take the sums out
+    input  logic                  leave,    // move the next row to the front
     input  logic [POY*POX*DW-1:0] pixels,   // pixel of row i, column j at [(i*POX+j)*DW +: DW]
     input  logic [    POF*WW-1:0] weights,  // weight of channel f at [f*WW +: WW]
     output logic [POX*POF*AW-1:0] row       // sums of the leaving row: column j, channel f at [(j*POF+f)*AW +: AW]
@@ -35,6 +36,9 @@ module pe_array #(
     end
   end
 
-  always_ff @(posedge clk) leaving <= capture ? sums : leaving >> ROW;
+  always_ff @(posedge clk) begin
+    if (capture) leaving <= sums;
+    else if (leave) leaving <= leaving >> ROW;
+  end
   assign row = leaving[ROW-1:0];
 endmodule

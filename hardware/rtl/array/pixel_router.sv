@@ -23,16 +23,7 @@ module pixel_router #(
   logic [POY*18-1:0] row_at;  // map row of every cell row
   logic [POX*18-1:0] col_at;  // map column of every cell column
 
-  for (genvar i = 0; i < POY; i++) begin : g_row
-    if (i == 0) assign row_at[17:0] = y;
-    else assign row_at[i*18+:18] = row_at[(i-1)*18+:18] + 18'(s_h);
-    assign row_in[i] = !row_at[i*18+17] && row_at[i*18+:18] < {2'b0, in_h};
-    always_comb begin
-      turned[i*POX*DW+:POX*DW] = banks[i*POX*DW+:POX*DW];
-      for (int r = 1; r < POY; r++)
-        if (row_bank == 8'(r)) turned[i*POX*DW+:POX*DW] = banks[((i+r)%POY)*POX*DW+:POX*DW];
-    end
-  end
+  rotator #(.N(POY), .W(POX * DW)) rows (.words(banks), .amount(row_bank), .rotated(turned));
 
   for (genvar j = 0; j < POX; j++) begin : g_column
     if (j == 0) assign col_at[17:0] = x;
@@ -40,14 +31,16 @@ module pixel_router #(
     assign col_in[j] = !col_at[j*18+17] && col_at[j*18+:18] < {2'b0, in_w};
   end
 
-  for (genvar i = 0; i < POY; i++) begin : g_route_row
-    for (genvar j = 0; j < POX; j++) begin : g_route
-      always_comb begin
-        routed[(i*POX+j)*DW+:DW] = turned[(i*POX+j)*DW+:DW];
-        for (int r = 1; r < POX; r++)
-          if (col_bank == 8'(r)) routed[(i*POX+j)*DW+:DW] = turned[(i*POX+(j+r)%POX)*DW+:DW];
-        if (!row_in[i] || !col_in[j]) routed[(i*POX+j)*DW+:DW] = '0;
-      end
+  for (genvar i = 0; i < POY; i++) begin : g_row
+    logic [POX*DW-1:0] straight;
+    if (i == 0) assign row_at[17:0] = y;
+    else assign row_at[i*18+:18] = row_at[(i-1)*18+:18] + 18'(s_h);
+    assign row_in[i] = !row_at[i*18+17] && row_at[i*18+:18] < {2'b0, in_h};
+    rotator #(.N(POX), .W(DW)) columns (
+        .words(turned[i*POX*DW+:POX*DW]), .amount(col_bank), .rotated(straight)
+    );
+    for (genvar j = 0; j < POX; j++) begin : g_cell
+      assign routed[(i*POX+j)*DW+:DW] = row_in[i] && col_in[j] ? straight[j*DW+:DW] : DW'(0);
     end
   end
 

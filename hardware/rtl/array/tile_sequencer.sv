@@ -86,8 +86,8 @@ module tile_sequencer (
   assign weights_change = move_unit && !one_unit;
   assign pixels_change = (move_row && !one_row) || (cfg.grouped && weights_change);
 
-  function automatic logic [15:0] least(input logic [15:0] a, input logic [15:0] b);
-    return a < b ? a : b;
+  function automatic [15:0] least(input [15:0] a, input [15:0] b);
+    least = a < b ? a : b;
   endfunction
 
   always_comb begin : next_tile
@@ -119,7 +119,7 @@ module tile_sequencer (
       in_half <= 1'b0;
       wt_half <= 1'b0;
       out_half <= 1'b0;
-      y0 <= -17'(cfg.pad_h);
+      y0 <= 17'd0 - {1'b0, cfg.pad_h};
       block0 <= '0;
       rows_left <= cfg.out_h;
       units_left <= cfg.units;
@@ -137,7 +137,7 @@ module tile_sequencer (
       rewind_wt <= weights_change && unit_wraps;
       if (move_row) begin
         rows_left <= row_wraps ? cfg.out_h : rows_left - cfg.tile_oy;
-        y0 <= row_wraps ? -17'(cfg.pad_h) : y0 + 17'(cfg.tile_iy);
+        y0 <= row_wraps ? 17'd0 - {1'b0, cfg.pad_h} : y0 + {1'b0, cfg.tile_iy};
         in_row_addr <= row_wraps ? cfg.in_base : in_row_addr + cfg.in_tile_bytes;
         out_row_addr <= row_wraps ? cfg.out_base : out_row_addr + cfg.out_tile_bytes;
       end

@@ -1,0 +1,67 @@
+// A memory for simulation: accepts at most one beat a cycle and RATE/256 bytes a cycle on average, answers reads in
+// order after LATENCY cycles, and acknowledges writes after the same time. Only the bytes asked for are charged.
+// Not for synthesis.
+module dram_stub #(
+    parameter int PORT = 4,          // bytes of a beat
+    parameter int BYTES = 1 << 20,   // size of the memory
+    parameter int SLOTS = 4096       // reads or writes under way at once, a power of two
+) (
+    input  logic              clk,        // clock
+    input  logic              rst,        // reset, synchronous
+    input  logic signed [31:0]latency,    // cycles from a beat's acceptance to its answer, at least 1
+    input  logic signed [31:0]rate,       // bytes a cycle, times 256
+    input  logic              req_valid,  // a beat is asked for
+    output logic              req_ready,  // and accepted
+    input  logic              req_write,  // it is a write
+    input  logic [      31:0] req_addr,   // its byte address
+    input  logic [       7:0] req_bytes,  // its bytes
+    input  logic [PORT*8-1:0] req_data,   // what to write
+    output logic              rsp_valid,  // an answer to a read
+    input  logic              rsp_ready,  // and taken
+    output logic [PORT*8-1:0] rsp_data,   // what was read
+    output logic              ack         // one write has arrived
+);
+  logic [7:0] words[BYTES];
+  logic [PORT*8-1:0] data[SLOTS];
+  logic signed [31:0] rd_due[SLOTS];
+  logic signed [31:0] wr_due[SLOTS];
+  logic signed [31:0] now, credit, rd_in, rd_out, wr_in, wr_out;
+
+  // Credit is what the bus may still move; it is capped at one beat, so an idle bus cannot save up.
+  assign req_ready = credit >= 0;
+  assign rsp_valid = rd_in != rd_out && rd_due[rd_out%SLOTS] <= now;
+  assign rsp_data  = data[rd_out%SLOTS];
+
+  always @(posedge clk) begin
+    now <= now + 1;
+    ack <= 1'b0;
+    if (rst) begin
+      now <= 0;
+      credit <= 0;
+      {rd_in, rd_out, wr_in, wr_out} <= '0;
+    end else begin
+      if (credit + rate > PORT * 256) credit <= PORT * 256;
+      else credit <= credit + rate;
+      if (req_valid && req_ready) begin
+        credit <= (credit + rate > PORT * 256 ? PORT * 256 : credit + rate) - 256 * req_bytes;
+        if (req_addr + req_bytes > BYTES) $fatal(1, "address %0d is outside the memory", req_addr);
+        for (int b = 0; b < PORT; b++) begin
+          if (req_write && b < req_bytes) words[req_addr+b] <= req_data[b*8+:8];
+          if (!req_write) data[rd_in%SLOTS][b*8+:8] <= b < req_bytes ? words[req_addr+b] : 8'hx;
+        end
+        if (req_write) begin
+          wr_due[wr_in%SLOTS] <= now + latency;
+          wr_in <= wr_in + 1;
+        end else begin
+          rd_due[rd_in%SLOTS] <= now + latency;
+          rd_in <= rd_in + 1;
+        end
+      end
+      if (rsp_valid && rsp_ready) rd_out <= rd_out + 1;
+      if (wr_in != wr_out && wr_due[wr_out%SLOTS] <= now) begin
+        ack <= 1'b1;
+        wr_out <= wr_out + 1;
+      end
+    end
+  end
+endmodule
