@@ -124,12 +124,11 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
         features = self.backbone(x)
         if isinstance(task_labels, int):
             return self._head(task_labels, features)
-        present = sorted(set(task_labels.tolist()))
+        present, index = torch.unique(task_labels, return_inverse=True)
         if len(present) == 1:
-            return self._head(present[0], features)
-        places = [(task_labels == task).nonzero().flatten() for task in present]
-        logits = [self._head(task, features[rows]) for task, rows in zip(present, places)]
-        return torch.cat(logits)[torch.cat(places).argsort()]
+            return self._head(int(present), features)
+        every = torch.stack([self._head(task, features) for task in present.tolist()], dim=1)
+        return every[torch.arange(len(x), device=x.device), index]
 
     def _head(self, task: int, features: Tensor) -> Tensor:
         logits: Tensor = self.heads[str(task)](features)

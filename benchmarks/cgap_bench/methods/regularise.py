@@ -41,6 +41,7 @@ class StableEWC(EWCPlugin):  # type: ignore[misc]
         self._cap = 1 / (8 * lr * strength)
         self._importance: dict[str, Tensor] = {}
         self._anchor: dict[str, Tensor] = {}
+        self._stiffness: dict[str, Tensor] = {}  # 2 * strength * F, capped
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Nothing is added to the loss."""
@@ -49,10 +50,8 @@ class StableEWC(EWCPlugin):  # type: ignore[misc]
     def after_backward(self, strategy: Any, **_: Any) -> None:
         """Add the gradient of the penalty."""
         for name, weight in strategy.model.named_parameters():
-            if name in self._importance and weight.grad is not None:
-                pull = weight - self._anchor[name]
-                pull.mul_(self._importance[name].clamp(max=self._cap))
-                weight.grad.add_(pull, alpha=2 * self.ewc_lambda)
+            if name in self._stiffness and weight.grad is not None:
+                weight.grad.addcmul_(self._stiffness[name], weight - self._anchor[name])
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Add the parabola of the experience that ends."""
@@ -72,6 +71,7 @@ class StableEWC(EWCPlugin):  # type: ignore[misc]
             share = torch.where(total > 0, new / total, 0)
             self._anchor[name] = anchor + share * (now - anchor)
             self._importance[name] = total
+            self._stiffness[name] = 2 * self.ewc_lambda * total.clamp(max=self._cap)
 
 
 def _ewc(context: Context, settings: EWCSettings) -> SharedNetwork:
