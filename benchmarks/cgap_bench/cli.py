@@ -155,6 +155,24 @@ def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> Non
 
 
 @main.command(
+    epilog=EXAMPLES + "cgap-cl explore torchvision:resnet50 --board zcu102 --top 10",
+    help="Price every Pox x Poy x Pof array that fits a board.\n\n" + SOURCE_HELP,
+)
+@click.argument("source")
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@click.option(
+    "--bits", type=click.IntRange(1, 32), default=8, show_default=True, help="Word width."
+)
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+def explore(source: str, board: str, bits: int, top: int, as_json: bool) -> None:
+    """Price every Pox x Poy x Pof array that fits a board."""
+    from cgap_bench.hardware_commands import Target, explore_text
+
+    click.echo(explore_text(source, Target(board, bits=bits), top, as_json=as_json))
+
+
+@main.command(
     epilog=EXAMPLES + "cgap-cl calibrate my-layers.csv --array zcu102 --out my-board.toml"
 )
 @click.argument("measured", type=Path)

@@ -12,6 +12,7 @@ from cgap_hw import Board, CostOptions, LayerShape, NetworkCost, load_board, net
 from cgap_hw.board_file import write_board
 from cgap_hw.calibrate import calibrate as fit
 from cgap_hw.catalogue import load_array, on_board
+from cgap_hw.explore import explore
 from cgap_hw.measured import data_folder, read_measured, unique
 from cgap_hw.validate import PricedRow, leave_one_out, network_errors, price_rows, summary
 
@@ -59,6 +60,27 @@ def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None
         names = ", ".join(f"{name} ({n}x)" for name, n in found.unsupported.items())
         parts.append(f"NOT priced, no layer shape: {names}")
     return "\n\n".join(parts)
+
+
+def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str:
+    """The Pareto front of latency, energy and DSP blocks of the first network of a source.
+
+    Args:
+        source: See `cgap_bench.shape_sources.load_source`.
+        target: Board and word width.
+        top: Designs to show, fastest first.
+        as_json: JSON instead of a table.
+    """
+    title, layers = next(iter(load_source(source).networks.items()))
+    found = explore(layers, load_board(target.board), target.bits)
+    front = found.pareto()[:top]
+    columns = ("pox", "poy", "pof", "dsp", "latency_ms", "energy_mj")
+    rows = [{name: getattr(found, name)[i].item() for name in columns} for i in front]
+    if as_json:
+        return json.dumps({"n_designs": len(found), "pareto": rows}, indent=1)
+    table = [columns, *(tuple(f"{row[name]:.5g}" for name in columns) for row in rows)]
+    head = f"{title} on {target.board}, {target.bits} bit: {len(found)} designs; no other is"
+    return f"{head} better in latency, energy and DSP blocks than\n{_aligned(table)}"
 
 
 def calibrate_text(measured: Path, array: str, out: Path) -> str:

@@ -172,17 +172,25 @@ def plan_traffic(
     return traffic(volumes, board, by_energy=by_energy)
 
 
-def traffic(v: Volumes, board: Board, *, by_energy: bool = False) -> Traffic:
-    """As `plan_traffic`; the grain may be arrays that broadcast against the layers."""
+def traffic(
+    v: Volumes, board: Board, *, by_energy: bool = False, refuse: bool = True
+) -> Traffic:
+    """As `plan_traffic`; the grain may be arrays that broadcast against the layers.
+
+    Without ``refuse`` a layer that cannot be tiled takes infinitely many runs.
+    """
     options = [_channels_outer(v), _rows_outer(v), _tiled(v, wide=True), _tiled(v, wide=False)]
     prices = [_price(option, board, by_energy) for option in options]
     stacked = np.stack(np.broadcast_arrays(*prices))
     order = np.argmin(stacked, axis=0)
-    _refuse_unfit(v, np.min(stacked, axis=0))
+    least = np.min(stacked, axis=0)
+    if refuse:
+        _refuse_unfit(v, least)
     px, wt, runs = (
         np.choose(order, np.broadcast_arrays(*[option[i] for option in options]))
         for i in range(3)
     )
+    runs = np.where(np.isinf(least), NEVER, runs)
     return _with_other_kinds(v, px, wt, runs, order)
 
 
@@ -294,7 +302,7 @@ def _with_other_kinds(v: Volumes, px: Any, wt: Any, runs: Any, order: Any) -> Tr
     last_out = np.minimum(v.rows, t.oy) * t.ox * np.minimum(v.channels, t.n_of) * v.bits
     fill = np.where(t.computes, np.minimum(first_rows, px) + first_weights + last_out, 0.0)
     as_bytes = [_burst_bytes(bits) for bits in (px, wt, out, fill)]
-    writes = np.where(out > 0, 1.0, 0.0) + 0 * runs
+    writes = np.where(out > 0, 1.0, 0.0) + np.zeros_like(runs)
     return Traffic(as_bytes[0], as_bytes[1], as_bytes[2], runs, writes, as_bytes[3], order)
 
 

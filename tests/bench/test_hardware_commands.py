@@ -106,3 +106,14 @@ def test_validation_of_own_measurements(tmp_path):
     layer = content["layers"][0]
     assert layer["low_ns"] < layer["predicted_ns"] < layer["high_ns"]
     assert "farthest off" in run("validate-hardware", "--measured", rows).output
+
+
+def test_explore_shows_the_front(tmp_path):
+    path = tmp_path / "net.json"
+    write_shapes(NETWORK, path)
+    content = json.loads(run("explore", path, "--board", "pynq-z2", "--json").output)
+    rows = content["pareto"]
+    assert content["n_designs"] > len(rows) > 0
+    assert all(row["dsp"] <= 220 for row in rows)
+    assert rows == sorted(rows, key=lambda row: row["latency_ms"])
+    assert "no other is better" in run("explore", path, "--top", "3").output
