@@ -92,9 +92,15 @@ def explore(
     latency = part.latency_ns(pox, pair, counts) + array.call_overhead_us * 1e3
     energy = part.energy_pj(pox, pair, counts, latency - array.call_overhead_us * 1e3)
     fits = np.isfinite(latency)
-    sizes = (x[fits] for x in (pox, poy, pof, dsp))
-    prices = (latency[fits] * 1e-6, energy[fits] * 1e-9)
-    return Exploration(*sizes, *prices, n_evaluations=len(pox) * len(layers))
+    return Exploration(
+        pox=pox[fits],
+        poy=poy[fits],
+        pof=pof[fits],
+        dsp=dsp[fits],
+        latency_ms=latency[fits] * 1e-6,
+        energy_mj=energy[fits] * 1e-9,
+        n_evaluations=len(pox) * len(layers),
+    )
 
 
 def _designs(board: Board, bits: int, grid: DesignGrid) -> tuple[Indices, ...]:
