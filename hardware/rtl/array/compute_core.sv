@@ -94,7 +94,7 @@ module compute_core #(
 
   logic [POX*POF*AW-1:0] row;
   pe_array #(.POX(POX), .POY(POY), .POF(POF), .DW(DW), .WW(WW), .AW(AW)) cells (
-      .clk, .en(step3), .first(first3), .capture, .leave(leaving), .pixels, .weights(weights3), .row
+      .clk, .en(step3), .first(first3), .capture, .shift(leaving), .pixels, .weights(weights3), .row
   );
 
   logic [POF*AW-1:0] biases;
