@@ -1,4 +1,4 @@
-"""Layers that the arrays run: their sizes, tensors drawn at random, and what they compute, in integers."""
+"""Layers that the arrays run: sizes, tensors drawn at random, and the results, in integers."""
 
 from __future__ import annotations
 
