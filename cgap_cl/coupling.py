@@ -11,12 +11,15 @@ from __future__ import annotations
 import copy
 import enum
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import torch
 import torch_pruning
 from torch import Tensor, nn
+from torch_pruning.dependency import index_mapping
 
 from cgap_cl.errors import UnsupportedNetworkError, unknown
 
@@ -228,7 +231,7 @@ class _Table:
 
 def _axis_table(module: nn.Module, example_input: Tensor, head: str) -> _Table:
     """Ask the dependency graph which positions belong to which unit."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _trusting_concat():
         warnings.simplefilter("ignore")
         graph = torch_pruning.DependencyGraph().build_dependency(module, example_input)
         groups = list(graph.get_all_groups(root_module_types=(nn.Conv2d, nn.Linear)))
@@ -249,6 +252,31 @@ def _axis_table(module: nn.Module, example_input: Tensor, head: str) -> _Table:
     order = {name: index for index, name in enumerate(names.values())}
     table.widths = dict(sorted(table.widths.items(), key=lambda item: order[item[0]]))
     return table
+
+
+@contextmanager
+def _trusting_concat() -> Iterator[None]:
+    """Let Torch-Pruning 1.6 map a concat that is flattened behind it.
+
+    It compares a concat's channels with the inputs of the next layer and, where they differ, as
+    they do once maps were flattened, drops the offsets. The probe still checks the result.
+    """
+    update, infer = index_mapping.update_concat_index_mapping, index_mapping.shape_infer
+    trusting = SimpleNamespace(**vars(infer))
+    trusting.infer_in_channels_recursively = lambda *_args, **_kwargs: None
+
+    def update_trusting(graph: object, node: object) -> None:
+        index_mapping.shape_infer = trusting
+        try:
+            update(graph, node)
+        finally:
+            index_mapping.shape_infer = infer
+
+    index_mapping.update_concat_index_mapping = update_trusting
+    try:
+        yield
+    finally:
+        index_mapping.update_concat_index_mapping = update
 
 
 def _is_producer(module: nn.Module, name: str) -> bool:

@@ -34,7 +34,10 @@ class Depthwise(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.n0 = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4)
-        self.expand, self.depthwise = nn.Conv2d(4, 6, 1), nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.expand, self.depthwise = (
+            nn.Conv2d(4, 6, 1),
+            nn.Conv2d(6, 6, 3, padding=1, groups=6),
+        )
         self.n1 = nn.BatchNorm2d(6)
         self.squeeze, self.excite = nn.Conv2d(6, 2, 1), nn.Conv2d(2, 6, 1)
         self.project = nn.Conv2d(6, 4, 1)
@@ -43,7 +46,8 @@ class Depthwise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.n0(self.stem(x)).relu()
         y = nn.functional.silu(self.n1(self.depthwise(self.expand(x))))
-        gate = self.excite(self.squeeze(y.mean((2, 3), keepdim=True)).relu()).sigmoid()
+        pooled = self.squeeze(y.mean((2, 3), keepdim=True))
+        gate = self.excite(nn.functional.silu(pooled)).sigmoid()
         return self.head((x + self.project(y * gate)).mean((2, 3)))
 
 

@@ -116,9 +116,7 @@ LARGE = {
     "efficientnet_b0": (lambda: torchvision("efficientnet_b0"), 32),
 }
 CASES = [pytest.param(*case, id=name) for name, case in SMALL.items()]
-CASES += [
-    pytest.param(*case, id=name, marks=pytest.mark.slow) for name, case in LARGE.items()
-]
+CASES += [pytest.param(*case, id=name, marks=pytest.mark.slow) for name, case in LARGE.items()]
 
 
 @pytest.mark.parametrize(("factory", "size"), CASES)
@@ -199,5 +197,5 @@ def test_unsupported_networks_name_layer_and_reason(reference, layer, reason):
 def test_head_can_be_named_and_misnamed():
     reference = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 3))
     assert PlasticNetwork(reference, torch.zeros(2, 3, 2, 2), head="3").layout.head == "3"
-    with pytest.raises(UnsupportedNetworkError, match="did you mean|known: 1, 3"):
+    with pytest.raises(UnsupportedNetworkError, match="known: 1, 3"):
         PlasticNetwork(reference, torch.zeros(2, 3, 2, 2), head="4")

@@ -1,0 +1,91 @@
+"""Optimizer state follows a plan: survivors bit for bit, each live parameter exactly once."""
+
+import pytest
+import torch
+from torch import nn
+
+from cgap_cl import Birth, Plan, PlasticNetwork, surgery
+from cgap_cl.initialise import Split
+from cgap_cl.optimizer import SECOND_MOMENTS, adopt, carry, check_supported
+
+OPTIMIZERS = {
+    "SGD": {"momentum": 0.9}, "Adam": {"amsgrad": True}, "AdamW": {}, "Adagrad": {},
+    "RMSprop": {"momentum": 0.9}, "Adadelta": {}, "Adamax": {}, "NAdam": {}, "RAdam": {},
+    "ASGD": {}, "Rprop": {},
+}  # fmt: skip
+X = torch.randn(6, 2, 6, 6, generator=torch.Generator().manual_seed(0))
+Y = torch.tensor([0, 1, 2, 0, 1, 2])
+
+
+@pytest.fixture
+def network(architectures):
+    """A base and a column with laterals."""
+    torch.manual_seed(0)
+    network = PlasticNetwork(architectures["chain"](), X)
+    widths = dict.fromkeys(network.layout.widths, 3)
+    network.sprout(0, 3, Birth(widths))
+    network.merge()
+    network.sprout(1, 3, Birth(widths, trunk=[0]))
+    return network
+
+
+def step(network, optimizer):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(network(X, 1), Y).backward()
+    optimizer.step()
+
+
+def held(optimizer):
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_follows_the_plan(network, name):
+    optimizer = getattr(torch.optim, name)(
+        network.live_parameters(), lr=0.01, **OPTIMIZERS[name]
+    )
+    for _ in range(3):
+        step(network, optimizer)
+    column = network.column
+    own = column.layer("4").own.weight
+    state = {k: v.clone() for k, v in optimizer.state[own].items() if k != "step"}
+    first, gone = {"0": [0], "4": [1]}, {"0": [2], "4": [0]}
+    plan = Plan(grow=first, prune=gone, laterals={("4", 0): [0], ("10", 0): range(12)})
+    index_map = surgery.apply(column, plan, Split())
+    carry(optimizer, index_map, network.parameters())
+    # units 0, 1, 2 -> rows 1, newborn of 1, 2; columns 0, newborn of 0, 1
+    new = column.layer("4").own.weight
+    for key, old in state.items():
+        if old.dim() == 0:
+            assert torch.equal(optimizer.state[new][key], old)
+            continue
+        moved = optimizer.state[new][key]
+        expected = old[[1, 1, 2]][:, [0, 0, 1]]
+        if key not in SECOND_MOMENTS:
+            expected[1] = 0
+            expected[:, 1] = 0
+        assert torch.equal(moved, expected), key
+    live = network.live_parameters()
+    assert sorted(map(id, held(optimizer))) == sorted(map(id, live))
+    assert set(optimizer.state) <= set(live)
+    assert optimizer.param_groups[0]["lr"] == 0.01
+    step(network, optimizer)
+    assert all(torch.isfinite(p).all() for p in live)
+    assert optimizer.state[new]["step"] == 4 if "step" in optimizer.state[new] else True
+
+
+def test_adopting_twice_changes_nothing(network):
+    old = nn.Parameter(torch.zeros(3))
+    first, *rest = network.live_parameters()
+    optimizer = torch.optim.SGD([{"params": [first]}, {"params": [old], "lr": 0.5}], lr=0.1)
+    for _ in range(2):
+        adopt(optimizer, network.live_parameters())
+        assert [len(group["params"]) for group in optimizer.param_groups] == [1, len(rest)]
+        assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
+
+
+@pytest.mark.parametrize("name", ["LBFGS", "Adafactor"])
+def test_other_optimizers_are_refused_by_name(network, name):
+    optimizer = getattr(torch.optim, name)(network.live_parameters(), lr=0.01)
+    with pytest.raises(TypeError, match=name):
+        check_supported(optimizer)

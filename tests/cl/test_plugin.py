@@ -1,0 +1,285 @@
+"""The plugin inside Avalanche: nothing forgotten, whatever runs beside it."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from avalanche.benchmarks import tensors_benchmark
+from avalanche.evaluation.metrics import accuracy_metrics, forgetting_metrics, loss_metrics
+from avalanche.training import Cumulative, Naive
+from avalanche.training.plugins import (
+    EarlyStoppingPlugin,
+    EvaluationPlugin,
+    LRSchedulerPlugin,
+    LwFPlugin,
+    ReplayPlugin,
+)
+
+from cgap_cl import CGaP, CGaPConfig, CGaPPlugin, Inherit, PlasticNetwork, Schedule, price
+from cgap_cl.growth import GrowthLoop
+from cgap_cl.saliency import Activation, RandomScore
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+)  # fmt: skip
+
+
+def rows(k, n, generator):
+    """Three classes that a small network can tell apart; another rule in every task."""
+    x = torch.randn(n, 2, 6, 6, generator=generator)
+    return x, (x[:, k % 2, k % 3].mean(1) * 2 + 1).long().clamp(0, 2)
+
+
+@pytest.fixture
+def stream():
+    generator = torch.Generator().manual_seed(0)
+    train = [rows(k, 48, generator) for k in range(3)]
+    test = [rows(k, 24, generator) for k in range(3)]
+    return tensors_benchmark(train_tensors=train, test_tensors=test, task_labels=[0, 1, 2])
+
+
+@pytest.fixture
+def network(architectures):
+    torch.manual_seed(0)
+    return PlasticNetwork(architectures["chain"](), torch.zeros(2, 2, 6, 6), seed_ratio=0.5)
+
+
+CONFIG = CGaPConfig(target_price=0.5, price=price.balanced, trunk_blocks=1)
+
+
+def strategy(network, *plugins, kind=Naive, config=CONFIG, **options):
+    settings = {"train_epochs": 4, "train_mb_size": 16, "eval_mb_size": 16, **options}
+    optimizer = settings.pop("optimizer", None) or torch.optim.SGD(
+        network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.05
+    )
+    evaluator = settings.pop("evaluator", None) or EvaluationPlugin()
+    return kind(
+        model=network, optimizer=optimizer, evaluator=evaluator,
+        plugins=[CGaPPlugin(config), *plugins], **settings,
+    )  # fmt: skip
+
+
+def run(host, network, stream, x):
+    """Train all experiences; old logits must stay bit for bit."""
+    first = {}
+    for experience in stream.train_stream:
+        host.train(experience)
+        host.eval(stream.test_stream)
+        for label in network.labels:
+            logits = network.eval()(x, label)
+            assert torch.equal(network.subnetwork(label)(x), logits)
+            assert torch.equal(first.setdefault(label, logits), logits)
+    return first
+
+
+X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def beside(name, network):
+    """Another plugin, and what it needs of the strategy."""
+    if name == "replay":
+        return [ReplayPlugin(mem_size=30)], {}
+    if name == "lwf":
+        return [LwFPlugin()], {}
+    if name == "scheduler":
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+        schedule = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+        return [LRSchedulerPlugin(schedule)], {"optimizer": optimizer}
+    metrics = accuracy_metrics(minibatch=True, epoch=True, experience=True, stream=True)
+    evaluator = EvaluationPlugin(
+        metrics, loss_metrics(epoch=True), forgetting_metrics(experience=True)
+    )
+    return [], {"evaluator": evaluator, "eval_every": 1}
+
+
+@pytest.mark.parametrize("name", ["replay", "lwf", "scheduler", "metrics"])
+def test_nothing_is_forgotten_beside(name, network, stream):
+    plugins, options = beside(name, network)
+    host = strategy(network, *plugins, **options)
+    run(host, network, stream, X)
+    kinds = {entry["kind"] for entry in host.plugins[0].history}
+    assert {"sprout", "grow", "prune", "merge"} <= kinds
+    metrics = host.evaluator.get_last_metrics()
+    assert metrics["CGaP_Parameters/train_phase/Task002"] == network.stored_parameters()
+
+
+def test_cumulative_mixes_tasks_in_a_batch(network, stream):
+    run(
+        strategy(network, kind=Cumulative, criterion=torch.nn.CrossEntropyLoss()),
+        network,
+        stream,
+        X,
+    )
+
+
+def test_convenience_strategy(network, stream):
+    host = CGaP(
+        model=network, optimizer=torch.optim.AdamW(network.parameters()), config=CONFIG,
+        train_epochs=2, train_mb_size=16, evaluator=EvaluationPlugin(),
+    )  # fmt: skip
+    run(host, network, stream, X)
+
+
+@pytest.mark.filterwarnings("ignore:training ended before:UserWarning")
+def test_early_stopping_restores_an_older_structure(network, stream):
+    metrics = accuracy_metrics(stream=True)
+    stopper = EarlyStoppingPlugin(1, "test_stream", metric_name="Top1_Acc_Stream")
+    host = strategy(
+        network, stopper, evaluator=EvaluationPlugin(metrics), eval_every=1, train_epochs=8
+    )
+    for experience in stream.train_stream:
+        host.train(experience, eval_streams=[stream.test_stream])
+        assert network.column is None
+        assert network(X, experience.task_label).shape == (7, 3)
+
+
+def test_a_batch_of_old_rows_changes_nothing(network):
+    network.sprout(0, 3)
+    network.merge()
+    network.sprout(1, 3)
+    network.train()
+    optimizer = torch.optim.SGD(network.live_parameters(), lr=1.0, momentum=0.9)
+    before = copy.deepcopy(network.state_dict())
+    network(X, torch.zeros(7, dtype=torch.int64)).sum().backward()
+    optimizer.step()
+    for key, value in network.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, before[key])
+
+
+@pytest.mark.filterwarnings("ignore:training ended before:UserWarning")
+@pytest.mark.parametrize(("n", "classes"), [(1, 1), (17, 1), (17, 3)])
+def test_tiny_experiences(network, n, classes):
+    """One sample, one class, a last batch of one: trained and merged."""
+    y = torch.arange(n) % classes
+    x = torch.randn(n, 2, 6, 6)
+    stream = tensors_benchmark(train_tensors=[(x, y)], test_tensors=[(x, y)], task_labels=[0])
+    strategy(network, train_epochs=1).train(stream.train_stream[0])
+    assert network.eval()(X, 0).shape == (7, classes)
+
+
+def test_labels(network):
+    network.sprout(0, 2)
+    network.merge()
+    assert network(X).shape == (7, 2)
+    network.sprout(1, 3)
+    network.merge()
+    with pytest.raises(ValueError, match="give task_labels"):
+        network(X)
+    with pytest.raises(ValueError, match="unknown task label '5'"):
+        network.subnetwork(5)
+    assert torch.equal(network(X, 9), network(X, 9))
+    mixed = network(X, torch.tensor([0, 1, 0, 1, 9, 0, 1]))
+    torch.testing.assert_close(mixed[1], network(X, 1)[1])
+    assert mixed[0, 2] < -1e3
+
+
+def test_a_revisited_label_keeps_its_old_classes(network):
+    network.sprout(0, 2)
+    network.merge()
+    old = network.eval()(X, 0)
+    network.sprout(0, 4)
+    torch.testing.assert_close(network.eval()(X, 0)[:, :2], old)
+
+
+@pytest.mark.parametrize("inherit", list(Inherit))
+def test_held_out_rules(network, stream, inherit):
+    config = CGaPConfig(
+        target_price=0.5, price=price.balanced, inherit=inherit, held_out_share=0.25,
+        growth_patience=1, pruning_tolerance=0.0, trial_iterations=3,
+    )  # fmt: skip
+    host = strategy(network, config=config)
+    run(host, network, stream, X)
+    assert all(
+        entry["kind"] != "sprout" or "parent" in entry for entry in host.plugins[0].history
+    )
+
+
+def test_wrong_model_and_optimizer_are_refused(network, stream, architectures):
+    plain = strategy(architectures["chain"]())
+    with pytest.raises(TypeError, match="PlasticNetwork"):
+        plain.train(stream.train_stream[0])
+    optimizer = torch.optim.LBFGS(network.parameters())
+    with pytest.raises(TypeError, match="LBFGS"):
+        strategy(network, optimizer=optimizer).train(stream.train_stream[0])
+
+
+def train_loop(loop, optimizer, batches, stop, start=0):
+    for x, y in batches[start:stop]:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(loop.network(x, 1), y).backward()
+        loop.observe()
+        optimizer.step()
+        loop.advance(optimizer)
+
+
+def begin(architectures, config):
+    torch.manual_seed(0)
+    network = PlasticNetwork(architectures["residual"](), torch.zeros(2, 2, 6, 6))
+    loop = GrowthLoop(network, config)
+    loop.sprout(0, 3)
+    network.merge()
+    loop.sprout(1, 3)
+    loop.start(16)
+    optimizer = torch.optim.SGD(network.live_parameters(), lr=0.05, momentum=0.9)
+    return loop, optimizer
+
+
+@pytest.mark.parametrize("score", [None, RandomScore, Activation])
+def test_resume_at_any_batch_is_bitwise_equal(architectures, tmp_path, score):
+    def config():
+        extra = {} if score is None else {"score": score()}
+        return CGaPConfig(target_price=0.3, trunk_blocks=1, schedule=Schedule(), **extra)
+
+    generator = torch.Generator().manual_seed(2)
+    batches = [rows(0, 8, generator) for _ in range(16)]
+    whole, optimizer = begin(architectures, config())
+    train_loop(whole, optimizer, batches, 16)
+    whole.finish(optimizer)
+    for stop in range(0, 16, 3):
+        loop, optimizer = begin(architectures, config())
+        train_loop(loop, optimizer, batches, stop)
+        state = {"network": loop.network.state_dict(), "loop": loop.state_dict(),
+                 "optimizer": optimizer.state_dict()}  # fmt: skip
+        torch.save(state, tmp_path / "state.pt")
+        state = torch.load(tmp_path / "state.pt", weights_only=True)
+        again, _ = begin(architectures, config())
+        again.network.load_state_dict(state["network"])
+        again.load_state_dict(state["loop"])
+        optimizer = torch.optim.SGD(again.network.live_parameters(), lr=0.05, momentum=0.9)
+        optimizer.load_state_dict(state["optimizer"])
+        train_loop(again, optimizer, batches, 16, start=stop)
+        again.finish(optimizer)
+        assert again.history == whole.history
+        for key, value in whole.network.state_dict().items():
+            if isinstance(value, torch.Tensor):
+                assert torch.equal(again.network.state_dict()[key], value), (stop, key)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_precisions(architectures, dtype):
+    """float64 throughout, and bfloat16 autocast."""
+    double = dtype is torch.float64
+    x = X.double() if double else X
+    reference = architectures["chain"]()
+    network = PlasticNetwork(reference.double() if double else reference, x).train()
+    network.sprout(0, 2)
+    network.merge()
+    network.sprout(1, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not double):
+        logits = network(x, torch.tensor([0, 1] * 3 + [1]))
+    logits.float().sum().backward()
+    assert logits.dtype == dtype
+    assert all(p.grad is not None for p in network.live_parameters())
+
+
+@pytest.mark.parametrize("name", ["chain", "depthwise", "concat"])
+def test_subnetworks_export(name, architectures, grown):
+    network, _ = grown(architectures[name]().double(), X.double(), 2)
+    plain = network.float().subnetwork(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(plain, (X,))
+    torch.testing.assert_close(program.module()(X), plain(X))

@@ -1,0 +1,151 @@
+"""Scores: invariances, and what the policies and the schedule make of them."""
+
+import pytest
+import torch
+from torch import nn
+
+from cgap_cl import (
+    Birth,
+    CGaPConfig,
+    GrowthPolicy,
+    Inherit,
+    PlasticNetwork,
+    PruningPolicy,
+    Schedule,
+    Where,
+    head,
+    price,
+    saliency,
+)
+from cgap_cl.watch import Quality, Watch
+
+X = torch.randn(8, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+SCORES = {
+    "weight_gradient": saliency.weight_gradient, "magnitude": saliency.magnitude,
+    "taylor": saliency.taylor, "norm_taylor": saliency.norm_taylor,
+    "activation": saliency.Activation(),
+}  # fmt: skip
+SCALE_FREE = ["weight_gradient", "taylor", "norm_taylor"]
+
+
+@pytest.fixture
+def column():
+    torch.manual_seed(0)
+    reference = nn.Sequential(
+        nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)
+    )
+    network = PlasticNetwork(reference.double(), X).train()
+    return network, network.sprout(0, 3, Birth({"0": 5, "2": 4}))
+
+
+def scores(network, column, score):
+    saliency.record_activity(column, True)
+    network.zero_grad()
+    network(X, 0).square().sum().backward()
+    return saliency.score_units(column, score)["0"]
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_permuting_units_permutes_scores(column, name):
+    before = scores(*column, SCORES[name])
+    first, second = column[1].layer("0").own, column[1].layer("2").own
+    order = torch.tensor([3, 1, 4, 0, 2])
+    first.weight.data, first.bias.data = first.weight.data[order], first.bias.data[order]
+    second.weight.data = second.weight.data[:, order]
+    torch.testing.assert_close(scores(*column, SCORES[name]), before[order])
+    assert len(before.unique()) == 5
+
+
+@pytest.mark.parametrize("name", SCALE_FREE)
+def test_rescaling_a_relu_unit_keeps_its_score(column, name):
+    before = scores(*column, SCORES[name])
+    first, second = column[1].layer("0").own, column[1].layer("2").own
+    first.weight.data[2] *= 7
+    first.bias.data[2] *= 7
+    second.weight.data[:, 2] /= 7
+    torch.testing.assert_close(scores(*column, SCORES[name]), before)
+
+
+@pytest.mark.parametrize("where", list(Where))
+def test_policies_keep_to_their_limits(column, where):
+    network, block = column
+    cost = price.macs(network)
+    found = {g: torch.rand(n) for g, n in block.widths.items()}
+    generator = torch.Generator().manual_seed(0)
+    limit = cost({"0": 6, "2": 5})
+    plan = GrowthPolicy(beta=1.0, where=where).plan(
+        found, {"0": 9, "2": 6}, cost, limit, generator
+    )
+    grown = {g: n + len(plan.grow.get(g, ())) for g, n in block.widths.items()}
+    assert block.widths != grown
+    assert cost(grown) <= limit
+    assert grown["2"] <= 6
+    target = cost({"0": 3, "2": 3})
+    plan = PruningPolicy(where, floor=0.5).plan(found, block.widths, cost, target, generator)
+    kept = {g: n - len(plan.prune.get(g, ())) for g, n in block.widths.items()}
+    assert cost(kept) <= target or all(kept[g] == -(-n // 2) for g, n in block.widths.items())
+    assert all(kept[g] >= n / 2 for g, n in block.widths.items())
+
+
+def test_growth_takes_the_best_and_pruning_the_worst(column):
+    network, block = column
+    found = {"0": torch.tensor([5.0, 1, 4, 2, 3]), "2": torch.tensor([9.0, 8, 7, 6])}
+    cost, generator = price.parameters(network), torch.Generator()
+    policy = GrowthPolicy(beta=0.4, where=Where.SALIENCY)
+    plan = policy.plan(found, {"0": 7, "2": 4}, cost, 1e9, generator)
+    assert plan.grow == {"0": (0, 2)}
+    target = cost({"0": 3, "2": 4})
+    plan = PruningPolicy(Where.SALIENCY).plan(found, block.widths, cost, target, generator)
+    assert plan.prune == {"0": (1, 3)}
+
+
+def test_schedule_spreads_its_events():
+    schedule = Schedule(0.2, 0.4, 0.6, growth_events=4, pruning_steps=3)
+    assert schedule.growth_iterations(100) == [5, 10, 15, 20]
+    assert schedule.pruning_iterations(100) == [40, 50, 60]
+    assert Schedule(growth_events=0, pruning_steps=0).growth_iterations(10) == []
+    assert Schedule(growth_events=4).growth_iterations(1) == [1]
+
+
+def test_watch_stops_growth_and_pruning():
+    watch = Watch(patience=2, tolerance=0.1)
+    losses = [1.0, 0.9, 0.95, 0.9, 0.5]
+    assert [watch.plateau(Quality(loss, 0.5)) for loss in losses] == [
+        False, False, False, True, False,
+    ]  # fmt: skip
+    assert [watch.too_low(Quality(1.0, a)) for a in (0.8, 0.75, 0.69)] == [False, False, True]
+    other = Watch(2, 0.1)
+    other.restore(watch.state())
+    assert other.state() == watch.state()
+
+
+def test_alignment_equals_mean_norms(column):
+    block = column[1]
+    own = block.head.own.weight
+    factor = head.align(block, {0}, {1, 2})
+    norms = own.detach().norm(dim=1)
+    assert factor != 1
+    torch.testing.assert_close(norms[1:].mean(), norms[0])
+    assert head.align(block, set(), {1}) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CGaPConfig(target_price=0), "target_price must be positive"),
+        (lambda: CGaPConfig(peak_ratio=0.5), "peak_ratio must be at least 1"),
+        (lambda: CGaPConfig(seed_ratio=2), "seed_ratio must lie in"),
+        (lambda: CGaPConfig(inherit=Inherit.BEST), "set held_out_share"),
+        (lambda: CGaPConfig(pruning_tolerance=0.1), "set held_out_share"),
+        (lambda: CGaPConfig(held_out_share=1), "leaves nothing"),
+        (lambda: CGaPConfig(growth_patience=0), "at least 1"),
+        (lambda: GrowthPolicy(beta=2), "beta must lie in"),
+        (lambda: GrowthPolicy(capacity=0), "capacity must be positive"),
+        (lambda: PruningPolicy(floor=-1), "floor must lie in"),
+        (lambda: Schedule(grow_until=0.9), "out of order"),
+        (lambda: Schedule(growth_events=-1), "cannot be negative"),
+    ],
+)
+def test_bad_settings_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
