@@ -59,8 +59,8 @@ class Design:
 class Tiling:
     """Tiles of one layer.
 
-    ``rows``: output rows (Toy); ``units``: output channels (Tof), or whole groups if the layer is
-    grouped; ``rows_outer``: row tiles in the outer loop.
+    ``rows``: output rows (Toy); ``units``: output channels (Tof), or whole groups if the
+    layer is grouped; ``rows_outer``: row tiles in the outer loop.
     """
 
     rows: int
@@ -137,7 +137,7 @@ def _memory_steps(layer: Conv, tiling: Tiling, n_bytes: int) -> dict[str, int]:
 def description(
     layer: Conv, tiling: Tiling, design: Design, bases: tuple[int, int, int], relu: bool
 ) -> dict[str, int]:
-    """Return the fields of ``layer_t``; ``bases``: byte addresses of map, weights and output."""
+    """Return the fields of ``layer_t``; ``bases``: addresses of map, weights and output."""
     words = _map_words(layer, tiling, design)
     columns = ceil_div(layer.out_w, design.pox)
     n_bytes = design.bits // 8
