@@ -1,4 +1,4 @@
-"""Whole networks whose speed was published: AMD's DPU, Zhang et al., Ma et al., pruned YOLOv2."""
+"""Published speeds of whole networks: AMD's DPU, Zhang et al., Ma et al., pruned YOLOv2."""
 
 from __future__ import annotations
 
