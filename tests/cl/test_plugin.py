@@ -283,3 +283,78 @@ def test_subnetworks_export(name, architectures, grown):
         warnings.simplefilter("ignore")
         program = torch.export.export(plain, (X,))
     torch.testing.assert_close(program.module()(X), plain(X))
+
+
+def test_class_incremental_with_rehearsal(network):
+    """No task labels, one head that grows, old classes on frozen features and the new mix."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = rows(0, 90, generator)
+    parts = [(x[y < 2], y[y < 2]), (x[y == 2], y[y == 2])]
+    stream = tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=[0, 0])
+    config = CGaPConfig(target_price=0.5, price=price.balanced, align_weights=True)
+    host = strategy(network, ReplayPlugin(mem_size=40), config=config, train_epochs=6)
+    for experience, n_classes in zip(stream.train_stream, (2, 3), strict=True):
+        host.train(experience)
+        assert network(X).shape == (7, n_classes)
+    assert host.plugins[0].loop.classes == {0: {0, 1, 2}}
+    network.eval()
+    right = (network(x).argmax(1) == y).float().mean()
+    assert right > 0.5  # guessing gives a third
+
+
+def test_plugin_state_continues_an_unfinished_experience(network, stream, tmp_path):
+    """Killed in the second experience: the column, not a new one, goes on learning."""
+
+    class KilledError(Exception):
+        pass
+
+    class Killer(CGaPPlugin):
+        def after_training_iteration(self, strategy, **options):
+            super().after_training_iteration(strategy, **options)
+            if self.loop.column.index == 1 and self.loop.iteration == 5:
+                raise KilledError
+
+    host = strategy(network)
+    host.plugins[0] = killer = Killer(CONFIG)
+    host.train(stream.train_stream[0])
+    with pytest.raises(KilledError):
+        host.train(stream.train_stream[1])
+    torch.save({"net": network.state_dict(), "plugin": killer.state_dict()}, tmp_path / "s.pt")
+    saved = torch.load(tmp_path / "s.pt", weights_only=True)
+    fresh = PlasticNetwork(network._plain.module.to_empty(device="cpu"), X)
+    fresh.load_state_dict(saved["net"])
+    host = strategy(fresh)
+    plugin = host.plugins[0]
+    plugin.load_state_dict(saved["plugin"], fresh)
+    host.train(stream.train_stream[1])
+    assert [e["block"] for e in plugin.history if e["kind"] == "sprout"] == [0, 1]
+    assert fresh.n_merged == 2
+
+
+def test_subnetworks_run_in_onnx(architectures, grown, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    network, _ = grown(architectures["residual"]().double(), X.double(), 2)
+    plain = network.float().subnetwork(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(plain, (X,), tmp_path / "net.onnx", dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    (logits,) = session.run(None, {session.get_inputs()[0].name: X.numpy()})
+    torch.testing.assert_close(torch.from_numpy(logits), plain(X), atol=1e-4, rtol=1e-4)
+
+
+def test_same_seed_same_network(architectures, stream):
+    states = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        network = PlasticNetwork(architectures["chain"](), torch.zeros(2, 2, 6, 6))
+        host = strategy(network)
+        for experience in stream.train_stream:
+            host.train(experience)
+        states.append((network.state_dict(), host.plugins[0].history))
+    (first, history), (second, again) = states
+    assert history == again
+    for key, value in first.items():
+        same = torch.equal if isinstance(value, torch.Tensor) else lambda a, b: a == b
+        assert same(value, second[key]), key

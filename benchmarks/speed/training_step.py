@@ -1,0 +1,121 @@
+"""Cost of a training step and of growth, as ratios measured in one run on one machine.
+
+Run: `python benchmarks/speed/training_step.py` (one thread is steadiest: OMP_NUM_THREADS=1).
+"""
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torchvision import models
+
+from cgap_bench.config import NetworkSettings
+from cgap_bench.networks import build_network
+from cgap_cl import Birth, Plan, PlasticNetwork, surgery
+
+BATCH, N_CLASSES, TRUNK, OWN = 64, 10, 0.45, 0.35
+
+
+def median_ms(step: Callable[[], object], n: int = 9) -> float:
+    """Median time of ``n`` calls after two to warm up, ms."""
+    times = []
+    for _ in range(n + 2):
+        start = time.perf_counter()
+        step()
+        times.append(1e3 * (time.perf_counter() - start))
+    return sorted(times[2:])[n // 2]
+
+
+def training(model: Callable[[torch.Tensor], torch.Tensor], parameters: list[nn.Parameter],
+             x: torch.Tensor) -> Callable[[], None]:  # fmt: skip
+    """One step: forward, backward, SGD with momentum."""
+    y = torch.arange(len(x)) % N_CLASSES
+    optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def reference() -> nn.Sequential:
+    """The network of the protocols."""
+    return build_network(NetworkSettings(name="alexnet-gpm"), (3, 32, 32), N_CLASSES)
+
+
+def plain_twin(network: PlasticNetwork) -> nn.Sequential:
+    """A plain chain with the column's weights, and so MACs, in every layer but the head."""
+    column, twin = network.column, reference()
+    assert column is not None
+    counts = {
+        layer.name: layer.own.weight.numel()
+        + sum(part.op.weight.numel() for _, part in layer.sources())
+        for layer in column.plastic()
+    }
+    n_in, n = 3, 3
+    for name, module in list(twin.named_children()):
+        if isinstance(module, nn.Conv2d):
+            n = max(1, round(counts[name] / n_in / module.weight[0, 0].numel()))
+            kernel = module.kernel_size[0]
+            fresh: nn.Module = nn.Conv2d(n_in, n, kernel, padding=module.padding, bias=False)
+        elif isinstance(module, nn.Linear):
+            previous = network.layout[name].inputs[0]
+            n_in = n * previous.repeat
+            last = name == network.layout.head
+            n = N_CLASSES if last else max(1, round(counts[name] / n_in))
+            fresh = nn.Linear(n_in, n, bias=module.bias is not None)
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            fresh = type(module)(n)
+        else:
+            continue
+        setattr(twin, name, fresh)
+        n_in = n
+    return twin
+
+
+def step_ratio(t: int) -> None:
+    """A training step at experience ``t`` against the work that it cannot avoid."""
+    x = torch.randn(BATCH, 3, 32, 32)
+    network = PlasticNetwork(reference(), x[:2])
+    for k in range(t):
+        width = network.layout.scaled(OWN if k else TRUNK)
+        network.sprout(k, N_CLASSES, Birth(width, trunk=range(min(k, 1))))
+        if k < t - 1:
+            network.merge()
+    network.train()
+    label = t - 1
+    ours = median_ms(training(lambda x: network(x, label), network.live_parameters(), x))
+    trunk = network.subnetwork(0)
+
+    def forward_trunk() -> torch.Tensor:
+        with torch.no_grad():
+            return trunk(x)  # type: ignore[no-any-return]
+
+    twin = plain_twin(network).train()
+    floor = median_ms(forward_trunk) + median_ms(training(twin, list(twin.parameters()), x))
+    print(f"step at t={t}: {ours:.1f} ms; trunk + plain network: {floor:.1f} ms; "
+          f"ratio {ours / floor:.2f}")  # fmt: skip
+
+
+def growth_ratio() -> None:
+    """Growing every group of ResNet-18 against one of its training steps."""
+    x = torch.randn(BATCH, 3, 32, 32)
+    network = PlasticNetwork(models.resnet18(num_classes=N_CLASSES), x[:2])
+    column = network.sprout(0, N_CLASSES, Birth(network.layout.widths))
+    network.train()
+    step = median_ms(training(lambda x: network(x, 0), network.live_parameters(), x), 3)
+    parents = {g: range(0, n, 4) for g, n in column.widths.items()}
+    start = time.perf_counter()
+    surgery.apply(column, Plan(grow=parents))
+    grow = 1e3 * (time.perf_counter() - start)
+    print(f"growing all groups of ResNet-18 by a quarter: {grow:.0f} ms; "
+          f"training step: {step:.0f} ms; ratio {grow / step:.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    step_ratio(5)
+    growth_ratio()
