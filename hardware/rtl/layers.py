@@ -126,7 +126,7 @@ def requantise(sums: Ints, shift: Ints, relu: bool, bits: int = 8) -> Ints:
     half = np.where(digits > 0, np.left_shift(np.int64(1), np.maximum(digits - 1, 0)), 0)
     scaled = (sums + half) >> digits
     low = 0 if relu else -(2 ** (bits - 1))
-    return np.clip(scaled, low, 2 ** (bits - 1) - 1)
+    return np.asarray(np.clip(scaled, low, 2 ** (bits - 1) - 1), dtype=np.int64)
 
 
 def reference(layer: Conv, operands: Tensors, bits: int = 8) -> Ints:
