@@ -196,8 +196,16 @@ def calibrate(measured: Path, array: str, out: Path) -> None:
 )
 @click.option("--measured", type=Path, help="CSV of timed layers; cnn_accel by default.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
-def validate_hardware(measured: Path | None, as_json: bool) -> None:
+@click.option("--page", type=Path, help="Rewrite the validation tables of this page.")
+def validate_hardware(measured: Path | None, as_json: bool, page: Path | None) -> None:
     """Compare predicted with measured layer times."""
     from cgap_bench.hardware_commands import validate_text
+
+    if page:
+        from cgap_bench.validation_page import write_page
+
+        write_page(page)
+        click.echo(page)
+        return
 
     click.echo(validate_text(measured, as_json=as_json))

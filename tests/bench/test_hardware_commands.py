@@ -1,13 +1,15 @@
 """Pricing from the command line: sources, tables, calibration, clear errors."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from cgap_bench.cli import main
-from cgap_hw import LayerShape, load_board, network_cost, write_shapes
+from cgap_hw import CostModelError, LayerShape, load_board, network_cost, write_shapes
 from cgap_hw.catalogue import on_board
+from cgap_hw.measured import data_folder
 
 NETWORK = [
     LayerShape(
@@ -117,3 +119,17 @@ def test_explore_shows_the_front(tmp_path):
     assert all(row["dsp"] <= 220 for row in rows)
     assert rows == sorted(rows, key=lambda row: row["latency_ms"])
     assert "no other is better" in run("explore", path, "--top", "3").output
+
+
+def test_the_page_shows_what_the_model_says(tmp_path):
+    try:
+        data_folder()
+    except CostModelError as error:
+        pytest.skip(str(error))
+    page = Path(__file__).parents[2] / "hardware" / "README.md"
+    copy = tmp_path / "README.md"
+    copy.write_text(page.read_text())
+    assert run("validate-hardware", "--page", copy).exit_code == 0
+    assert copy.read_text() == page.read_text()
+    copy.write_text("no markers")
+    assert run("validate-hardware", "--page", copy).exit_code == 2

@@ -1,0 +1,108 @@
+"""The generated validation tables of hardware/README.md."""
+
+from pathlib import Path
+
+from cgap_bench.errors import UsageError
+from cgap_hw.measured import data_folder, read_measured
+from cgap_hw.published import dpu_rows, ma_gops, yolo_measured, yolo_savings
+from cgap_hw.validate import Errors, leave_one_out, network_errors, price_rows
+
+BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
+MA = (
+    ("Arria 10, 7x7x64, 200 MHz", "arria-10-gx1150", (7, 7, 64), 200.0, 715),
+    ("Stratix V, 7x7x32, 150 MHz", "stratix-v-gxa7", (7, 7, 32), 150.0, 348),
+)
+
+
+def write_page(path: Path) -> None:
+    """Rewrites what lies between the two markers of a page.
+
+    Raises:
+        UsageError: The page has no markers, or cannot be written.
+    """
+    try:
+        text = path.read_text()
+        head, rest = text.split(BEGIN)
+        tail = rest.split(END)[1]
+        path.write_text(f"{head}{BEGIN}\n{tables()}\n{END}{tail}")
+    except (OSError, ValueError, IndexError) as error:
+        raise UsageError(f"{path} has no lines {BEGIN} and {END}: {error}") from error
+
+
+def tables() -> str:
+    """All tables as Markdown; the measured rows themselves are not in them."""
+    return "\n\n".join((_layers(), _dpu(), _yolo(), _ma()))
+
+
+def _layers() -> str:
+    rows = read_measured(data_folder() / "cnn_accel" / "layers_dev.csv")
+    priced = price_rows(rows)
+    lines = [
+        "| cnn_accel, layers | rows | mean % | worst % | bias % |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for kind in ("conv", "linear", "pool", "add"):
+        some = Errors.of(p.error_pct for p in priced if p.row.kind == kind)
+        lines.append(_line(f"{kind}, in sample", some))
+    lines.append(_line("whole networks, in sample", network_errors(priced)))
+    for what in ("network", "accelerator"):
+        for name, errors in leave_one_out(rows, what).items():
+            lines.append(_line(f"{name}, one {what} left out of the fit", errors))
+    return "\n".join(lines)
+
+
+def _line(name: str, e: Errors) -> str:
+    numbers = f"{e.mape_pct:.2f} | {e.worst_pct:.2f} | {e.mean_error_pct:+.2f}"
+    return f"| {name} | {e.rows} | {numbers} |"
+
+
+def _dpu() -> str:
+    found = {
+        b: dpu_rows(data_folder() / "boards.csv", b) for b in ("KV260", "ZCU104", "ZCU102")
+    }
+    ports = ", ".join(f"{board} {port:g} GB/s" for board, (port, _) in found.items())
+    lines = [
+        f"DPU B4096, cores x 1000 / fps, measured by the vendor; fitted: {ports}.",
+        "",
+        "| network as published | board | measured ms | predicted ms | error % | fitted |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    lines += [
+        f"| {r.published} | {board} | {r.measured_ms:.2f} | {r.predicted_ms:.2f} |"
+        f" {r.error_pct:+.1f} | {'yes' if r.fitted else ''} |"
+        for board, (_, rows) in found.items()
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def _yolo() -> str:
+    lines = [
+        "Pruned YOLOv2, latency saved in % (widths not published: scaled uniformly).",
+        "",
+        "| board | G ops | measured | predicted |",
+        "|---|--:|--:|--:|",
+    ]
+    path = data_folder() / "boards.csv"
+    for board in ("ZCU102", "ZCU104"):
+        mine = yolo_savings(board, dpu_rows(path, board)[0])
+        theirs = yolo_measured(path, board)
+        for gops, a, b in zip((34.0, 11.56, 9.86, 7.82), theirs, mine, strict=True):
+            lines.append(f"| {board} | {gops:g} | {100 * (1 - a):.1f} | {100 * (1 - b):.1f} |")
+    return "\n".join(lines)
+
+
+def _ma() -> str:
+    lines = [
+        "Ma et al., TVLSI 2018, VGG-16 at 16 bits (GOP/s from the abstract; clocks recalled).",
+        "",
+        "| design | published | DRAM efficiency 0.75 | error % | 0.9 | error % |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for title, board, size, clock, published in MA:
+        cells = [f"| {title} | {published} |"]
+        for efficiency in (0.75, 0.9):
+            gops = ma_gops(board, size, clock, efficiency)
+            cells.append(f" {gops:.0f} | {100 * (gops / published - 1):+.1f} |")
+        lines.append("".join(cells))
+    return "\n".join(lines)
