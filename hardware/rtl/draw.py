@@ -22,9 +22,12 @@ BLOCKS = (  # file, what it does, column, row
 )
 ARROWS = ((0, 1), (0, 2), (3, 0), (1, 4), (2, 5), (6, 3), (4, 7), (7, 8), (5, 8), (8, 9),
           (9, 6), (12, 9))  # fmt: skip
-LANES = (("port", (("load 1", 0, 2), ("load 2", 2, 4), ("store 1", 4, 5), ("load 3", 5, 7),
-                   ("store 2", 8, 9), ("store 3", 11, 12))),
-         ("core", (("compute 1", 2, 4), ("compute 2", 4, 8), ("compute 3", 8, 11))))  # fmt: skip
+PORT = (
+    ("load 1", 0, 2), ("load 2", 2, 4), ("store 1", 4, 5), ("load 3", 5, 7), ("store 2", 8, 9),
+    ("store 3", 11, 12),
+)  # fmt: skip
+CORE = (("compute 1", 2, 4), ("compute 2", 4, 8), ("compute 3", 8, 11))
+LANES = (("port", PORT), ("core", CORE))
 WIDTH, HEIGHT, GAP = 170, 46, 40
 
 
