@@ -2,9 +2,9 @@
 
 import pytest
 
-from cgap_hw import LayerShape, load_board, network_cost
+from cgap_hw import CostModelError, LayerShape, load_board, network_cost
 from cgap_hw.advice import advise
-from cgap_hw.switching import resident_together, switch_ms
+from cgap_hw.switching import resident_together, switch_cost
 
 
 def conv(n_out, **more):
@@ -17,11 +17,12 @@ def test_widths_next_to_a_layer_fill_the_lanes():
     board = load_board("zcu102")
     odd, full, thin = advise([conv(50), conv(48), conv(10)], board)
     assert (odd.narrower, odd.wider) == (48, 72)
-    assert (full.narrower, full.wider, full.lanes_lost_ratio) == (48, 48, 0)
+    assert (full.narrower, full.wider, full.channel_ratio) == (48, 48, 1)
     assert (thin.narrower, thin.wider) == (None, 24)
-    assert odd.lanes_lost_ratio == pytest.approx(1 - 50 / 72)
+    assert odd.lane_ratio == pytest.approx(50 / 72)
     cycles = [network_cost([conv(n)], board).layers[0].cycles for n in (48, 50, 72)]
     assert cycles[0] < cycles[1] == cycles[2]
+    assert odd.narrower_saves_ns > 0
 
 
 def test_groups_fill_lanes_each():
@@ -31,11 +32,12 @@ def test_groups_fill_lanes_each():
 
 def test_switching_moves_weights_and_biases():
     layers = [conv(50, bias=True)]
-    n_bytes = 48 * 50 + 4 * 50
-    assert switch_ms(layers, load_board("zcu102"), link_gbps=1.0) == pytest.approx(
-        n_bytes * 1e-6
-    )
-    assert switch_ms(layers, load_board("pynq-z2")) > switch_ms(layers, load_board("zcu102"))
+    slow, fast = (switch_cost(layers, load_board(b)) for b in ("pynq-z2", "zcu102"))
+    assert slow.n_bytes == fast.n_bytes == 48 * 50 + 50
+    assert slow.time_ms > fast.time_ms
+    assert slow.stays_on_chip
+    with pytest.raises(CostModelError, match="at least one layer"):
+        switch_cost([], load_board("zcu102"))
 
 
 def test_subnetworks_that_stay_on_chip_together():
