@@ -39,15 +39,14 @@ class Memory:
     def blocks(self, kind: str) -> int:
         """Blocks of ``RAMB18`` or ``M20K``, each memory in the shape that needs fewest."""
         shapes = BLOCK_SHAPES[kind]
-        return self.count * min(
-            ceil_div(self.bits, w) * ceil_div(self.words, d) for d, w in shapes
-        )
+        fewest = min(ceil_div(self.bits, w) * ceil_div(self.words, d) for d, w in shapes)
+        return self.count * int(fewest)
 
     @property
     def uram(self) -> int:
         """UltraRAM blocks."""
         words, bits = URAM_SHAPE
-        return self.count * ceil_div(self.bits, bits) * ceil_div(self.words, words)
+        return self.count * int(ceil_div(self.bits, bits) * ceil_div(self.words, words))
 
 
 @dataclass(frozen=True)
@@ -106,15 +105,14 @@ def resources(
     Memories go into block RAM or UltraRAM, whichever choice leaves the most of both.
 
     Raises:
-        CostModelError: More than the board has; the resource is named.
+        CostModelError: More DSP or memory blocks than the board has; named. The LUTs are only
+            a fit, so they warn.
     """
     has = board.resources
     blocks = array.dsp_macs(bits, has.macs_per_dsp(bits))
     dsp = blocks - int(array.logic_macs / max(has.macs_per_dsp(bits), 1))
     ram, uram = _place(memories(layers, board, array, bits), board)
     lut = LUT_BASE + LUT_PER_DSP * dsp + LUT_PER_LOGIC_MAC * array.logic_macs
-    if has.block_kind == "RAMB18" and has.lut.mid < LUT_BASE:
-        lut = LUT_PER_DSP * dsp  # the fitted fixed part is that of a large part's design
     limits = {
         "dsp": (float(dsp), has.dsp.mid),
         "block_ram": (float(ram), has.block_ram.mid),
@@ -122,7 +120,7 @@ def resources(
         "lut": (lut, has.lut.mid),
     }
     for name, (used, there) in limits.items():
-        if used > there:
+        if used > there and name != "lut":  # fitted: it warns, exact counts refuse
             raise CostModelError(
                 f"{board.name} has {there:.0f} {name}, and this array needs {used:.0f}"
             )
