@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from cgap_cl import compose
 from cgap_cl.column import Block
-from cgap_cl.coupling import Kind, Layout, axis_length
+from cgap_cl.coupling import Axis, Kind, Layout, axis_length
+
+Linear = tuple[
+    int, tuple[tuple[str, int], ...]
+]  # a constant, (group, positions per unit) terms
 
 
 def count_positions(module: nn.Module, layout: Layout, example_input: Tensor) -> dict[str, int]:
@@ -43,6 +47,56 @@ def weight_counts(block: Block, layout: Layout, widths: Mapping[str, int]) -> di
             kernel = filters[0].numel()  # type: ignore[index]
             counts[layer.name] = axis_length(layer.inputs, widths) * kernel
     return counts
+
+
+def pricer(
+    block: Block, layout: Layout, factors: Mapping[str, int]
+) -> Callable[[Mapping[str, int]], int]:
+    """Widths -> the sum over layers of :func:`weight_counts` times a factor, made to be fast.
+
+    Policies ask for the price of thousands of widths; the structure is read once, here.
+
+    Args:
+        block: the block; its laterals are fixed at their present lengths.
+        layout: its layout.
+        factors: per layer: positions for multiply-adds, 1 for weights.
+    """
+    layers: list[tuple[int, Linear, Linear]] = []
+    for layer in layout.layers:
+        if layer.dense:
+            module = block.layer(layer.name)
+            n_laterals = sum(len(lateral.index) for _, lateral in module.sources())
+            fixed, n_in = _linear(layer.inputs)
+            n_out = _linear(layer.outputs)
+            if layer.name == layout.head:
+                n_out = module.own.weight.shape[0], ()
+            kernel = module.own.weight[0, 0].numel()
+            layers.append((kernel * factors[layer.name], n_out, (fixed + n_laterals, n_in)))
+        elif layer.kind is Kind.DEPTHWISE:
+            filters = block.body.get_submodule(layer.name).weight
+            kernel = filters[0].numel()  # type: ignore[index]
+            layers.append((kernel * factors[layer.name], _linear(layer.inputs), (1, ())))
+
+    return lambda widths: sum(
+        factor * _length(n_out, widths) * _length(n_in, widths)
+        for factor, n_out, n_in in layers
+    )
+
+
+def _length(linear: Linear, widths: Mapping[str, int]) -> int:
+    fixed, terms = linear
+    return fixed + sum(repeat * widths[group] for group, repeat in terms)
+
+
+def _linear(axis: Axis) -> Linear:
+    """Length of an axis as a constant plus (group, positions per unit) terms."""
+    fixed, terms = 0, dict[str, int]()
+    for segment in axis:
+        if segment.group is None:
+            fixed += segment.repeat
+        else:
+            terms[segment.group] = terms.get(segment.group, 0) + segment.repeat
+    return fixed, tuple(terms.items())
 
 
 def macs(counts: Mapping[str, int], positions: Mapping[str, int]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -174,6 +174,14 @@ class Lineage(nn.Module):
     def parameters_of(self, widths: Mapping[str, int] | None = None) -> int:
         """Weights that the column stores, norms and biases left out; as :meth:`macs`."""
         return sum(self._counts(widths).values())
+
+    def pricer(self, factors: Mapping[str, int]) -> Callable[[Mapping[str, int]], int]:
+        """Fast form of :meth:`own_macs` and :meth:`parameters_of` for many widths.
+
+        Args:
+            factors: per layer, what one weight counts: :attr:`positions` for multiply-adds.
+        """
+        return cost.pricer(self._priced(), self.layout, factors)
 
     def _priced(self) -> Block:
         return self.column or self.block(len(self.blocks) - 1)

@@ -13,13 +13,15 @@ PriceFactory = Callable[[PlasticNetwork], Price]
 def macs(network: PlasticNetwork) -> Price:
     """Multiply-adds of one inference, as a share of the reference network's."""
     full, elders = network.reference_macs, network.elder_macs()
-    return lambda widths: (elders + network.own_macs(widths)) / full
+    own = network.pricer(network.positions)
+    return lambda widths: (elders + own(widths)) / full
 
 
 def parameters(network: PlasticNetwork) -> Price:
     """Weights that the column stores, as a share of the reference network's."""
     full = network.reference_parameters
-    return lambda widths: network.parameters_of(widths) / full
+    own = network.pricer(dict.fromkeys(network.positions, 1))
+    return lambda widths: own(widths) / full
 
 
 def balanced(network: PlasticNetwork) -> Price:

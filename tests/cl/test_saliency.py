@@ -99,6 +99,19 @@ def test_growth_takes_the_best_and_pruning_the_worst(column):
     assert plan.prune == {"0": (1, 3)}
 
 
+@pytest.mark.parametrize("name", ["chain", "depthwise", "concat", "residual"])
+def test_fast_prices_equal_the_counts(architectures, name):
+    network = PlasticNetwork(architectures[name](), torch.zeros(2, 2, 6, 6))
+    network.sprout(0, 3)
+    network.merge()
+    column = network.sprout(1, 3, Birth(trunk=[0]))
+    for add in (0, 1, 5):
+        widths = {g: n + add for g, n in column.widths.items()}
+        shares = price.macs(network)(widths), price.parameters(network)(widths)
+        assert shares[0] == network.macs(widths) / network.reference_macs
+        assert shares[1] == network.parameters_of(widths) / network.reference_parameters
+
+
 def test_schedule_spreads_its_events():
     schedule = Schedule(0.2, 0.4, 0.6, growth_events=4, pruning_steps=3)
     assert schedule.growth_iterations(100) == [5, 10, 15, 20]
