@@ -65,6 +65,7 @@ report: $(STAMP)
 
 rtl: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m pytest -q tests/hw -k rtl
+	cd hardware && $(ONE_THREAD) ../$(BIN)/python -m rtl.agreement
 
 # Only in a fresh .venv: whatever else is installed there would be pinned too.
 constraints: $(STAMP)
