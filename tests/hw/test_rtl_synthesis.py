@@ -2,8 +2,9 @@
 
 import pytest
 
+from cgap_hw import resources
 from rtl.driver import Design
-from rtl.synthesis import HOW, Memory, predicted, synthesise, tool
+from rtl.synthesis import HOW, Memory, memories, predicted, synthesise, tool
 
 needs_yosys = pytest.mark.skipif(tool("yosys") is None, reason=HOW)
 
@@ -23,8 +24,15 @@ def test_blocks_of_published_memories():
 
 def test_closed_form_of_the_small_array():
     """16 banks of 2048 x 8, one of 2048 x 32 (4 blocks), 4 of 512 x 32."""
-    resources = predicted(Design(4, 4, 4))
-    assert (resources.dsp, resources.block_ram) == (64, 16 + 4 + 4)
+    small = predicted(Design(4, 4, 4))
+    assert (small.dsp, small.block_ram) == (64, 16 + 4 + 4)
+
+
+@pytest.mark.parametrize("design", SIZES, ids=str)
+def test_the_cost_model_counts_the_same_blocks(design):
+    for memory in memories(design):
+        theirs = resources.Memory(memory.name, memory.count, memory.bits, memory.words)
+        assert theirs.blocks("RAMB18") == memory.blocks
 
 
 @needs_yosys
