@@ -1,24 +1,34 @@
 """What one inference of a convolutional network costs on an FPGA."""
 
+from cgap_hw.advice import LayerAdvice, advise
 from cgap_hw.boards import Board, board_names, load_board
 from cgap_hw.cost import CostOptions, LayerCost, NetworkCost, Objective, network_cost
 from cgap_hw.errors import CostModelError, UnknownNameError
+from cgap_hw.explore import DesignGrid, Exploration
 from cgap_hw.shapes import LayerShape, read_shapes, write_shapes
+from cgap_hw.switching import Switch, resident_together, switch_cost
 from cgap_hw.values import Range
 
 __all__ = [
     "Board",
     "CostModelError",
     "CostOptions",
+    "DesignGrid",
+    "Exploration",
+    "LayerAdvice",
     "LayerCost",
     "LayerShape",
     "NetworkCost",
     "Objective",
     "Range",
+    "Switch",
     "UnknownNameError",
+    "advise",
     "board_names",
     "load_board",
     "network_cost",
     "read_shapes",
+    "resident_together",
+    "switch_cost",
     "write_shapes",
 ]
