@@ -16,7 +16,7 @@ from rtl.timing import compute_cycles, predict
 BEGIN, END = "<!-- agreement -->", "<!-- /agreement -->"
 DESIGNS = (Design(4, 4, 4), Design(3, 2, 5), Design(1, 4, 2), Design(7, 1, 3))
 MACHINES = (Systolic(4, 4), Systolic(3, 5), Systolic(8, 2), Systolic(1, 4))
-N_LAYERS = 25  # of each design
+N_LAYERS = 12  # of each design
 COMMAND = "cd hardware && python -m rtl.agreement"
 
 

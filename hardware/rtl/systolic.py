@@ -11,7 +11,7 @@ import numpy as np
 from rtl.layers import Conv, Ints, Tensors
 from rtl.simulator import ROOT, compile_bench, simulate
 
-DEPTHS = {"PX_DEPTH": 16384, "WT_DEPTH": 16384, "SUM_DEPTH": 4096}
+DEPTHS = {"PX_DEPTH": 65536, "WT_DEPTH": 16384, "SUM_DEPTH": 4096}
 SHIFT_BITS = 6
 
 
