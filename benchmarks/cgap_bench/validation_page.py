@@ -4,7 +4,13 @@ from pathlib import Path
 
 from cgap_bench.errors import UsageError
 from cgap_hw.measured import data_folder, read_measured
-from cgap_hw.published import dpu_rows, ma_gops, yolo_measured, yolo_savings
+from cgap_hw.published import (
+    dpu_rows,
+    ma_gops,
+    yolo_measured,
+    yolo_port_gbps,
+    yolo_savings,
+)
 from cgap_hw.validate import Errors, leave_one_out, network_errors, price_rows
 
 BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
@@ -84,8 +90,8 @@ def _yolo() -> str:
         "|---|--:|--:|--:|",
     ]
     path = data_folder() / "boards.csv"
-    for board in ("ZCU102", "ZCU104"):
-        mine = yolo_savings(board, dpu_rows(path, board)[0])
+    for board in ("ZCU102", "ZCU104", "Ultra96"):
+        mine = yolo_savings(board, yolo_port_gbps(path, board))
         theirs = yolo_measured(path, board)
         for gops, a, b in zip((34.0, 11.56, 9.86, 7.82), theirs, mine, strict=True):
             lines.append(f"| {board} | {gops:g} | {100 * (1 - a):.1f} | {100 * (1 - b):.1f} |")

@@ -33,7 +33,10 @@ FITTED = (
     "pt_vehicle-make-classification_CompCars_224_224_3.63G",
     "pt_vehicle-type-classification_CompCars_224_224_3.63G",
 )
-YOLO = {"ZCU102": 281.0, "ZCU104": 300.0}
+SMALL = "Ultra96"  # B1600 and zoo rows of its own; no rows to fit its port on
+YOLO = {"ZCU102": 281.0, "ZCU104": 300.0, SMALL: 287.0}
+YOLO_SOURCE = "Vitis AI Model Zoo v1.4"
+SMALL_SOURCE = "Vitis AI Model Zoo (AI SDK v2.0.4 table)"
 YOLO_GOPS = (34.0, 11.56, 9.86, 7.82)
 PORT_GBPS = np.arange(2.0, 20.0, 0.25)
 
@@ -59,8 +62,16 @@ class DpuRow:
 def dpu_ms(
     layers: Sequence[LayerShape], board: str, clock_mhz: float, port_gbps: float
 ) -> float:
-    """Time of one image on one B4096 core; maps go through DRAM."""
-    array = Dpu(clock_mhz=clock_mhz, source="B4096", port_gbps=port_gbps, layer_overhead_ns=0.0)
+    """Time of one image on one core (B4096, Ultra96: B1600); maps go through DRAM."""
+    lanes = 10 if board == SMALL else 16
+    array = Dpu(
+        clock_mhz=clock_mhz,
+        source="B1600" if board == SMALL else "B4096",
+        inputs=lanes,
+        outputs=lanes,
+        port_gbps=port_gbps,
+        layer_overhead_ns=0.0,
+    )
     return network_cost(layers, load_board(board.lower()), array).latency_ms
 
 
@@ -85,6 +96,13 @@ def dpu_rows(boards_csv: Path, board: str) -> tuple[float, list[DpuRow]]:
     return port, [_row(row, port) for row in rows]
 
 
+def yolo_port_gbps(boards_csv: Path, board: str) -> float:
+    """The port as fitted on the classification rows; Ultra96: its assumed DRAM bandwidth."""
+    if board == SMALL:
+        return load_board(board.lower()).memory.bandwidth_gbps.mid
+    return dpu_rows(boards_csv, board)[0]
+
+
 def yolo_savings(board: str, port_gbps: float) -> list[float]:
     """Modelled time of the pruned YOLOv2 series over that of the whole network.
 
@@ -99,12 +117,13 @@ def yolo_savings(board: str, port_gbps: float) -> list[float]:
 
 
 def yolo_measured(boards_csv: Path, board: str) -> list[float]:
-    """The published end-to-end latencies over that of the whole network (zoo v1.4)."""
+    """The published end-to-end latencies over that of the whole network."""
+    source = SMALL_SOURCE if board == SMALL else YOLO_SOURCE
     times = {
         row["network_as_published"].rpartition("_")[2]: float(row["value"])
         for row in _read(boards_csv)
         if row["board"] == board
-        and row["source"] == "Vitis AI Model Zoo v1.4"
+        and row["source"] == source
         and row["metric"] == ONE
         and row["network_as_published"].startswith("dk_yolov2_voc")
     }
