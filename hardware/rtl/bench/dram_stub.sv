@@ -1,6 +1,6 @@
-// A memory for simulation: accepts at most one beat a cycle and RATE/256 bytes a cycle on average, answers reads in
-// order after LATENCY cycles, and acknowledges writes after the same time. Only the bytes asked for are charged.
-// Not for synthesis.
+// A memory for simulation: a beat of n bytes holds the bus for n / (RATE/256) cycles, at least one; reads are answered
+// in order, writes acknowledged, LATENCY cycles after that. Only the bytes asked for are charged, and an idle bus saves
+// nothing up. Not for synthesis.
 module dram_stub #(
     parameter int PORT = 4,          // bytes of a beat
     parameter int BYTES = 1 << 20,   // size of the memory
@@ -25,9 +25,12 @@ module dram_stub #(
   logic [PORT*8-1:0] data[SLOTS];
   logic signed [31:0] rd_due[SLOTS];
   logic signed [31:0] wr_due[SLOTS];
+  logic signed [31:0] spent, held;  // credit after the beat, and cycles that it holds the bus
   logic signed [31:0] now, credit, rd_in, rd_out, wr_in, wr_out;
 
-  // Credit is what the bus may still move; it is capped at one beat, so an idle bus cannot save up.
+  // Credit is what the bus may still move, in bytes times 256; less than a cycle's worth is kept.
+  assign spent = credit - 256 * req_bytes;
+  assign held = (256 * req_bytes + rate - 1) / rate;
   assign req_ready = credit >= 0;
   assign rsp_valid = rd_in != rd_out && rd_due[rd_out%SLOTS] <= now;
   assign rsp_data  = data[rd_out%SLOTS];
@@ -40,20 +43,19 @@ module dram_stub #(
       credit <= 0;
       {rd_in, rd_out, wr_in, wr_out} <= '0;
     end else begin
-      if (credit + rate > PORT * 256) credit <= PORT * 256;
-      else credit <= credit + rate;
+      credit <= credit + rate < rate ? credit + rate : rate - 1;
       if (req_valid && req_ready) begin
-        credit <= (credit + rate > PORT * 256 ? PORT * 256 : credit + rate) - 256 * req_bytes;
+        credit <= (spent + rate < rate) ? spent + rate : rate - 1;
         if (req_addr + req_bytes > BYTES) $fatal(1, "address %0d is outside the memory", req_addr);
         for (int b = 0; b < PORT; b++) begin
           if (req_write && b < req_bytes) words[req_addr+b] <= req_data[b*8+:8];
           if (!req_write) data[rd_in%SLOTS][b*8+:8] <= b < req_bytes ? words[req_addr+b] : 8'hx;
         end
         if (req_write) begin
-          wr_due[wr_in%SLOTS] <= now + latency;
+          wr_due[wr_in%SLOTS] <= now + latency + held - 1;
           wr_in <= wr_in + 1;
         end else begin
-          rd_due[rd_in%SLOTS] <= now + latency;
+          rd_due[rd_in%SLOTS] <= now + latency + held - 1;
           rd_in <= rd_in + 1;
         end
       end
