@@ -33,7 +33,8 @@ class SeparateNetworks:
         task = experience.current_experience
         model = MultiHead(self._context.network(self._width), [task])
         if self._warm and self._networks:
-            *body, _head = copy.deepcopy(self._networks[-1]).children()
+            before = copy.deepcopy(self._networks[-1]).requires_grad_(True)
+            *body, _head = before.children()
             model.backbone = nn.Sequential(*body)
         self._context.strategy(model).train(experience)
         self._networks.append(model.network_for(task).requires_grad_(False))
