@@ -187,11 +187,10 @@ def _experience_line(axis: Axes, group: pd.DataFrame, method: str, index: int) -
         points.append(stats.estimate([100 * value for value in values]))
     look = _look(method, index)
     axis.plot(x, [point.mean for point in points], label=method, **look)
-    low, high = (
-        [max(0, point.low) for point in points],
-        [min(100, point.high) for point in points],
-    )
-    axis.fill_between(x, low, high, alpha=0.12, color=look["color"], linewidth=0)
+    if not any(pd.isna(point.low) for point in points):  # one run says nothing about the spread
+        low = [max(0, point.low) for point in points]
+        high = [min(100, point.high) for point in points]
+        axis.fill_between(x, low, high, alpha=0.12, color=look["color"], linewidth=0)
     axis.grid(visible=True, alpha=0.3)
 
 

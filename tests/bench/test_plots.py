@@ -65,6 +65,14 @@ def test_lines_over_experiences(some_records, make_record):
     assert lines["joint"] == pytest.approx([80.0])
 
 
+def test_a_single_run_has_a_line_without_a_band(some_records, make_record):
+    alone = plots.over_experiences(derive.tasks_frame([make_record()]), "toy").axes[0]
+    several = plots.over_experiences(derive.tasks_frame(some_records), "toy").axes[0]
+    assert len(alone.lines) == 1
+    assert len(alone.collections) == 0
+    assert len(several.collections) > 0
+
+
 def test_nothing_to_draw_over_one_experience(make_record):
     record = make_record(final=(0.9,))
     assert plots.over_experiences(derive.tasks_frame([record]), "toy") is None
