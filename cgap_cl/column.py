@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.coupling import NORMS, Kind, LayerLayout, Layout, axis_length
+from cgap_cl.layout import NORMS, Kind, LayerLayout, Layout, axis_length
 
 Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what it feeds to that layer
 

@@ -14,101 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cgap_cl.blockwise import BlockwiseLayer
+from cgap_cl.closure import Kept, closure, everything, owner_table
 from cgap_cl.column import Block, conv_like, norm_like, replace
-from cgap_cl.coupling import Axis, LayerLayout, Layout, axis_length
-
-Kept = dict[int, dict[str, list[int]]]  # block -> group -> units, ascending
-
-
-class BlockwiseLayer(nn.Module):
-    """One dense operation per block, side by side, each reading some input channels.
-
-    Args:
-        ops: Conv2d or Linear, one per block, oldest first.
-        indices: int64 per operation, ascending positions of the input that it reads.
-        n_in: number of input positions.
-        order: int64, permutation of the concatenated outputs, or None if they are in order.
-    """
-
-    order: Tensor | None
-
-    def __init__(
-        self,
-        ops: Sequence[nn.Module],
-        indices: Sequence[Tensor],
-        n_in: int,
-        order: Tensor | None,
-    ) -> None:
-        super().__init__()
-        self.ops = nn.ModuleList(ops)
-        self.register_buffer("order", order)
-        self.n_in = n_in
-        self.spans: list[tuple[int, int] | None] = []
-        for number, index in enumerate(indices):
-            start, length = int(index[0]), len(index)
-            contiguous = bool(
-                (index == torch.arange(start, start + length, device=index.device)).all()
-            )
-            self.spans.append((start, length) if contiguous else None)
-            self.register_buffer(f"index{number}", None if contiguous else index)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, n_in, ...)`` -> the blocks' outputs concatenated along axis 1."""
-        parts = [op(self._read(x, number)) for number, op in enumerate(self.ops)]
-        y = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        return y if self.order is None else y.index_select(1, self.order)
-
-    def _read(self, x: Tensor, number: int) -> Tensor:
-        span = self.spans[number]
-        if span is None:
-            return x.index_select(1, getattr(self, f"index{number}"))
-        return x if span[1] == self.n_in else x.narrow(1, *span)
-
-
-def closure(blocks: Sequence[Block], layout: Layout, last: int) -> Kept:
-    """Units that the head of block ``last`` needs, over connections that survived pruning."""
-    needed: dict[int, dict[str, set[int]]] = {}
-    seen: set[tuple[int, str]] = set()
-    stack = [(last, layout.head)]
-    while stack:
-        index, name = stack.pop()
-        if (index, name) in seen:
-            continue
-        seen.add((index, name))
-        block = blocks[index]
-        reads: list[tuple[int, str, set[int]]] = [
-            (index, s.group, set(range(block.widths[s.group])))
-            for s in layout[name].inputs if s.group is not None
-        ]  # fmt: skip
-        for source, lateral in block.layer(name).sources():
-            owners = owner_table(layout[name].inputs, blocks[source].widths)
-            for position in lateral.index.tolist():
-                _, group, unit, _ = owners[position]
-                reads.append((source, group, {unit}))
-        for source, group, units in reads:
-            needed.setdefault(source, {}).setdefault(group, set()).update(units)
-            stack += [(source, producer.name) for producer in layout.producers(group)]
-    return {
-        b: {g: sorted(units) for g, units in groups.items()}
-        for b, groups in sorted(needed.items())
-    }
-
-
-def everything(blocks: Sequence[Block]) -> Kept:
-    """All units of all blocks."""
-    return {
-        block.index: {g: list(range(n)) for g, n in block.widths.items()} for block in blocks
-    }
-
-
-def owner_table(axis: Axis, widths: Mapping[str, int]) -> list[tuple[int, str, int, int]]:
-    """(segment, group, unit, offset within the unit) of every position of an axis."""
-    table = []
-    for number, segment in enumerate(axis):
-        assert segment.group is not None
-        for unit in range(widths[segment.group]):
-            table += [(number, segment.group, unit, r) for r in range(segment.repeat)]
-    return table
+from cgap_cl.layout import Axis, LayerLayout, Layout, axis_length
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from cgap_cl import compose
+from cgap_cl.closure import closure
 from cgap_cl.column import Block
-from cgap_cl.coupling import Axis, Kind, Layout, axis_length
+from cgap_cl.layout import Axis, Kind, Layout, axis_length
 
 Linear = tuple[
     int, tuple[tuple[str, int], ...]
@@ -109,7 +109,7 @@ def elder_macs(
 ) -> int:
     """Multiply-adds of what the head of block ``last`` needs of the blocks before it."""
     total = 0
-    for index, units in compose.closure(blocks, layout, last).items():
+    for index, units in closure(blocks, layout, last).items():
         if index != last:
             widths = {g: len(units.get(g, ())) for g in layout.widths}
             counts = weight_counts(blocks[index], layout, widths)
@@ -122,5 +122,5 @@ def stored_parameters(blocks: Sequence[Block], layout: Layout, lasts: set[int]) 
     """Parameters of every block that the heads of ``lasts`` need, heads included."""
     needed = set(lasts)
     for last in lasts:
-        needed.update(compose.closure(blocks, layout, last))
+        needed.update(closure(blocks, layout, last))
     return sum(p.numel() for index in needed for p in blocks[index].parameters())

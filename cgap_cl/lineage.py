@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from cgap_cl import cost, structure
 from cgap_cl.column import Block, connect, sprout
-from cgap_cl.coupling import Layout, trace
+from cgap_cl.coupling import trace
 from cgap_cl.inherit import Birth, copy_units, extend_head
+from cgap_cl.layout import Layout
 from cgap_cl.probe import check_channels
 
 SEED = -1  # label of the seed column, before any task

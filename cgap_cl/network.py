@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from cgap_cl import compose
 from cgap_cl.column import Block, Taps, frozen_norms
-from cgap_cl.coupling import Kind
 from cgap_cl.errors import unknown
+from cgap_cl.layout import Kind
 from cgap_cl.lineage import SEED, Lineage
 
 PADDING = -1e4  # logit of a class that a task's head lacks, in a batch of several tasks

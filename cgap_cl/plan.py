@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cgap_cl.coupling import Axis
+from cgap_cl.layout import Axis
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from cgap_cl import compose
 from cgap_cl.column import Block, Taps, connect, sprout
-from cgap_cl.coupling import Layout
 from cgap_cl.errors import UnsupportedNetworkError
+from cgap_cl.layout import Layout
 
 TOLERANCE = 1e-9  # relative, float64; rounding over 100 layers stays below 1e-12
 WIDTHS = (2, 3)  # units per group of the two blocks

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cgap_cl.column import Block
-from cgap_cl.coupling import Axis, Kind
+from cgap_cl.layout import Axis, Kind
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from cgap_cl.column import Block, PlasticLayer
-from cgap_cl.coupling import Axis, LayerLayout
 from cgap_cl.initialise import Initialiser, Split, outgoing
+from cgap_cl.layout import Axis, LayerLayout
 from cgap_cl.plan import IndexMap, Plan, TensorChange, UnitMap, positions
 
 NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cgap_cl import Birth, Plan, PlasticNetwork, compose, saliency, surgery
+from cgap_cl import Birth, Plan, PlasticNetwork, saliency, surgery
+from cgap_cl.closure import closure
 from cgap_cl.initialise import FanOut, Random, ScaledCopy, Split, net2wider
 
 NAMES = ["chain", "mlp", "residual", "depthwise", "concat", "pointwise"]
@@ -161,7 +162,7 @@ def test_closure_is_exact(name, fresh, randomise):
         }  # fmt: skip
         surgery.apply(column, Plan(laterals=laterals))
         network.merge()
-    kept = compose.closure(network.all_blocks(), network.layout, 1)
+    kept = closure(network.all_blocks(), network.layout, 1)
     n_dropped = 0
     with torch.no_grad():
         for block in network.all_blocks():

@@ -1,0 +1,53 @@
+"""BlockwiseLayer: a layer of a subnetwork, one dense operation per block, no zero block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class BlockwiseLayer(nn.Module):
+    """One dense operation per block, side by side, each reading some input channels.
+
+    Args:
+        ops: Conv2d or Linear, one per block, oldest first.
+        indices: int64 per operation, ascending positions of the input that it reads.
+        n_in: number of input positions.
+        order: int64, permutation of the concatenated outputs, or None if they are in order.
+    """
+
+    order: Tensor | None
+
+    def __init__(
+        self,
+        ops: Sequence[nn.Module],
+        indices: Sequence[Tensor],
+        n_in: int,
+        order: Tensor | None,
+    ) -> None:
+        super().__init__()
+        self.ops = nn.ModuleList(ops)
+        self.register_buffer("order", order)
+        self.n_in = n_in
+        self.spans: list[tuple[int, int] | None] = []
+        for number, index in enumerate(indices):
+            start, length = int(index[0]), len(index)
+            contiguous = bool(
+                (index == torch.arange(start, start + length, device=index.device)).all()
+            )
+            self.spans.append((start, length) if contiguous else None)
+            self.register_buffer(f"index{number}", None if contiguous else index)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, n_in, ...)`` -> the blocks' outputs concatenated along axis 1."""
+        parts = [op(self._read(x, number)) for number, op in enumerate(self.ops)]
+        y = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        return y if self.order is None else y.index_select(1, self.order)
+
+    def _read(self, x: Tensor, number: int) -> Tensor:
+        span = self.spans[number]
+        if span is None:
+            return x.index_select(1, getattr(self, f"index{number}"))
+        return x if span[1] == self.n_in else x.narrow(1, *span)
