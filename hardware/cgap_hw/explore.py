@@ -86,8 +86,7 @@ def explore(
     if not len(pox):
         raise CostModelError(f"no design of the grid fits into the DSP blocks of {board.name}")
     t, counts = _distinct(layers)
-    pairs, pair = np.unique(np.stack([poy, pof]), axis=1, return_inverse=True)
-    pair = np.asarray(pair).ravel()
+    pairs, pair = _index_pairs(poy, pof)
     part = _Pairs(t, board, array, bits, pairs)
     latency = part.latency_ns(pox, pair, counts) + array.call_overhead_us * 1e3
     energy = part.energy_pj(pox, pair, counts, latency - array.call_overhead_us * 1e3)
@@ -106,14 +105,24 @@ def explore(
 def _designs(board: Board, bits: int, grid: DesignGrid) -> tuple[Indices, ...]:
     """Designs within the DSP blocks; pairs of MACs in one block share an input."""
     per_dsp = board.resources.macs_per_dsp(bits)
-    sizes = (np.arange(1, n + 1) for n in (grid.pox, grid.poy, grid.pof))
-    pox, poy, pof = (x.ravel() for x in np.meshgrid(*sizes, indexing="ij"))
+    pox, poy, pof = np.ix_(*(np.arange(1, n + 1) for n in (grid.pox, grid.poy, grid.pof)))
     if per_dsp >= 1:
         dsp = pox * poy * ceil_div(pof, int(per_dsp))
     else:
         dsp = np.ceil(pox * poy * pof / per_dsp).astype(np.int64)
-    fits = dsp <= board.resources.dsp.count
-    return pox[fits], poy[fits], pof[fits], dsp[fits]
+    fits = np.nonzero(dsp <= board.resources.dsp.count)
+    return fits[0] + 1, fits[1] + 1, fits[2] + 1, dsp[fits]
+
+
+def _index_pairs(poy: Indices, pof: Indices) -> tuple[Indices, Indices]:
+    """The distinct (Poy, Pof), shape (2, pairs), and which of them each design has."""
+    width = int(pof.max()) + 1
+    code = poy * width + pof
+    place = np.zeros(int(code.max()) + 1, dtype=np.int64)
+    place[code] = 1
+    known = np.flatnonzero(place)
+    place[known] = np.arange(len(known))
+    return np.stack(np.divmod(known, width)), place[code]
 
 
 def _distinct(layers: Sequence[LayerShape]) -> tuple[LayerTable, Values]:

@@ -180,16 +180,20 @@ def traffic(
     Without ``refuse`` a layer that cannot be tiled takes infinitely many runs.
     """
     options = [_channels_outer(v), _rows_outer(v), _tiled(v, wide=True), _tiled(v, wide=False)]
-    prices = [_price(option, board, by_energy) for option in options]
-    stacked = np.stack(np.broadcast_arrays(*prices))
-    order = np.argmin(stacked, axis=0)
-    least = np.min(stacked, axis=0)
+    px, wt, runs, _ = options[0]
+    least = _price(options[0], board, by_energy)
+    order = np.zeros(least.shape, dtype=np.int64)
+    for i, option in enumerate(options[1:], start=1):
+        price = _price(option, board, by_energy)
+        better = price < least  # of equals the first
+        order[better] = i
+        least = np.where(better, price, least)
+        px, wt, runs = (
+            np.where(better, new, old)
+            for new, old in zip(option[:3], (px, wt, runs), strict=True)
+        )
     if refuse:
         _refuse_unfit(v, least)
-    px, wt, runs = (
-        np.choose(order, np.broadcast_arrays(*[option[i] for option in options]))
-        for i in range(3)
-    )
     runs = np.where(np.isinf(least), NEVER, runs)
     return _with_other_kinds(v, px, wt, runs, order)
 
