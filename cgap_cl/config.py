@@ -37,6 +37,9 @@ class CGaPConfig:
         pruning: which units go.
         schedule: when.
         inherit: where a later column's weights come from.
+        share_groups: how many of the first groups a later column shares with its parent: all
+            their units but one are read from it, neither copied nor trained. Only groups made
+            from the raw input and shared groups alone count, so that nothing is computed twice.
         trunk_blocks: how many of the oldest blocks later columns may read; 0: no laterals.
         lateral_keep: share of the lateral inputs that is kept after pruning.
         seed: of the generator for newborns and random choices.
@@ -61,6 +64,7 @@ class CGaPConfig:
     pruning: PruningPolicy = field(default_factory=PruningPolicy)
     schedule: Schedule = field(default_factory=Schedule)
     inherit: Inherit = Inherit.NEWEST
+    share_groups: int = 0
     trunk_blocks: int = 0
     lateral_keep: float = 0.5
     seed: int = 0
@@ -77,8 +81,9 @@ class CGaPConfig:
             raise ValueError(f"target_price must be positive, not {self.target_price}")
         if self.peak_ratio < 1:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
-        if self.trunk_blocks < 0:
-            raise ValueError(f"trunk_blocks cannot be negative, not {self.trunk_blocks}")
+        for name in ("trunk_blocks", "share_groups"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} cannot be negative, not {getattr(self, name)}")
         self._check_held_out()
 
     def _check_held_out(self) -> None:

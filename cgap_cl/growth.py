@@ -62,6 +62,7 @@ class GrowthLoop:
         self.watch = Watch(config.growth_patience, config.pruning_tolerance)
         self.classes: dict[int, set[int]] = {}
         self._new_classes: set[int] = set()
+        self._shared: set[str] = set()
         self._scores: dict[str, Tensor] = {}
         self._laterals: dict[tuple[str, int], Tensor] = {}
         self._initial_laterals: dict[tuple[str, int], int] = {}
@@ -92,11 +93,13 @@ class GrowthLoop:
         revisited = label in self.network.labels
         birth = self._birth()
         column = self.network.sprout(label, n_classes, birth)
+        self._shared = set(birth.share)
         self._initial_laterals = {
-            (layer.name, source): len(lateral.index)
+            (layer.name, source): lateral.n_source
             for layer in column.plastic()
             for source, lateral in layer.sources()
-            if not (revisited and layer is column.head)  # a revisited head keeps what it reads
+            if source in birth.trunk  # what is shared or was inherited is not pruned again
+            and not (revisited and layer is column.head)  # a revisited head keeps what it reads
         }
         known = self.classes.setdefault(label, set())
         self._new_classes = set(classes) - known
@@ -108,21 +111,33 @@ class GrowthLoop:
         network, inherit = self.network, self.config.inherit
         trunk = tuple(range(min(self.config.trunk_blocks, network.n_merged)))
         if not network.n_merged or inherit is Inherit.NONE:
+            self._shared = set()
             return Birth(self._ceiling(self.config.seed_ratio), None, trunk)
-        parents = range(network.n_merged)
         if inherit is Inherit.FIRST:
-            return Birth(None, 0, trunk)
+            return self._from_parent(0, trunk)
+        parents = range(network.n_merged)
         if inherit is Inherit.BEST and self.trial is not None:
-            births = [Birth(None, parent, trunk) for parent in reversed(parents)]
+            births = [self._from_parent(parent, trunk) for parent in reversed(parents)]
             return min(births, key=self.trial)
-        return Birth(None, parents[-1], trunk)
+        return self._from_parent(parents[-1], trunk)
+
+    def _from_parent(self, index: int, trunk: tuple[int, ...]) -> Birth:
+        """A column that shares all but the heaviest unit of each leading group."""
+        parent = self.network.block(index)
+        weights = score_units(parent, magnitude)
+        share = {}
+        for group in self.network.layout.leading(self.config.share_groups):
+            heaviest = int(weights[group].argmax())
+            share[group] = [unit for unit in range(parent.widths[group]) if unit != heaviest]
+        return Birth(None, index, trunk, share=share)
 
     def _ceiling(self, ratio: float = 1.0) -> dict[str, int]:
-        """Widths at a share of every group's capacity."""
+        """Widths at a share of every group's capacity; shared groups have all they need."""
         growth = self.config.growth
-        return self.network.layout.shaped(
+        widths = self.network.layout.shaped(
             ratio * growth.capacity, ratio * growth.linear_capacity
         )
+        return widths | {group: self.column.widths[group] for group in self._shared}
 
     def start(self, total: int) -> None:
         """Fix the iterations of growth and pruning for a training of ``total`` iterations."""
@@ -167,7 +182,7 @@ class GrowthLoop:
         self.classes.setdefault(label, set()).update(self._new_classes)
         record_activity(self.column, False)
         self.network.merge()
-        self._note("merge")
+        self._note("merge", executed=self.network.executed_widths(label))
         return outstanding
 
     # -- steps -------------------------------------------------------------------------------
@@ -250,6 +265,7 @@ class GrowthLoop:
             "watch": self.watch.state(),
             "classes": [[label, sorted(seen)] for label, seen in self.classes.items()],
             "new_classes": sorted(self._new_classes),
+            "shared": sorted(self._shared),
             "scores": {group: values.clone() for group, values in self._scores.items()},
             "laterals": [[*key, values.clone()] for key, values in self._laterals.items()],
             "initial_laterals": [[*key, n] for key, n in self._initial_laterals.items()],
@@ -264,6 +280,7 @@ class GrowthLoop:
         self.watch.restore(saved["watch"])
         self.classes = {label: set(seen) for label, seen in saved["classes"]}
         self._new_classes = set(saved["new_classes"])
+        self._shared = set(saved["shared"])
         self._scores = {group: values.clone() for group, values in saved["scores"].items()}
         self._laterals = {(n, source): v.clone() for n, source, v in saved["laterals"]}
         self._initial_laterals = {(n, source): k for n, source, k in saved["initial_laterals"]}

@@ -98,6 +98,16 @@ class Layout:
             if layer.dense and any(segment.group == group for segment in layer.outputs)
         )  # fmt: skip
 
+    def leading(self, n: int) -> tuple[str, ...]:
+        """At most ``n`` first groups that are made of the raw input and one another alone."""
+        chosen: list[str] = []
+        for group in self.widths:
+            reads = {s.group for layer in self.producers(group) for s in layer.inputs}
+            if len(chosen) == n or not reads <= {None, *chosen}:
+                break
+            chosen.append(group)
+        return tuple(chosen)
+
     def scaled(self, ratio: float) -> dict[str, int]:
         """Uniformly scaled widths: ``max(1, round(ratio * width))`` units per group."""
         return {group: max(1, round(ratio * width)) for group, width in self.widths.items()}

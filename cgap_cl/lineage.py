@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from cgap_cl import cost, structure
+from cgap_cl.closure import closure
 from cgap_cl.column import Block, connect, sprout
 from cgap_cl.coupling import trace
-from cgap_cl.inherit import Birth, copy_units, extend_head
+from cgap_cl.inherit import Birth, copy_units, extend_head, kept_units
 from cgap_cl.layout import Layout
 from cgap_cl.probe import check_channels
 
@@ -97,9 +98,7 @@ class Lineage(nn.Module):
         self._check_sprout(label, n_classes)
         birth.check(self.layout, self.n_merged)
         parent = None if birth.parent is None else self.block(birth.parent)
-        widths = birth.widths or (
-            parent.widths if parent else self.layout.scaled(self.seed_ratio)
-        )
+        widths = birth.widths or self._born_widths(parent, birth)
         older = None if label not in self.labels else self.block(self.labels[label])
         if older is not None:
             n_classes = max(n_classes, older.head.own.weight.shape[0])
@@ -110,13 +109,18 @@ class Lineage(nn.Module):
             for index in sorted(birth.trunk):
                 connect(column.layer(name), self.block(index))
         if parent is not None:
-            copy_units(column, parent, self.all_blocks())
+            copy_units(column, parent, self.all_blocks(), birth.share)
         if older is not None:
             extend_head(column, self.all_blocks(), older.index)
         self.labels[label] = column.index
         self._cache.clear()
         self.train(self.training)
         return column
+
+    def _born_widths(self, parent: Block | None, birth: Birth) -> dict[str, int]:
+        if parent is None:
+            return self.layout.scaled(self.seed_ratio)
+        return {group: len(units) for group, units in kept_units(parent, birth.share).items()}
 
     def _check_sprout(self, label: int, n_classes: int) -> None:
         if self.column is not None and self.column.label != SEED:
@@ -154,6 +158,11 @@ class Lineage(nn.Module):
     def stored_parameters(self) -> int:
         """Parameters of every block that some trained task needs, heads included."""
         return cost.stored_parameters(self.all_blocks(), self.layout, set(self.labels.values()))
+
+    def executed_widths(self, label: int) -> dict[str, int]:
+        """Units per group that one inference of a trained task executes, of all blocks."""
+        kept = closure(self.all_blocks(), self.layout, self.labels[label])
+        return {g: sum(len(b.get(g, ())) for b in kept.values()) for g in self.layout.widths}
 
     def macs(self, widths: Mapping[str, int] | None = None) -> int:
         """Multiply-adds of one inference of the column's task.

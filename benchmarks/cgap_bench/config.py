@@ -29,6 +29,20 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"  # autocast; parameters stay float32
 
 
+class MemoryFormat(StrEnum):
+    """Order of a batch of images in memory, in training and evaluation."""
+
+    CONTIGUOUS = "contiguous"  # channel by channel
+    CHANNELS_LAST = "channels-last"  # pixel by pixel: faster on most processors, other rounding
+
+
+class Split(StrEnum):
+    """Which images fill the accuracy matrix."""
+
+    TEST = "test"
+    HELD_OUT = "held-out"  # of the training images: to choose settings by
+
+
 class Norm(StrEnum):
     """What batch normalisation uses in evaluation."""
 
@@ -57,7 +71,16 @@ class StreamSettings(Settings):
     dataset: str
     n_experiences: int = Field(gt=0)
     order_seed: int | None = None  # None: classes in dataset order, else shuffled with it
+    order_by_seed: bool = False  # shuffled with the run's own seed: another order for each seed
     n_train_per_class: int | None = Field(None, gt=0)  # None: all training images
+    first: int | None = Field(None, gt=0)  # stop after so many experiences; None: all
+    score_on: Split = Split.TEST
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.order_by_seed and self.order_seed is not None:
+            raise ValueError("order_seed and order_by_seed exclude each other")
+        return self
 
 
 class TrainingSettings(Settings):
@@ -76,6 +99,7 @@ class TrainingSettings(Settings):
     augment: Augmentation = Augmentation.NONE
     holdout_share: float = Field(0.05, ge=0, lt=1)  # of each experience's training images
     precision: Precision = Precision.FLOAT32
+    memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
 
     @model_validator(mode="after")
     def _watched(self) -> Self:
@@ -96,6 +120,12 @@ class RunConfig(Settings):
     stream: StreamSettings
     training: TrainingSettings
     method_settings: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _scored(self) -> Self:
+        if self.stream.score_on is Split.HELD_OUT and self.training.holdout_share == 0:
+            raise ValueError("score_on held-out needs held-out images: holdout_share > 0")
+        return self
 
 
 def run_id(config: RunConfig, depends_on: str | None = None) -> str:

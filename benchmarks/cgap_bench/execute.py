@@ -93,7 +93,8 @@ def plan(
 def reference_of(record: Record) -> Reference:
     """What methods that are sized by a CGaP run need of it."""
     macs = [total_macs(record.networks[key]) for key in record.subnetworks[-1]]
-    return Reference(record.run_id, sum(macs) / len(macs))
+    widths = tuple(step["executed"] for step in record.history if step["kind"] == "merge")
+    return Reference(record.run_id, sum(macs) / len(macs), widths)
 
 
 def execute(

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from cgap_bench.config import Augmentation, Precision
+from cgap_bench.config import Augmentation, MemoryFormat, Precision
 
 CROP_PADDING = 4  # pixels, the usual choice for 32x32 images
 
@@ -81,11 +81,19 @@ class BatchSource:
         store: Images that the rows of an Avalanche dataset of ours refer to, on the device.
         augment: What is done to training batches.
         generator: Draws shuffling and augmentation, on the CPU.
+        memory_format: Order of a batch in memory.
     """
 
     store: ImageStore
     augment: Augmentation
     generator: Generator
+    memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
+
+    def laid_out(self, images: Tensor) -> Tensor:
+        """The same batch (N, C, H, W), in the order asked for."""
+        if self.memory_format is MemoryFormat.CHANNELS_LAST:
+            return images.contiguous(memory_format=torch.channels_last)
+        return images.contiguous()
 
 
 class TensorLoader:
@@ -119,7 +127,7 @@ class TensorLoader:
             if self._train and source.augment is Augmentation.CROP_FLIP:
                 images = crop_and_flip(images, source.generator)
             yield [
-                source.store.normalise(images),
+                source.laid_out(source.store.normalise(images)),
                 source.store.targets[rows],
                 self._tasks[chosen],
             ]

@@ -1,6 +1,6 @@
 """What a method is to the runner, and what the runner hands to it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -46,6 +46,7 @@ class Context:
         stream: Its data.
         source: Training images on the device; draws the same batches for all methods.
         target_macs: MACs of the CGaP run of the same seed, for methods sized by it.
+        target_widths: Units per group that each of its tasks executes.
         on_images: Told the number of training images after each epoch.
     """
 
@@ -53,6 +54,7 @@ class Context:
     stream: Stream
     source: BatchSource
     target_macs: float | None = None
+    target_widths: Sequence[Mapping[str, int]] = ()
     on_images: Callable[[int], None] = field(default=lambda _n: None)
 
     @property

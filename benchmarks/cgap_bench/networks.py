@@ -35,6 +35,26 @@ def scaled(units: int, width: float) -> int:
     return max(1, round(units * width))
 
 
+class FastDropout(nn.Dropout):
+    """Dropout from 16 random bits an element: torch's own took a third of a step on the CPU.
+
+    Its rate is that of `torch.nn.Dropout`, rounded to 1/65536.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape; the same shape and order in memory."""
+        if not self.training or self.p == 0 or x.device.type != "cpu":
+            return super().forward(x)
+        keep = 65536 - round(65536 * self.p)
+        if keep == 0:
+            return torch.zeros_like(x)
+        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.int16)[: x.numel()] < keep - 32768
+        noise = kept.to(x.dtype).mul_(65536 / keep)
+        dense = torch.empty_like(x, memory_format=torch.preserve_format)
+        return x * noise.as_strided(dense.shape, dense.stride())
+
+
 def _norm(settings: NetworkSettings, n: int, dimensions: int) -> nn.Module:
     kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
     return kind(n, track_running_stats=settings.norm is Norm.RUNNING)
@@ -76,7 +96,7 @@ def alexnet_gpm(settings: NetworkSettings, input_shape: Shape, n_outputs: int) -
     def after(index: int, units: int, dimensions: int, rate: float) -> None:
         layers[f"norm{index}"] = _norm(settings, units, dimensions)
         layers[f"relu{index}"] = nn.ReLU()
-        layers[f"dropout{index}"] = nn.Dropout(min(rate * settings.dropout_scale, 0.9))
+        layers[f"dropout{index}"] = FastDropout(min(rate * settings.dropout_scale, 0.9))
 
     for index, (full, kernel, rate) in enumerate(
         [(64, 4, 0.2), (128, 3, 0.2), (256, 2, 0.5)], 1

@@ -14,7 +14,7 @@ from avalanche.benchmarks import (
 from avalanche.benchmarks.utils import AvalancheDataset, ConstantSequence, DataAttribute
 from torch import Generator, Tensor
 
-from cgap_bench.config import StreamSettings
+from cgap_bench.config import Split, StreamSettings
 from cgap_bench.datasets import DATASETS, ImageData
 from cgap_bench.errors import UsageError
 from cgap_bench.fastdata import ImageStore
@@ -31,6 +31,7 @@ class Stream:
         train: Store behind `train_stream` and `heldout`.
         test: Store behind `test_stream`.
         classes: Classes of each experience, in the numbering of the dataset.
+        score_on: Which images fill the accuracy matrix.
     """
 
     benchmark: Any
@@ -38,6 +39,19 @@ class Stream:
     train: ImageStore
     test: ImageStore
     classes: tuple[tuple[int, ...], ...]
+    score_on: Split = Split.TEST
+
+    @property
+    def scored(self) -> list[Any]:
+        """Avalanche datasets of the images that fill the accuracy matrix, by experience."""
+        if self.score_on is Split.HELD_OUT:
+            return list(self.heldout)
+        return [experience.dataset for experience in self.benchmark.test_stream]
+
+    @property
+    def scored_store(self) -> ImageStore:
+        """Store behind `scored`."""
+        return self.train if self.score_on is Split.HELD_OUT else self.test
 
     @property
     def n_experiences(self) -> int:
@@ -64,11 +78,11 @@ def build_stream(
     Args:
         settings: What to cut, and how.
         holdout_share: Share of each experience's training images that is held out of training.
-        seed: Draws which images are held out.
+        seed: Draws which images are held out and, under `order_by_seed`, the order of classes.
         root: Data root.
     """
     data = DATASETS[settings.dataset].load(root)
-    classes = _split_classes(data.n_classes, settings)
+    classes = _split_classes(data.n_classes, settings, seed)
     train_rows = _rows_per_experience(data.train_targets, classes, settings.n_train_per_class)
     generator = Generator().manual_seed(seed)
     kept, held = [], []
@@ -84,7 +98,8 @@ def build_stream(
         train=_datasets(train, kept), test=_datasets(test, test_rows)
     )
     benchmark = with_task_labels(with_classes_timeline(benchmark))
-    return Stream(benchmark, tuple(_datasets(train, held)), train, test, classes)
+    heldout = tuple(_datasets(train, held))
+    return Stream(benchmark, heldout, train, test, classes, settings.score_on)
 
 
 def joint_experience(stream: Stream) -> Any:
@@ -96,7 +111,9 @@ def joint_experience(stream: Stream) -> Any:
     return with_task_labels(with_classes_timeline(benchmark)).train_stream[0]
 
 
-def _split_classes(n_classes: int, settings: StreamSettings) -> tuple[tuple[int, ...], ...]:
+def _split_classes(
+    n_classes: int, settings: StreamSettings, seed: int
+) -> tuple[tuple[int, ...], ...]:
     n = settings.n_experiences
     if n_classes % n:
         raise UsageError(
@@ -105,11 +122,13 @@ def _split_classes(n_classes: int, settings: StreamSettings) -> tuple[tuple[int,
             f" {', '.join(str(k) for k in range(1, n_classes + 1) if n_classes % k == 0)}"
         )
     order = list(range(n_classes))
-    if settings.order_seed is not None:
-        generator = Generator().manual_seed(settings.order_seed)
+    order_seed = seed if settings.order_by_seed else settings.order_seed
+    if order_seed is not None:
+        generator = Generator().manual_seed(order_seed)
         order = torch.randperm(n_classes, generator=generator).tolist()
     size = n_classes // n
-    return tuple(tuple(order[i * size : (i + 1) * size]) for i in range(n))
+    n_used = n if settings.first is None else min(n, settings.first)
+    return tuple(tuple(order[i * size : (i + 1) * size]) for i in range(n_used))
 
 
 def _rows_per_experience(
@@ -126,7 +145,7 @@ def _store(
     data: ImageData, images: Tensor, targets: Tensor, classes: Sequence[Sequence[int]]
 ) -> ImageStore:
     """Images with their class numbered from 0 within its experience."""
-    within = torch.empty(data.n_classes, dtype=torch.int64)
+    within = torch.zeros(data.n_classes, dtype=torch.int64)  # 0: of no experience that is used
     for group in classes:
         within[list(group)] = torch.arange(len(group))
     return ImageStore(images, within[targets], data.mean, data.std)

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ class Reference:
     Attributes:
         run_id: Its identity.
         macs: MACs of one inference after its last experience, mean over tasks.
+        widths: Units per group that one inference of each task executes.
     """
 
     run_id: str
     macs: float
+    widths: tuple[Mapping[str, int], ...] = ()
 
 
 def train(
@@ -62,7 +64,7 @@ def train(
         timings=results.timings(),
         depends_on=reference.run_id if reference else None,
         accuracy=results.accuracy,
-        n_test=[len(experience.dataset) for experience in stream.benchmark.test_stream],
+        n_test=[len(dataset) for dataset in stream.scored],
         networks=results.networks,
         subnetworks=results.subnetworks,
         stored_parameters=results.stored_parameters,
@@ -87,9 +89,11 @@ def _context(
 ) -> Context:
     store = stream.train.to(torch.device(config.device))
     generator = Generator().manual_seed(config.seed)
-    source = BatchSource(store, config.training.augment, generator)
-    macs = reference.macs if reference else None
-    return Context(config, stream, source, macs, on_images)
+    training = config.training
+    source = BatchSource(store, training.augment, generator, training.memory_format)
+    if reference is None:
+        return Context(config, stream, source, on_images=on_images)
+    return Context(config, stream, source, reference.macs, reference.widths, on_images)
 
 
 class _Results:
@@ -97,8 +101,10 @@ class _Results:
 
     def __init__(self, context: Context, learner: Learner) -> None:
         self._context, self._learner = context, learner
-        test = context.stream.test.to(context.device)
-        self._test = BatchSource(test, context.config.training.augment, Generator())
+        images, training = context.stream.scored_store, context.config.training
+        self._scored = BatchSource(
+            images.to(context.device), training.augment, Generator(), training.memory_format
+        )
         self.accuracy: list[list[float | None]] = []
         self.networks: dict[str, list[dict[str, Any]]] = {}
         self.subnetworks: list[list[str]] = []
@@ -134,11 +140,11 @@ class _Results:
 
     @torch.no_grad()
     def _accuracy(self, network: nn.Module, task: int) -> float:
-        """Share of test images of a task that are classified right; batches in file order."""
-        dataset = self._context.stream.benchmark.test_stream[task].dataset
+        """Share of a task's images that are classified right; batches in file order."""
+        dataset = self._context.stream.scored[task]
         size = self._context.config.training.eval_batch_size
         n_right = 0
-        for x, y, _ in TensorLoader(dataset, self._test, size, train=False):
+        for x, y, _ in TensorLoader(dataset, self._scored, size, train=False):
             n_right += int((network(x).argmax(1) == y).sum())
         return n_right / len(dataset)
 

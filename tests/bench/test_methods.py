@@ -15,6 +15,7 @@ from cgap_bench.train import Reference, train
 from cgap_bench.workload import total_macs
 
 TARGET_MACS = 60_000.0
+WIDTHS = {"conv1": 5, "conv2": 7, "linear": 9}
 NOTHING_FORGOTTEN = {"cgap", "independent", "warm"}
 
 
@@ -36,7 +37,7 @@ def tiny(method, seed=0, epochs=2, own=None, **training):
 
 def run(config, on_images=lambda _n: None):
     reference = (
-        Reference("0" * 12, TARGET_MACS) if METHODS[config.method].sized_by_cgap else None
+        Reference("0" * 12, TARGET_MACS, (WIDTHS, WIDTHS)) if METHODS[config.method].sized_by_cgap else None
     )
     return train(config, data_root(), reference, on_images)
 

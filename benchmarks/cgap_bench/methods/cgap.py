@@ -95,6 +95,7 @@ class CGaPSettings(Settings):
     growth_events: int = PHASES.growth_events
     pruning_steps: int = PHASES.pruning_steps
     inherit: Inherit = METHOD.inherit
+    share_groups: int = METHOD.share_groups
     trunk_blocks: int = METHOD.trunk_blocks
     lateral_keep: float = METHOD.lateral_keep
 
@@ -128,6 +129,7 @@ class CGaPSettings(Settings):
                 self.pruning_steps,
             ),
             inherit=self.inherit,
+            share_groups=self.share_groups,
             trunk_blocks=self.trunk_blocks,
             lateral_keep=self.lateral_keep,
             seed=seed,
