@@ -20,12 +20,9 @@ from torch_pruning.dependency import index_mapping
 
 from cgap_cl.errors import UnsupportedNetworkError, unknown
 from cgap_cl.layout import DENSE_KINDS, NORMS, Axis, Kind, LayerLayout, Layout, Segment
+from cgap_cl.supported import check_layers, check_modules
 
-MIXING = (
-    nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, nn.MultiheadAttention,
-    nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU, nn.ChannelShuffle,
-    nn.PixelShuffle, nn.PixelUnshuffle, nn.RNNBase, nn.Embedding,
-)  # fmt: skip
+GIVES_UP = (ArithmeticError, AssertionError, LookupError, RuntimeError, ValueError)
 
 
 def find_head(module: nn.Module, order: Iterable[str]) -> str:
@@ -59,10 +56,11 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
             that cannot be described.
     """
     probe = copy.deepcopy(module).eval()
+    check_modules(probe)
     for parameter in probe.parameters():
         parameter.requires_grad_(True)
     order = _forward_order(probe, example_input)
-    _check_modules(probe, order)
+    check_layers(probe, order)
     head = head if head is not None else find_head(probe, order)
     if head not in order:
         raise UnsupportedNetworkError(head, unknown("head", head, order))
@@ -78,14 +76,22 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
 def _forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
     """Names of the conv, linear and norm layers in the order in which they run."""
     order: list[str] = []
-    handles = []
-    for name, layer in module.named_modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
-            handles.append(
-                layer.register_forward_hook(lambda *_, name=name: order.append(name))
-            )
+
+    def note(name: str, layer: nn.Module, x: Tensor) -> None:
+        if isinstance(layer, nn.Linear) and x.dim() != 2:
+            raise UnsupportedNetworkError(
+                name, f"it reads a tensor of shape {tuple(x.shape)}: a linear layer must read "
+                "(N, features), units along axis 1",
+            )  # fmt: skip
+        order.append(name)
+
+    handles = [
+        layer.register_forward_hook(lambda m, args, _, name=name: note(name, m, args[0]))
+        for name, layer in module.named_modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS))
+    ]
     with torch.no_grad():
-        module(example_input)
+        logits = module(example_input)
     for handle in handles:
         handle.remove()
     for name in order:
@@ -93,36 +99,13 @@ def _forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
             raise UnsupportedNetworkError(
                 name, "it runs more than once in a forward pass (shared weights)"
             )
-    return order
-
-
-def _check_modules(module: nn.Module, order: list[str]) -> None:
-    """Refuse what is known to mix channels, and parameters that we would not resize."""
-    for name, layer in module.named_modules():
-        if isinstance(layer, MIXING):
-            raise UnsupportedNetworkError(name, f"{type(layer).__name__} mixes channels")
-        if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
-            _check_layer(name, layer, name in order)
-        elif list(layer.parameters(recurse=False)):
-            raise UnsupportedNetworkError(
-                name or "(network)", f"{type(layer).__name__} holds parameters of its own; "
-                "only Conv2d, Linear, BatchNorm1d and BatchNorm2d can be resized",
-            )  # fmt: skip
-
-
-def _check_layer(name: str, layer: nn.Module, runs: bool) -> None:
-    if not runs:
-        raise UnsupportedNetworkError(name, "it takes no part in the forward pass")
-    if isinstance(layer, nn.Conv2d) and layer.groups not in (1, layer.in_channels):
+    if not isinstance(logits, Tensor) or logits.dim() != 2:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise UnsupportedNetworkError(
-            name, f"a grouped convolution ({layer.groups} groups) that is not depthwise"
+            order[-1] if order else "(network)",
+            f"the network must return logits (N, classes), not {found}",
         )
-    if (
-        isinstance(layer, nn.Conv2d)
-        and layer.groups > 1
-        and layer.out_channels != layer.in_channels
-    ):
-        raise UnsupportedNetworkError(name, "a depthwise convolution with a channel multiplier")
+    return order
 
 
 @dataclass
@@ -137,7 +120,20 @@ def _axis_table(module: nn.Module, example_input: Tensor, head: str) -> _Table:
     """Ask the dependency graph which positions belong to which unit."""
     with warnings.catch_warnings(), _trusting_concat():
         warnings.simplefilter("ignore")
-        graph = torch_pruning.DependencyGraph().build_dependency(module, example_input)
+        try:
+            graph = torch_pruning.DependencyGraph().build_dependency(module, example_input)
+        except (
+            ArithmeticError,
+            AssertionError,
+            LookupError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            raise UnsupportedNetworkError(
+                _last_before(error, module),
+                f"what follows it reorders or reshapes channels in a way that cannot be traced "
+                f"({type(error).__name__}: {error})",
+            ) from error
         groups = list(graph.get_all_groups(root_module_types=(nn.Conv2d, nn.Linear)))
     names = {layer: name for name, layer in module.named_modules()}
     table = _Table(owners={}, widths={})
@@ -156,6 +152,26 @@ def _axis_table(module: nn.Module, example_input: Tensor, head: str) -> _Table:
     order = {name: index for index, name in enumerate(names.values())}
     table.widths = dict(sorted(table.widths.items(), key=lambda item: order[item[0]]))
     return table
+
+
+def _last_before(error: Exception, module: nn.Module) -> str:
+    """The layer before the graph node at which Torch-Pruning gave up."""
+    names = {layer: name for name, layer in module.named_modules()}
+    node = None
+    trace_back = error.__traceback__
+    while trace_back is not None:
+        node = trace_back.tb_frame.f_locals.get("node", node)
+        trace_back = trace_back.tb_next
+    todo, seen = [node], set[int]()
+    while todo:
+        node = todo.pop(0)
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node.module, (nn.Conv2d, nn.Linear, *NORMS)):
+            return str(names[node.module])
+        todo += list(node.inputs)
+    return "(network)"
 
 
 @contextmanager

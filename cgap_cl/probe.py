@@ -7,7 +7,8 @@ architecture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -39,20 +40,15 @@ def check_channels(skeleton: nn.Module, layout: Layout, example_input: Tensor) -
         x = torch.randn((2, *example_input.shape[1:]), dtype=torch.float64)
         x = x.to(example_input.device)
         blocks = _blocks(skeleton, layout, x)
+    merged = compose.merged(skeleton, layout, blocks)
     fed: list[dict[str, Tensor]] = []
+    outputs: list[Tensor] = []
     taps: Taps = {}
-    try:
-        for block in blocks:
-            fed.append(_inputs(block.body, layout))
-            block.run(x, taps)
-        merged = compose.merged(skeleton, layout, blocks)
-        together = _inputs(merged, layout)
-        merged(x)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        raise UnsupportedNetworkError(
-            "(network)", f"it does not run at other widths (a size written into its forward?): "
-            f"{error}",
-        ) from error  # fmt: skip
+    for block in blocks:
+        fed.append(_inputs(block.body, layout))
+        outputs.append(_run(partial(block.run, x, taps), fed[-1]))
+    together = _inputs(merged, layout)
+    logits = _run(partial(merged, x), together)
     for layer in layout.layers:
         apart = [inputs[layer.name] for inputs in fed]
         expected = apart[0] if layer.raw else _side_by_side(layout, layer.name, apart, blocks)
@@ -61,6 +57,27 @@ def check_channels(skeleton: nn.Module, layout: Layout, example_input: Tensor) -
                 _before(layout, layer.name),
                 f"what follows it, on the way to '{layer.name}', mixes channels",
             )
+    if not _same(logits, torch.cat(outputs, dim=1)):
+        raise UnsupportedNetworkError(
+            layout.head, "what follows it mixes classes: let the network end in logits"
+        )
+
+
+def _run(forward: Callable[[], Tensor], reached: dict[str, Tensor]) -> Tensor:
+    """A forward pass at other widths than the reference's.
+
+    Args:
+        forward: the pass.
+        reached: filled by the pass: the layers that it reached, in that order.
+    """
+    try:
+        return forward()
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        raise UnsupportedNetworkError(
+            next(reversed(reached), "(network)"),
+            "at or behind it the network does not run at other widths (a size written into its "
+            f"forward?): {error}",
+        ) from error
 
 
 def _blocks(skeleton: nn.Module, layout: Layout, like: Tensor) -> list[Block]:

@@ -118,14 +118,15 @@ def _error(one: Tensor, other: Tensor) -> float:
 
 
 def _grown(
-    reference: nn.Module, x: Tensor, n_blocks: int = 3, head: str | None = None
-) -> tuple[PlasticNetwork, list[Tensor]]:
+    reference: nn.Module, x: Tensor, n_blocks: int = 3, head: str | None = None,
+    full: bool = False,
+) -> tuple[PlasticNetwork, list[Tensor]]:  # fmt: skip
     """Blocks with laterals, every group grown and pruned; the logits right after each merge."""
     generator = torch.Generator().manual_seed(1)
     network = PlasticNetwork(reference, x, head=head).eval()
     logits = []
     for k in range(n_blocks):
-        widths = {g: min(3, n) for g, n in network.layout.widths.items()}
+        widths = {g: n if full else min(3, n) for g, n in network.layout.widths.items()}
         column = network.sprout(k, 3, Birth(widths=widths, trunk=range(min(k, 2))))
         _randomise(column, generator)
         surgery.apply(column, Plan(grow={g: [0] for g in widths}), generator=generator)

@@ -4,7 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
+from cgap_bench.config import NetworkSettings
+from cgap_bench.networks import build_network
 from cgap_cl import PlasticNetwork, UnsupportedNetworkError
 
 
@@ -91,35 +94,38 @@ def torchvision(name, **options):
     from torchvision import models
 
     if name == "densenet121":
-        return models.DenseNet(4, (6, 12, 24, 16), 8, num_classes=3)
+        growth = options.get("growth_rate", 4)
+        return models.DenseNet(growth, (6, 12, 24, 16), 2 * growth, num_classes=3)
     return getattr(models, name)(num_classes=3, **options)
 
 
-SMALL = {
+def full(name):
+    """Networks of the protocols at their real width."""
+    settings = NetworkSettings(name=name)
+    return build_network(settings, (3, 32, 32), 10)
+
+
+CASES = {
     "lenet": (lenet, 32),
     "alexnet": (alexnet, 32),
     "mlp": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 6),
                                   nn.ReLU(), nn.Linear(6, 3)), 8),
     "vgg16_bn": (lambda: vgg((4, 4), (6, 6), (8,) * 3, (8,) * 3, (8,) * 3), 32),
+    "vgg19_bn": (lambda: vgg((4, 4), (6, 6), (8,) * 4, (8,) * 4, (8,) * 4), 32),
     "resnet18-reduced": (lambda: resnet(2, (4, 6, 8, 10)), 16),
     "resnet20": (lambda: resnet(3, (4, 6, 8)), 16),
-    "wrn-28-2": (lambda: resnet(4, (4, 6, 8), WideBlock), 16),
-}  # fmt: skip
-LARGE = {
-    "vgg19_bn": (lambda: vgg((4, 4), (6, 6), (8,) * 4, (8,) * 4, (8,) * 4), 32),
     "resnet32": (lambda: resnet(5, (4, 6, 8)), 16),
     "resnet110": (lambda: resnet(18, (4, 5, 6)), 8),
+    "wrn-28-2": (lambda: resnet(4, (4, 6, 8), WideBlock), 16),
     "resnet18": (lambda: torchvision("resnet18"), 32),
     "mobilenet_v2": (lambda: torchvision("mobilenet_v2", width_mult=0.25), 32),
     "densenet121": (lambda: torchvision("densenet121"), 32),
     "squeezenet1_1": (lambda: torchvision("squeezenet1_1"), 32),
     "efficientnet_b0": (lambda: torchvision("efficientnet_b0"), 32),
-}
-CASES = [pytest.param(*case, id=name) for name, case in SMALL.items()]
-CASES += [pytest.param(*case, id=name, marks=pytest.mark.slow) for name, case in LARGE.items()]
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("factory", "size"), CASES)
+@pytest.mark.parametrize(("factory", "size"), CASES.values(), ids=CASES)
 def test_merged_equals_blocks_on_every_network(factory, size, grown, error):
     torch.manual_seed(0)
     reference = factory().double()
@@ -134,64 +140,175 @@ def test_merged_equals_blocks_on_every_network(factory, size, grown, error):
     assert set(network.layout.widths) <= grouped
 
 
-class Shuffles(nn.Module):
-    """Softmax over channels by a function, invisible to a look at the modules."""
+REAL = {
+    "lenet": lenet,
+    "alexnet": lambda: full("alexnet-gpm"),
+    "mlp": lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 256), nn.ReLU(),
+                                 nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)),
+    "resnet18-reduced": lambda: resnet(2, (20, 40, 80, 160)),
+    "resnet20": lambda: resnet(3, (16, 32, 64)),
+    "resnet32": lambda: resnet(5, (16, 32, 64)),
+    "wrn-28-2": lambda: resnet(4, (32, 64, 128), WideBlock),
+    "mobilenet_v2": lambda: torchvision("mobilenet_v2"),
+    "squeezenet1_1": lambda: torchvision("squeezenet1_1"),
+}  # fmt: skip
+WIDE = {
+    "vgg16_bn": lambda: vgg((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+    "vgg19_bn": lambda: vgg((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
+    "resnet110": lambda: resnet(18, (16, 32, 64)),
+    "resnet18": lambda: torchvision("resnet18"),
+    "densenet121": lambda: torchvision("densenet121", growth_rate=32),
+    "efficientnet_b0": lambda: torchvision("efficientnet_b0"),
+}  # fmt: skip
+FULL = [pytest.param(factory, id=name) for name, factory in REAL.items()]
+FULL += [
+    pytest.param(factory, id=name, marks=pytest.mark.slow) for name, factory in WIDE.items()
+]
 
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3)
-        self.head = nn.Linear(5, 3)
 
-    def forward(self, x):
-        return self.head(self.second(self.first(x).softmax(1)).mean((2, 3)))
-
-
-class Constant(nn.Module):
-    """A size written into forward."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.head = nn.Conv2d(3, 4, 3), nn.Linear(144, 3)
-
-    def forward(self, x):
-        return self.head(self.first(x).reshape(-1, 144))
+@pytest.mark.parametrize("factory", FULL)
+def test_merged_equals_blocks_at_full_width(factory, grown, error):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    network, logits = grown(factory().double(), x, 2, full=True)
+    assert torch.equal(network(x, 0), logits[0])
+    assert torch.equal(network.subnetwork(1)(x), logits[1])
+    assert error(network.merged()(x), torch.cat(logits, 1)) <= 1e-12
+    assert network.block(1).widths == network.layout.widths  # grown by one, pruned by one
 
 
-class Twice(nn.Module):
-    """One layer used twice."""
+class Odd(nn.Module):
+    """Convolution, whatever is given, convolution, pooling, head."""
 
-    def __init__(self):
+    def __init__(self, between=lambda net, x: x, **layers):
         super().__init__()
         self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.between = between
         self.head = nn.Linear(4, 3)
+        for name, layer in layers.items():
+            setattr(self, name, layer)
 
     def forward(self, x):
-        return self.head(self.second(self.second(self.first(x))).mean((2, 3)))
+        return self.head(self.second(self.between(self, self.first(x)).relu()).mean((2, 3)))
+
+
+class Softmax(Odd):
+    """Probabilities instead of logits."""
+
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+class Two(Odd):
+    """Logits and something else."""
+
+    def forward(self, x):
+        return super().forward(x), x
+
+
+class Early(Odd):
+    """The raw input comes in behind the first layer."""
+
+    def forward(self, x):
+        return self.head(torch.cat([x[:, :, 2:, 2:], self.first(x)], 1).mean((2, 3)))
+
+
+def tied():
+    network = Odd(lambda net, x: net.third(x), third=nn.Conv2d(4, 4, 3, padding=1))
+    network.third.weight = network.second.weight
+    return network
+
+
+def twice():
+    network = Odd(lambda net, x: net.third(x))
+    network.third = network.second
+    return network
 
 
 def with_layer(layer):
     return nn.Sequential(nn.Conv2d(3, 4, 3), layer, nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
 
 
-@pytest.mark.parametrize(
-    ("reference", "layer", "reason"),
-    [
-        (with_layer(nn.GroupNorm(2, 4)), "1", "GroupNorm mixes channels"),
-        (with_layer(nn.LocalResponseNorm(2)), "1", "LocalResponseNorm mixes channels"),
-        (with_layer(nn.Conv2d(4, 4, 1, groups=2)), "1", "grouped convolution"),
-        (with_layer(nn.PReLU()), "1", "parameters of its own"),
-        (Shuffles(), "first", "'second', mixes channels"),
-        (Constant(), "(network)", "other widths"),
-        (Twice(), "second", "more than once"),
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), "(network)", "to be the head"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), "1", "nothing before it"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
-)
-def test_unsupported_networks_name_layer_and_reason(reference, layer, reason):
+def tokens():
+    """A linear layer applied to every position, channels last."""
+    first, last = nn.Conv2d(3, 4, 3), nn.Linear(36 * 5, 3)
+    return nn.Sequential(first, nn.Flatten(2), nn.Linear(36, 5), nn.Flatten(), last)
+
+
+def made(name, **options):
+    from torchvision import models
+
+    return getattr(models, name)(num_classes=3, **options)
+
+
+def vit():
+    from torchvision import models
+
+    return models.VisionTransformer(32, 8, 1, 2, 16, 32, num_classes=3)
+
+
+def scale(net, x):
+    return x * torch.arange(4.0)[:, None, None]
+
+
+UNSUPPORTED = {
+    "group norm": (lambda: with_layer(nn.GroupNorm(2, 4)), "1", "GroupNorm mixes channels"),
+    "lrn": (lambda: with_layer(nn.LocalResponseNorm(2)), "1", "LocalResponseNorm mixes"),
+    "grouped": (lambda: with_layer(nn.Conv2d(4, 4, 1, groups=2)), "1", "grouped convolution"),
+    "multiplier": (lambda: Odd(lambda net, x: net.third(x)[:, ::2],
+                               third=nn.Conv2d(4, 8, 1, groups=4)), "third", "multiplier"),
+    "prelu": (lambda: with_layer(nn.PReLU()), "1", "parameters of its own"),
+    "transposed": (lambda: with_layer(nn.ConvTranspose2d(4, 4, 1)), "1", "of its own"),
+    "lstm": (lambda: Odd(third=nn.LSTM(4, 4)), "third", "LSTM mixes channels"),
+    "lazy": (lambda: with_layer(nn.LazyConv2d(4, 1)), "1", "lazy"),
+    "weight norm": (lambda: with_layer(weight_norm(nn.Conv2d(4, 4, 1))),
+                    "1.parametrizations.weight", "parameters of its own"),
+    "softmax": (lambda: Odd(lambda net, x: x.softmax(1)), "first", "'second', mixes channels"),
+    "spatial attention": (lambda: Odd(lambda net, x: x * x.amax(1, keepdim=True)),
+                          "first", "'second', mixes channels"),
+    "roll": (lambda: Odd(lambda net, x: x.roll(1, 1)), "first", "mixes channels"),
+    "written-in size": (lambda: Odd(lambda net, x: x.reshape(-1, 4, 6, 6)), "second", "widths"),
+    "written-in flatten": (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Unflatten(1, (2, 2)),
+                                                 nn.Flatten(), nn.Linear(144, 3)), "0", None),
+    "constant per channel": (lambda: Odd(scale), "first", "other widths"),
+    "used twice": (lambda: Odd(lambda net, x: net.second(x)), "second", "more than once"),
+    "two names": (twice, "third", "the same module as 'second'"),
+    "tied weights": (tied, "third", "shares a parameter with 'second'"),
+    "never used": (lambda: Odd(third=nn.Linear(2, 2)), "third", "no part in the forward pass"),
+    "positions": (tokens, "2", r"must read \(N, features\)"),
+    "softmax at the end": (Softmax, "head", "mixes classes"),
+    "two outputs": (Two, "head", "must return logits"),
+    "raw input later": (lambda: Early(head=nn.Linear(7, 3), second=nn.Identity()),
+                        "head", "raw input and other layers"),
+    "norm of the input": (lambda: nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3),
+                                                nn.Flatten(), nn.Linear(144, 3)),
+                          "0", "raw input"),
+    "no head": (lambda: nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten()), "(network)", "head"),
+    "nothing to grow": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), "1", "nothing"),
+    "vit": (vit, "encoder.layers.encoder_layer_0.ln_1", "LayerNorm mixes"),
+    "resnext": (lambda: made("resnext50_32x4d"), "layer1.0.conv2", "32 groups"),
+    "shufflenet": (lambda: made("shufflenet_v2_x0_5"), None, "cannot be traced"),
+    "googlenet with its auxiliary heads": (lambda: made("googlenet", init_weights=False),
+                                           "aux1.conv.conv", "auxiliary head"),
+    "convnext": (lambda: made("convnext_tiny"), "features.0.1", "LayerNorm2d mixes"),
+    "regnet": (lambda: made("regnet_y_400mf"), None, "grouped convolution"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("factory", "layer", "reason"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_unsupported_networks_name_layer_and_reason(factory, layer, reason):
+    """Refused when the network is made, before any training."""
+    reference = factory()
+    small = not hasattr(reference, "fc") and not hasattr(reference, "features")
+    size = 32 if not small or hasattr(reference, "encoder") else 8
     with pytest.raises(UnsupportedNetworkError, match=reason) as caught:
-        PlasticNetwork(reference, torch.zeros(2, 3, 8, 8))
-    assert caught.value.layer == layer
+        PlasticNetwork(reference, torch.zeros(2, 3, size, size))
+    assert layer is None or caught.value.layer == layer
+    names = {name for name, _ in reference.named_modules(remove_duplicate=False)}
+    assert caught.value.layer in names - {""} | (
+        {"(network)"} if layer == "(network)" else set()
+    )
+    assert caught.value.reason
 
 
 def test_head_can_be_named_and_misnamed():
