@@ -1,0 +1,140 @@
+"""Shared units: read from the parent, never copied; the column begins as the same function."""
+
+import pytest
+import torch
+from torch import nn
+
+from cgap_cl import Birth, CGaPConfig, PlasticNetwork, Schedule
+from cgap_cl.growth import GrowthLoop
+
+X = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+NAMES = ("chain", "mlp", "residual", "depthwise", "concat", "pointwise")
+WIDTH = 4
+
+
+@pytest.fixture
+def parent(request, architectures, randomise):
+    """A network of one merged block of generic weights, by name of its architecture."""
+
+    def make(name):
+        torch.manual_seed(0)
+        network = PlasticNetwork(architectures[name]().double(), X).eval()
+        column = network.sprout(0, 3, Birth(dict.fromkeys(network.layout.widths, WIDTH)))
+        randomise(column, torch.Generator().manual_seed(1))
+        network.merge()
+        return network
+
+    return make
+
+
+def give_old_head(network, share):
+    """Let the column's head read what the parent's reads, with the parent's weights."""
+    head, old = network.column.head, network.block(0).head
+    kept = []
+    for segment in network.layout[network.layout.head].inputs:
+        gone = share.get(segment.group, ())
+        kept += [u not in gone
+                 for u in range(WIDTH) for r in range(segment.repeat)]  # fmt: skip
+    kept = torch.tensor(kept)
+    with torch.no_grad():
+        head.own.weight.copy_(old.own.weight[:, kept])
+        if head.own.bias is not None:
+            head.own.bias.copy_(old.own.bias)
+        for _, lateral in head.sources():
+            lateral.op.weight.copy_(old.own.weight[:, lateral.index])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("which", ["first", "all", "last"])
+def test_a_column_that_shares_begins_as_its_parent(parent, error, name, which):
+    network = parent(name)
+    groups = network.layout.groups
+    chosen = {"first": groups[:1], "all": groups, "last": groups[-1:]}[which]
+    share = dict.fromkeys(chosen, (0, 2, 3))
+    before = network(X, 0)
+    column = network.sprout(1, 3, Birth(parent=0, share=share))
+    assert all(column.widths[g] == (1 if g in share else WIDTH) for g in groups)
+    give_old_head(network, share)
+    with torch.no_grad():
+        assert error(network(X, 1), before) <= 1e-12
+    network.merge()
+    assert error(network.subnetwork(1)(X), before) <= 1e-12
+    assert torch.equal(network(X, 0), before)
+
+
+def test_sharing_the_leading_groups_costs_nothing_to_run_and_less_to_store(parent):
+    copied, shared = parent("chain"), parent("chain")
+    first = copied.layout.leading(1)
+    assert first == copied.layout.groups[:1]
+    copied.sprout(1, 3, Birth(parent=0))
+    shared.sprout(1, 3, Birth(parent=0, share={first[0]: (0, 1, 2)}))
+    assert shared.macs() == copied.macs()
+    assert shared.stored_parameters() < copied.stored_parameters()
+    for network in (copied, shared):
+        network.merge()
+    assert shared.executed_widths(1) == copied.executed_widths(1)
+
+
+def test_leading_groups_stop_where_a_unit_would_be_computed_twice(parent):
+    layout = parent("residual").layout
+    chosen = layout.leading(99)
+    for group in chosen:
+        for layer in layout.producers(group):
+            assert {s.group for s in layer.inputs} <= {None, *chosen}
+
+
+@pytest.mark.parametrize("share", [{"nowhere": (0,)}, {0: (0, 1, 2, 3)}, {0: (7,)}])
+def test_what_cannot_be_shared_is_named(parent, share):
+    network = parent("chain")
+    share = {network.layout.groups[k] if k == 0 else k: v for k, v in share.items()}
+    with pytest.raises(ValueError, match="share"):
+        network.sprout(1, 3, Birth(parent=0, share=share))
+
+
+def learn(network, loop, label, steps=12):
+    loop.sprout(label, 3, range(3))
+    optimizer = torch.optim.SGD(network.live_parameters(), lr=0.05, momentum=0.9)
+    loop.start(steps)
+    generator = torch.Generator().manual_seed(label)
+    network.train()
+    for _ in range(steps):
+        x = torch.randn(8, 2, 6, 6, generator=generator, dtype=torch.float64)
+        y = torch.randint(3, (8,), generator=generator)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(x, label), y).backward()
+        loop.observe()
+        optimizer.step()
+        loop.advance(optimizer)
+    loop.finish(optimizer)
+    network.eval()
+
+
+def test_a_chain_of_columns_reads_the_units_of_the_first(parent):
+    network = parent("chain")
+    config = CGaPConfig(
+        target_price=0.5, share_groups=1, schedule=Schedule(growth_events=2, pruning_steps=2)
+    )
+    loop, group = GrowthLoop(network, config), network.layout.groups[0]
+    answers = {0: network(X, 0)}
+    for label in (1, 2):
+        learn(network, loop, label)
+        answers[label] = network(X, label)
+        assert network.block(label).widths[group] == 1  # neither grown nor pruned
+        assert network.executed_widths(label)[group] == WIDTH
+        assert loop.history[-1]["executed"][group] == WIDTH
+    for label, before in answers.items():
+        assert torch.equal(network(X, label), before)
+    readers = [layer.name for layer in network.block(2).plastic() if list(layer.sources())]
+    assert readers == [network.layout.lateral_names[0]]
+    assert network.block(2).sources() == {0}
+
+
+def test_the_loop_restores_what_is_shared(parent):
+    network = parent("chain")
+    loop = GrowthLoop(network, CGaPConfig(target_price=0.5, share_groups=1))
+    loop.sprout(1, 3)
+    loop.start(8)
+    other = GrowthLoop(network, loop.config)
+    other.load_state_dict(loop.state_dict())
+    assert other._ceiling() == loop._ceiling()
+    assert other._ceiling()[network.layout.groups[0]] == 1
