@@ -109,11 +109,12 @@ class TrainingSettings(Settings):
 
 
 class RunConfig(Settings):
-    """Everything that can change the numbers of one run, and nothing else."""
+    """Everything that can change the numbers of one run; `variant` only names it in tables."""
 
     benchmark: str
     preset: str
     method: str
+    variant: str = ""  # the overrides that tell it from the preset's plain run of the method
     seed: int = Field(ge=0)
     device: str = "cpu"
     network: NetworkSettings
@@ -135,6 +136,7 @@ def run_id(config: RunConfig, depends_on: str | None = None) -> str:
         config: The resolved configuration.
         depends_on: Identity of the run that this one is sized by, if any.
     """
-    content = {"config": config.model_dump(mode="json"), "depends_on": depends_on}
+    settings = config.model_dump(mode="json", exclude={"variant"})
+    content = {"config": settings, "depends_on": depends_on}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

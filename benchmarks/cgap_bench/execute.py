@@ -44,7 +44,8 @@ class Job:
     @property
     def name(self) -> str:
         """How it is called in messages."""
-        return f"{self.config.method}, seed {self.config.seed}"
+        variant = f" ({self.config.variant})" if self.config.variant else ""
+        return f"{self.config.method}{variant}, seed {self.config.seed}"
 
 
 @dataclass(frozen=True)

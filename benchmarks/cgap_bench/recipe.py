@@ -33,6 +33,8 @@ class Layer(Settings):
         description: One line for people.
         seeds: Seeds that are run when none are asked for, as `parse_seeds` reads them.
         methods: Methods that are run when none are asked for.
+        variants: Overrides, as `--set` takes them, separated by blanks: further runs of the
+            method that they name, one setting varied around the plain run.
         network: Keys of `NetworkSettings`.
         stream: Keys of `StreamSettings`.
         training: Keys of `TrainingSettings`.
@@ -43,6 +45,7 @@ class Layer(Settings):
     description: str = ""
     seeds: str = ""
     methods: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
     network: Table = Field(default_factory=dict)
     stream: Table = Field(default_factory=dict)
     training: Table = Field(default_factory=dict)
@@ -132,11 +135,42 @@ def resolve(
     return Resolver(fixed, Layer.model_validate(changes))
 
 
+def variants(
+    benchmark: str,
+    recipe: Recipe,
+    preset: str | None,
+    overrides: Iterable[str] = (),
+    device: str = "cpu",
+) -> list[tuple[str, "Resolver"]]:
+    """Method and resolver of each variant of a preset.
+
+    Raises:
+        UsageError: A variant is not right, or does not name one method.
+    """
+    _, layer = recipe.preset(preset)
+    found = []
+    for variant in layer.variants:
+        changes = variant.split()
+        owners = {change.partition(".")[0] for change in changes} - SECTIONS.keys()
+        if len(owners) != 1:
+            raise UsageError(
+                f"variant {variant!r} must set keys of one method, like cgap.score"
+            )
+        (method,) = owners
+        made = resolve(benchmark, recipe, preset, [*overrides, *changes], device)
+        found.append((method, made.named(variant.replace(f"{method}.", ""))))
+    return found
+
+
 class Resolver:
     """Makes the configuration of a run from a method and a seed."""
 
     def __init__(self, fixed: Mapping[str, str], layer: Layer) -> None:
         self._fixed, self.layer = fixed, layer
+
+    def named(self, variant: str) -> "Resolver":
+        """The same, for runs that tables name after a variant."""
+        return Resolver({**self._fixed, "variant": variant}, self.layer)
 
     def config(self, method: str, seed: int) -> RunConfig:
         """The resolved configuration.

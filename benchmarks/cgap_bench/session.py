@@ -22,7 +22,7 @@ from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.execute import Job, Options, execute, plan
 from cgap_bench.method import METHODS
 from cgap_bench.metrics import mean_accuracy
-from cgap_bench.recipe import load_recipe, parse_seeds, resolve
+from cgap_bench.recipe import load_recipe, parse_seeds, resolve, variants
 from cgap_bench.record import Record
 from cgap_bench.streams import build_stream
 from cgap_hw import load_board
@@ -58,7 +58,14 @@ class Request:
         benchmark, recipe = load_recipe(self.benchmark)
         resolver = resolve(benchmark, recipe, self.preset, self.overrides, self.device)
         methods = _names(self.methods) if self.methods else list(resolver.layer.methods)
-        return plan(resolver.config, methods, parse_seeds(self.seeds or resolver.layer.seeds))
+        seeds = parse_seeds(self.seeds or resolver.layer.seeds)
+        varied = variants(benchmark, recipe, self.preset, self.overrides, self.device)
+        return plan(resolver.config, methods, seeds) + [
+            Job(made.config(method, seed))
+            for method, made in varied
+            if method in methods
+            for seed in seeds
+        ]
 
     def options(self) -> Options:
         """How to execute them."""

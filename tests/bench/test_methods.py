@@ -37,7 +37,9 @@ def tiny(method, seed=0, epochs=2, own=None, **training):
 
 def run(config, on_images=lambda _n: None):
     reference = (
-        Reference("0" * 12, TARGET_MACS, (WIDTHS, WIDTHS)) if METHODS[config.method].sized_by_cgap else None
+        Reference("0" * 12, TARGET_MACS, (WIDTHS, WIDTHS))
+        if METHODS[config.method].sized_by_cgap
+        else None
     )
     return train(config, data_root(), reference, on_images)
 

@@ -2,10 +2,18 @@
 
 import pytest
 
-from cgap_bench.config import Augmentation, Schedule
+from cgap_bench.config import Augmentation, Schedule, run_id
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.method import METHODS
-from cgap_bench.recipe import known_keys, load_recipe, parse_seeds, recipe_names, resolve
+from cgap_bench.recipe import (
+    Layer,
+    known_keys,
+    load_recipe,
+    parse_seeds,
+    recipe_names,
+    resolve,
+    variants,
+)
 
 SEVEN = {"cgap", "ewc", "fixed", "fixed-equal", "independent", "warm", "joint"}
 PRESETS = [(name, p) for name in recipe_names() for p in load_recipe(name)[1].presets]
@@ -20,11 +28,36 @@ def resolver(benchmark="split-digits", preset=None, *overrides):
 def test_every_recipe_resolves_for_every_method(benchmark, preset):
     made = resolver(benchmark, preset)
     assert made.layer.description
-    assert set(made.layer.methods) >= SEVEN
+    assert set(made.layer.methods) >= ({"cgap"} if preset == "ablation" else SEVEN)
     assert parse_seeds(made.layer.seeds)
     for method in METHODS.names():
         config = made.config(method, 0)
         assert (config.benchmark, config.preset, config.method) == (benchmark, preset, method)
+
+
+@pytest.mark.parametrize(("benchmark", "preset"), PRESETS)
+def test_every_variant_changes_one_run(benchmark, preset):
+    name, recipe = load_recipe(benchmark)
+    plain = resolver(benchmark, preset)
+    identities = {run_id(plain.config("cgap", 0))}
+    varied = variants(name, recipe, preset)
+    assert len(varied) == len(recipe.preset(preset)[1].variants)
+    for method, made in varied:
+        config = made.config(method, 0)
+        assert config.variant
+        identities.add(run_id(config))
+        assert run_id(config.model_copy(update={"variant": ""})) == run_id(config)
+    assert len(identities) == len(varied) + 1
+
+
+@pytest.mark.parametrize(
+    "variant", ["training.lr=1", "cgap.beta=1 ewc.strength=2", "cgap.no=1"]
+)
+def test_a_variant_sets_keys_of_one_method(variant):
+    name, recipe = load_recipe("split-digits")
+    presets = recipe.presets | {"odd": Layer(variants=(variant,))}
+    with pytest.raises(UsageError, match=r"one method|cgap\.no"):
+        variants(name, recipe.model_copy(update={"presets": presets}), "odd")
 
 
 def test_presets_of_cifar100_are_what_they_say():
