@@ -67,6 +67,11 @@ class Comparison:
         """The comparison table."""
         return tables.comparison(self.summary)
 
+    @property
+    def columns(self) -> tuple[tables.Column, ...]:
+        """The columns of the comparison table, but for the method's name."""
+        return tables.present(self.summary)
+
     @cached_property
     def differences(self) -> tables.Table | None:
         """CGaP against the others, paired by seed."""
@@ -76,7 +81,8 @@ class Comparison:
     def command(self) -> str:
         """The command that makes these runs, or reads them if they are there."""
         methods = sorted({record.config.method for record in self.records})
-        told_apart = set(self.summary["method"]) - set(methods)
+        variants = {f"{r.config.method} ({r.config.variant})" for r in self.records}
+        told_apart = set(self.summary["method"]) - set(methods) - variants
         return (
             f"cgap-cl run {self.benchmark} --preset {self.preset}"
             f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
@@ -97,7 +103,7 @@ class Comparison:
         Raises:
             UnknownNameError: There is no such method or column in the table.
         """
-        columns = {one.key: one for one in tables.COLUMNS}
+        columns = {one.key: one for one in self.columns}
         if column not in columns:
             raise UnknownNameError("column", column, columns)
         _, texts = tables.column_cells(self.summary, columns[column])

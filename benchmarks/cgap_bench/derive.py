@@ -48,7 +48,8 @@ def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
     """One row a run: which it is, its metrics and the prices of what it executes.
 
     The column ``method`` is the method's name, followed by the settings that tell it from
-    other runs of the same method where there are several (`labels`).
+    other runs of the same method where there are several (`labels`). The column
+    ``accuracy_8bit`` is there on hardware of 8 bits, if any of the runs measured it.
     """
     known = list(records)
     prices: dict[str, dict[str, float]] = {}
@@ -58,15 +59,23 @@ def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
         for key in set(record.subnetworks[-1]) - prices.keys():
             prices[key] = platform.price(record.networks[key])
         rows.append(_row(record, prices) | {"method": names[record.run_id]})
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    if platform.bits != 8 or frame["accuracy_8bit"].isna().all():
+        return frame.drop(columns="accuracy_8bit")
+    return frame
 
 
 def labels(records: Sequence[Record]) -> dict[str, str]:
-    """Names the rows of a table: run_id -> method, told apart by what differs but the seed."""
+    """Names the rows of a table: run_id -> method, told apart by what differs but the seed.
+
+    A variant of a preset is named by what it varies.
+    """
     settings = _settings(records)
     by_method: dict[str, list[str]] = defaultdict(list)
     for record in records:
-        by_method[record.config.method].append(record.run_id)
+        variant = record.config.variant
+        name = record.config.method + (f" ({variant})" if variant else "")
+        by_method[name].append(record.run_id)
     return {
         run: _label(method, settings[run], _varying([settings[other] for other in runs]))
         for method, runs in by_method.items()
@@ -104,6 +113,7 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
         "seed": record.config.seed,
         "run_id": record.run_id,
         "accuracy": metrics.mean_accuracy(matrix),
+        "accuracy_8bit": metrics.mean_accuracy([record.accuracy_8bit]),
         "learning_accuracy": metrics.learning_accuracy(matrix),
         "forgetting": metrics.forgetting(matrix),
         "backward_transfer": metrics.backward_transfer(matrix),
@@ -143,7 +153,7 @@ def _settings(records: Sequence[Record]) -> dict[str, dict[str, str]]:
 
 def _flat(record: Record) -> dict[str, str]:
     """The configuration as ``{"training.epochs": "3"}``, seed and method's name left out."""
-    content = record.config.model_dump(mode="json", exclude={"seed", "method"})
+    content = record.config.model_dump(mode="json", exclude={"seed", "method", "variant"})
     flat: dict[str, str] = {}
     pending = list(content.items())
     while pending:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cgap_bench.config import RunConfig
 from cgap_bench.errors import UsageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: accuracy_8bit; records of version 1 are read as well
 NOT_COMPARED = {"environment", "timings"}
 
 
@@ -29,6 +29,8 @@ class Record(BaseModel):
         depends_on: `run_id` of the CGaP run whose MACs this run was sized by.
         accuracy: T x T; ``[i][j]`` is the test accuracy in [0, 1] on task j after experience
             i, None where nothing was evaluated (j > i, or the method learns only at the end).
+        accuracy_8bit: The last row again, of the same networks with weights and maps rounded to
+            8 bits (`cgap_bench.quantise`); empty where it was not measured.
         n_test: Test images per task.
         networks: Content hash -> layer shapes (`cgap_hw.LayerShape` as JSON).
         subnetworks: ``[i][j]`` (j <= i): hash of what one inference of task j executes
@@ -47,6 +49,7 @@ class Record(BaseModel):
     timings: dict[str, Any]
     depends_on: str | None = None
     accuracy: list[list[float | None]]
+    accuracy_8bit: list[float | None] = []
     n_test: list[int]
     networks: dict[str, list[dict[str, Any]]]
     subnetworks: list[list[str]]

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from cgap_bench import pages, tables
 from cgap_bench.comparison import Comparison, comparisons
@@ -110,8 +111,9 @@ def terminal_table(comparison: Comparison, width: int) -> RichTable:
     )
     first, *others = table.header
     drawn.add_column(first, no_wrap=True)
-    for title in others:
-        drawn.add_column(title.replace(" [", "\n["), justify="right", no_wrap=True)
+    for title, column in zip(others, comparison.columns, strict=True):
+        heading = title.replace(column.title, column.heading(wide)).replace(" [", "\n[")
+        drawn.add_column(Text(heading), justify="right", no_wrap=True)  # [ms] is no style
     for row in table.rows:
         drawn.add_row(*(cell if wide else cell.replace(" ± ", "\n±") for cell in row))
     return drawn
@@ -148,7 +150,7 @@ def _stem(comparison: Comparison, out: Path, kind: str) -> Path:
 def _table_files(comparison: Comparison, out: Path) -> dict[Path, str]:
     """Every table file of one comparison: path -> text."""
     stem = _stem(comparison, out, "tables")
-    page = _template("table.md").render(one=comparison, columns=tables.COLUMNS)
+    page = _template("table.md").render(one=comparison)
     return {
         Path(f"{stem}.md"): page,
         Path(f"{stem}.csv"): _csv(comparison.summary),
@@ -188,7 +190,8 @@ def _write_html(known: Sequence[Comparison], out: Path) -> Path:
     sections = [
         {"one": one, "figures": _embedded(one, out), "runs": _provenance(one)} for one in known
     ]
-    text = _template("report.html").render(sections=sections, columns=tables.COLUMNS)
+    columns = [one for one in tables.COLUMNS if any(one in made.columns for made in known)]
+    text = _template("report.html").render(sections=sections, columns=columns)
     path = out / "report.html"
     _write({path: text})
     return path

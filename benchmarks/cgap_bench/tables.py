@@ -22,13 +22,21 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: where its numbers come from and how they are read."""
+    """One column: where its numbers come from and how they are read.
+
+    ``narrow`` stands for the title where there is little room; it may have several lines.
+    """
 
     key: str
     title: str
     unit: str
     scale: Scale
     meaning: str
+    narrow: str = ""
+
+    def heading(self, wide: bool) -> str:
+        """The title for a terminal."""
+        return self.title if wide else self.narrow or self.title
 
 
 COLUMNS = (
@@ -38,6 +46,15 @@ COLUMNS = (
         "%",
         Scale.PERCENT,
         "mean over tasks of the test accuracy after the last experience",
+    ),
+    Column(
+        "accuracy_8bit",
+        "accuracy, 8 bit",
+        "%",
+        Scale.PERCENT,
+        "the same with the word width that the costs are those of: weights rounded per channel,"
+        " maps per tensor (range on training images), nothing retrained",
+        narrow="8-bit\naccuracy",
     ),
     Column(
         "forgetting",
@@ -53,13 +70,21 @@ COLUMNS = (
         Scale.COUNT,
         "multiply-adds that one inference of a task executes, mean over tasks",
     ),
-    Column("macs_max", "max MACs", "", Scale.COUNT, "the same for the most expensive task"),
+    Column(
+        "macs_max",
+        "max MACs",
+        "",
+        Scale.COUNT,
+        "the same for the most expensive task",
+        narrow="max\nMACs",
+    ),
     Column(
         "parameters",
         "parameters",
         "",
         Scale.COUNT,
         "everything stored for all tasks together, heads included",
+        narrow="para-\nmeters",
     ),
     Column(
         "latency_ms",
@@ -144,9 +169,14 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
-def comparison(summary: pd.DataFrame, columns: Sequence[Column] = COLUMNS) -> Table:
+def present(summary: pd.DataFrame) -> tuple[Column, ...]:
+    """The columns that a summary has; older records know no accuracy at 8 bits."""
+    return tuple(column for column in COLUMNS if column.key in summary)
+
+
+def comparison(summary: pd.DataFrame) -> Table:
     """The table of all methods: every number with its interval where there is one."""
-    cells = [column_cells(summary, column) for column in columns]
+    cells = [column_cells(summary, column) for column in present(summary)]
     header = ("method", *(title for title, _ in cells))
     rows = tuple(
         (str(method), *(texts[i] for _, texts in cells))

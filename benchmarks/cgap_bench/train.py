@@ -15,6 +15,7 @@ from cgap_bench.config import RunConfig, run_id
 from cgap_bench.environment import describe_environment
 from cgap_bench.fastdata import BatchSource, TensorLoader
 from cgap_bench.method import METHODS, Context, Learner
+from cgap_bench.quantise import Quantised, thinned
 from cgap_bench.record import Record, network_hash
 from cgap_bench.streams import Stream, build_stream
 from cgap_bench.workload import layer_shapes
@@ -64,6 +65,7 @@ def train(
         timings=results.timings(),
         depends_on=reference.run_id if reference else None,
         accuracy=results.accuracy,
+        accuracy_8bit=results.accuracy_8bit,
         n_test=[len(dataset) for dataset in stream.scored],
         networks=results.networks,
         subnetworks=results.subnetworks,
@@ -106,6 +108,7 @@ class _Results:
             images.to(context.device), training.augment, Generator(), training.memory_format
         )
         self.accuracy: list[list[float | None]] = []
+        self.accuracy_8bit: list[float | None] = []
         self.networks: dict[str, list[dict[str, Any]]] = {}
         self.subnetworks: list[list[str]] = []
         self.stored_parameters: list[int] = []
@@ -121,12 +124,17 @@ class _Results:
         n = self._context.stream.n_experiences
         row: list[float | None] = [None] * n
         used = []
+        last = experience.current_experience == n - 1
+        self.accuracy_8bit = [None] * n if last else []
         for task in range(experience.current_experience + 1):
             network = self._learner.network_for(task)
             if network is not None:
                 network.eval()
                 row[task] = self._accuracy(network, task)
                 used.append(self._trace(network))
+                if last:
+                    rounded = self._in_8_bits(network, task)
+                    self.accuracy_8bit[task] = self._accuracy(rounded, task)
         self.accuracy.append(row)
         self.subnetworks.append(used)
         self.stored_parameters.append(self._learner.stored_parameters())
@@ -147,6 +155,13 @@ class _Results:
         for x, y, _ in TensorLoader(dataset, self._scored, size, train=False):
             n_right += int((network(x).argmax(1) == y).sum())
         return n_right / len(dataset)
+
+    def _in_8_bits(self, network: nn.Module, task: int) -> Quantised:
+        """The network with 8-bit words, calibrated on the task's training images."""
+        dataset = self._context.stream.benchmark.train_stream[task].dataset
+        size = self._context.config.training.eval_batch_size
+        loader = TensorLoader(dataset, self._context.source, size, train=False)
+        return Quantised(network, thinned((x for x, *_ in loader), len(dataset)))
 
     def _trace(self, network: nn.Module) -> str:
         """Keep the network's layer shapes; their hash."""

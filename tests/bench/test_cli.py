@@ -105,11 +105,11 @@ def test_a_record_of_a_newer_schema_is_one_line_and_stays(tmp_path):
     words += ["--output", tmp_path]
     assert call(*words).exit_code == 0
     (path,) = (tmp_path / "runs").rglob("*.json")
-    newer = path.read_text().replace('"schema_version": 1', '"schema_version": 2')
+    newer = path.read_text().replace('"schema_version": 2', '"schema_version": 3')
     path.write_text(newer)
     result = call(*words)
     assert result.exit_code == 2
-    assert "has schema version 2" in result.output
+    assert "has schema version 3" in result.output
     assert len(result.output.splitlines()) == 1
     assert path.read_text() == newer
 

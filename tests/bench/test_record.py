@@ -15,6 +15,7 @@ from cgap_bench.config import (
 )
 from cgap_bench.errors import UsageError
 from cgap_bench.record import (
+    SCHEMA_VERSION,
     Record,
     ensure_writable,
     network_hash,
@@ -76,10 +77,22 @@ def test_identity_follows_what_can_change_the_numbers() -> None:
 
 def test_newer_schema_is_one_clear_error(tmp_path: Path) -> None:
     path = write_record(record(), tmp_path)
-    content = json.loads(path.read_text()) | {"schema_version": 2, "unknown": 1}
+    content = json.loads(path.read_text()) | {
+        "schema_version": SCHEMA_VERSION + 1,
+        "unknown": 1,
+    }
     path.write_text(json.dumps(content))
-    with pytest.raises(UsageError, match="schema version 2, this program reads up to 1"):
+    with pytest.raises(UsageError, match="schema version 3, this program reads up to 2"):
         read_record(path)
+
+
+def test_records_of_the_first_schema_are_read(tmp_path: Path) -> None:
+    path = write_record(record(accuracy_8bit=[0.5, 1.0]), tmp_path)
+    content = json.loads(path.read_text()) | {"schema_version": 1}
+    del content["accuracy_8bit"]
+    path.write_text(json.dumps(content))
+    assert read_record(path).accuracy_8bit == []
+    assert read_record(path).accuracy == record().accuracy
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema_version": 1}'])

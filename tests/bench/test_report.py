@@ -8,8 +8,11 @@ import pytest
 from rich.console import Console
 
 from cgap_bench import report
+from cgap_bench.comparison import comparisons
+from cgap_bench.derive import Platform
 from cgap_bench.errors import UsageError
 from cgap_bench.record import write_record
+from cgap_hw import load_board
 
 BOARD = "zcu102"
 PAGE = """# Title
@@ -159,3 +162,22 @@ def test_end_of_a_run_prints_the_table_and_where_the_rest_is(some_records, out, 
         assert str(out / path) in printed
         assert (out / path).is_file()
     assert ("91.00 ± 2.48" in printed) == (width == 160)
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_every_column_and_unit_is_on_the_terminal(make_record, columns):
+    """Also in the narrow table, where intervals stand below their means."""
+    records = [
+        make_record(method, seed, (0.9, 0.8, 0.7 + 0.1 * seed)).model_copy(
+            update={"accuracy_8bit": [0.9, 0.8, 0.6]}
+        )
+        for method in ("cgap", "independent")
+        for seed in (0, 1)
+    ]
+    (made,) = comparisons(records, Platform(load_board(BOARD)))
+    console = Console(width=columns, file=io.StringIO(), force_terminal=False)
+    console.print(report.terminal_table(made, columns))
+    text = console.file.getvalue()
+    assert "…" not in text
+    for word in ("accuracy", "8", "forgetting", "[points]", "[ms]", "[mJ]", "meters"):
+        assert word in text

@@ -69,8 +69,12 @@ def test_a_method_seen_only_at_the_end_has_no_forgetting(make_record, platform):
     nothing = [None] * 3
     record = make_record("joint", accuracy=[nothing, nothing, [0.9, 0.8, 0.7]])
     summary = tables.summarise(derive.runs_frame([record], platform))
-    title, cells = tables.column_cells(summary, tables.COLUMNS[1])
+    title, cells = tables.column_cells(summary, _column("forgetting"))
     assert (title, cells) == ("forgetting [points]", ["-"])
+
+
+def _column(key):
+    return next(one for one in tables.COLUMNS if one.key == key)
 
 
 def _summary(**columns):
@@ -109,8 +113,7 @@ def _summary(**columns):
     ],
 )
 def test_formatting(key, values, title, cells):
-    column = next(one for one in tables.COLUMNS if one.key == key)
-    assert tables.column_cells(_summary(**{key: values}), column) == (title, cells)
+    assert tables.column_cells(_summary(**{key: values}), _column(key)) == (title, cells)
 
 
 def test_markdown_is_one_aligned_row_a_method():
@@ -153,9 +156,26 @@ def test_no_differences_without_pairs(make_record, platform):
 
 
 def test_every_column_is_derived(make_record, platform):
-    summary = tables.summarise(derive.runs_frame([make_record()], platform))
+    record = make_record().model_copy(update={"accuracy_8bit": [0.9, 0.6, 0.75]})
+    summary = tables.summarise(derive.runs_frame([record], platform))
     assert {column.key for column in tables.COLUMNS} <= set(summary)
+    assert summary["accuracy_8bit"][0] == pytest.approx(0.75)
     header = tables.comparison(summary).header
     assert [title.partition(" [")[0] for title in header[1:]] == [
         column.title for column in tables.COLUMNS
     ]
+
+
+def test_accuracy_at_8_bits_is_shown_where_it_was_measured(make_record, platform):
+    old = make_record("ewc")
+    new = make_record("cgap").model_copy(update={"accuracy_8bit": [0.9, 0.8, 0.6]})
+    known = tables.comparison(tables.summarise(derive.runs_frame([old, new], platform)))
+    assert known.header[1:3] == ("accuracy [%]", "accuracy, 8 bit [%]")
+    assert [row[:3] for row in known.rows] == [
+        ("cgap", "80.00", "76.67"),
+        ("ewc", "80.00", "-"),
+    ]
+    without = tables.comparison(tables.summarise(derive.runs_frame([old], platform)))
+    assert "accuracy, 8 bit [%]" not in without.header
+    wide = derive.Platform(platform.board, bits=16)
+    assert "accuracy_8bit" not in derive.runs_frame([new], wide)
