@@ -8,6 +8,7 @@ from cgap_bench.config import NetworkSettings, Norm
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.networks import (
     NETWORKS,
+    FastDropout,
     MultiHead,
     build_network,
     n_parameters,
@@ -37,6 +38,31 @@ def test_dropout_scale_multiplies_the_rates():
     settings = NetworkSettings(name="alexnet-gpm", dropout_scale=0.5)
     rates = [m.p for m in build_network(settings, (3, 32, 32), 10) if isinstance(m, nn.Dropout)]
     assert rates == [0.1, 0.1, 0.25, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_fast_dropout_drops_and_scales_as_dropout_does(memory_format):
+    x = torch.ones(50, 7, 20, 31).contiguous(memory_format=memory_format).requires_grad_()
+    dropout = FastDropout(0.25).train()
+    torch.manual_seed(0)
+    y = dropout(x)
+    assert y.is_contiguous(memory_format=memory_format)
+    assert set(y.unique().tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
+    kept = (y > 0).double()
+    assert abs(kept.mean() - 0.75) < 5 * (0.25 * 0.75 / kept.numel()) ** 0.5
+    pairs = (kept[:, :, :, 1:] * kept[:, :, :, :-1]).mean()  # neighbours share no bits
+    assert abs(pairs - 0.75**2) < 0.005
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())
+    torch.manual_seed(0)
+    assert torch.equal(dropout(x), y)
+    assert dropout.eval()(x) is x
+
+
+def test_fast_dropout_at_its_ends():
+    x = torch.randn(3, 5)
+    assert torch.equal(FastDropout(0.0).train()(x), x)
+    assert not FastDropout(1.0).train()(x).any()
 
 
 @pytest.mark.parametrize("name", NETWORKS.names())

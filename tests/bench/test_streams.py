@@ -1,10 +1,12 @@
 """Streams and their batches: who sees which images, in which order."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator
 
-from cgap_bench.config import Augmentation, StreamSettings
+from cgap_bench.config import Augmentation, MemoryFormat, StreamSettings
 from cgap_bench.datasets import DATASETS, data_root
 from cgap_bench.errors import UsageError
 from cgap_bench.fastdata import CROP_PADDING, BatchSource, TensorLoader, crop_and_flip
@@ -54,6 +56,42 @@ def test_the_seed_moves_held_out_images_only_and_the_order_seed_moves_classes_on
     assert rows(plain.benchmark.test_stream[0]) == rows(other.benchmark.test_stream[0])
     assert shuffled.classes != plain.classes
     assert sorted(c for group in shuffled.classes for c in group) == list(range(10))
+
+
+def test_every_seed_may_have_an_order_of_its_own():
+    orders = [digits(seed=seed, order_by_seed=True).classes for seed in (0, 1, 0)]
+    assert orders[0] == orders[2] != orders[1]
+    assert digits(order_seed=1).classes == orders[1]
+    with pytest.raises(ValueError, match="exclude each other"):
+        digits(order_by_seed=True, order_seed=1)
+
+
+def test_a_stream_may_stop_early_and_be_scored_on_held_out_images():
+    whole, part = digits(), digits(first=2, score_on="held-out")
+    assert part.n_experiences == 2
+    assert part.classes == whole.classes[:2]
+    for task in range(2):
+        assert rows(part.benchmark.train_stream[task]) == rows(
+            whole.benchmark.train_stream[task]
+        )
+        assert list(part.scored[task].rows.data) == list(part.heldout[task].rows.data)
+        assert set(whole.scored[task].rows.data) == rows(whole.benchmark.test_stream[task])
+    assert part.scored_store is part.train
+    assert whole.scored_store is whole.test
+
+
+def test_batches_come_in_the_memory_format_asked_for():
+    stream = build_stream(
+        StreamSettings(dataset="digits", n_experiences=5), 0.1, 0, data_root()
+    )
+    dataset = stream.benchmark.train_stream[0].dataset
+    plain, last = (
+        next(iter(TensorLoader(dataset, replace(source(stream), memory_format=f), 32, True)))[0]
+        for f in (MemoryFormat.CONTIGUOUS, MemoryFormat.CHANNELS_LAST)
+    )
+    assert torch.equal(plain, last)
+    assert plain.is_contiguous()
+    assert last.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_limit_takes_the_first_images_of_each_class():
