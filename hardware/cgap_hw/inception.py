@@ -32,12 +32,15 @@ def inception_v1(c: Chain) -> None:
     c.linear(c.average(x), 1001)
 
 
-def inception_v2(c: Chain) -> None:
+def inception_v2(c: Chain, *, separable: bool = True) -> None:
     """BN-Inception: two 3x3 in place of every 5x5, strided modules between stages.
 
-    Its first layer as in Slim: depthwise (8 a channel), then 1x1.
+    Its first layer as in Slim, depthwise (8 filters a channel) and then 1x1, or as first
+    published and in Caffe, one dense convolution.
     """
-    x = c.pool(c.conv(c.conv(Map(3, 224, 224), 24, 7, 2, groups=3), 64), 3, 2, pad=1)
+    image = Map(3, 224, 224)
+    thin = c.conv(image, 24, 7, 2, groups=3) if separable else None
+    x = c.pool(c.conv(thin, 64) if thin else c.conv(image, 64, 7, 2), 3, 2, pad=1)
     x = c.pool(c.conv(c.conv(x, 64), 192, 3), 3, 2, pad=1)
     plan: list[Branches] = [
         (64, (64, 64), (64, 96), 32), (64, (64, 96), (64, 96), 64),

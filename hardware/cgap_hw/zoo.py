@@ -169,6 +169,7 @@ NETWORKS: dict[str, Callable[[Chain], None]] = {
     "alexnet-zhang": zhang_alexnet,
     "inception_v1": inception_v1,
     "inception_v2": inception_v2,
+    "inception_v2_dense": partial(inception_v2, separable=False),
     "inception_v3": inception_v3,
     "inception_v4": inception_v4,
     "mobilenet_v1": mobilenet_v1,

@@ -21,8 +21,10 @@ class Dpu(BaseArray):
     Weights and maps share one port of ``port_gbps`` (the constant that is calibrated per
     board); while a layer computes, the next weights are fetched, and maps that fit stay in the
     on-chip memory between layers. Several cores share the port and take images in turn.
-    Depthwise layers fill half of the pixel lanes: assumed, and chosen on the MobileNet rows of
-    the model zoo, which are 12 to 28 % too fast with all of them.
+    Depthwise layers run on an engine of its own, ICP channels by half of the pixel lanes (AMD
+    PG338: "the parallelism of depthwise convolution is half that of the pixel parallelism").
+    One filter a channel and pass: a layer with m filters a channel takes m passes. That is
+    inferred; it is what tells the two versions of Inception v2 in the model zoo apart.
     """
 
     style: Literal["dpu"] = "dpu"
@@ -31,7 +33,7 @@ class Dpu(BaseArray):
     outputs: int = Field(default=16, ge=1)
     cores: int = Field(default=1, ge=1)
     port_gbps: float = Field(default=8.0, gt=0)
-    depthwise_lanes: int = Field(default=8, ge=1)
+    depthwise_pixels: int = Field(default=4, ge=1)
 
     @property
     def n_macs(self) -> int:
@@ -49,13 +51,16 @@ class Dpu(BaseArray):
         return (self.pixels, self.inputs, self.outputs)
 
     def mac_cycles(self, t: LayerTable) -> Values:
-        """``Nkx Nky c(Nif, ICP) c(Nof, OCP) c(Nox, PP) Noy``; depthwise in lanes of its own."""
+        """``Nkx Nky c(Nif, ICP) c(Nof, OCP) c(Nox, PP) Noy``.
+
+        Depthwise, m filters a channel: ``m Nkx Nky c(Nif, ICP) c(Nox, PP / 2) Noy``.
+        """
         of, depth = t.n_of / t.groups, t.n_if / t.groups
-        map_cycles = t.taps * ceil_div(t.ox, self.pixels) * t.oy
         dense = t.groups * self._depth_passes(t, depth) * ceil_div(of, self.outputs)
-        thin = ceil_div(t.n_of, self.depthwise_lanes)
+        dense = dense * ceil_div(t.ox, self.pixels)
+        thin = of * ceil_div(t.n_if, self.inputs) * ceil_div(t.ox, self.depthwise_pixels)
         is_thin = (t.groups > 1) & (t.groups == t.n_if)
-        cycles: Values = np.where(is_thin, thin, dense) * map_cycles
+        cycles: Values = np.where(is_thin, thin, dense) * t.taps * t.oy
         return cycles
 
     def _depth_passes(self, t: LayerTable, depth: Values) -> Values:
