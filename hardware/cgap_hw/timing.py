@@ -13,7 +13,7 @@ from cgap_hw.memory import Traffic
 from cgap_hw.table import LayerTable
 
 Values = npt.NDArray[np.float64]
-BOUNDS = ("compute", "memory", "overhead", "reads", "writes", "nothing")
+BOUNDS = ("compute", "input", "weight", "output", "overhead", "nothing")
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,16 @@ class Timing:
 
 
 def time_layers(t: LayerTable, moved: Traffic, array: BaseArray, board: Board) -> Timing:
-    """Times by the array's own rule."""
+    """Times by the array's own rule, and the longest part: `BOUNDS`.
+
+    Where that is the memory port, the bound is the operand that holds it longest.
+    """
     cycles = array.cycles(t)
     latency, compute, memory = array.layer_ns(t, moved, board.memory, cycles)
     overhead = latency - np.maximum(compute, memory)
     parts = np.stack(np.broadcast_arrays(compute, memory, overhead))
-    bound = np.where(latency > 0, np.argmax(parts, axis=0), len(BOUNDS) - 1)
+    operand = 1 + np.argmax(array.operand_ns(moved, board.memory), axis=0)
+    part = np.choose(np.argmax(parts, axis=0), [0 * operand, operand, 0 * operand + 4])
+    bound = np.where(latency > 0, part, len(BOUNDS) - 1)
     network, interval = array.network_ns(latency)
     return Timing(cycles, compute, memory, latency, bound, network, interval)

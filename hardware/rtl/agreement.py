@@ -7,77 +7,100 @@ from pathlib import Path
 
 import numpy as np
 
-from rtl.driver import Design, Tiling, ceil_div, channel_units, fits
-from rtl.layers import Conv, random_layer, random_tensors, reference
-from rtl.simulator import ROOT, Job, run_layers
+from rtl.comparison import (
+    Agreement,
+    compare,
+    compare_price,
+    priced_jobs,
+    random_jobs,
+    systolic_cycles,
+)
+from rtl.driver import Design
+from rtl.layers import random_layer, random_tensors, reference
+from rtl.simulator import ROOT, run_layers
 from rtl.systolic import Systolic, run_systolic
-from rtl.timing import compute_cycles, predict
 
 BEGIN, END = "<!-- agreement -->", "<!-- /agreement -->"
-DESIGNS = (Design(4, 4, 4), Design(3, 2, 5), Design(1, 4, 2), Design(7, 1, 3))
-MACHINES = (Systolic(4, 4), Systolic(3, 5), Systolic(8, 2), Systolic(1, 4))
-N_LAYERS = 12  # of each design
+DESIGNS = (
+    Design(4, 4, 4),
+    Design(3, 2, 5),
+    Design(1, 4, 2),
+    Design(7, 1, 3),
+    Design(2, 2, 2, 16, 48),
+)
+MACHINES = (
+    Systolic(4, 4),
+    Systolic(3, 5),
+    Systolic(8, 2),
+    Systolic(1, 4),
+    Systolic(5, 1, 16, 48),
+)
+N_LAYERS = 40  # of each size
+N_PRICED = 20  # of each size, with the tiles of `cgap-cl cost`
+SEED = 100
 COMMAND = "cd hardware && python -m rtl.agreement"
+HEAD = (
+    "machine",
+    "bits",
+    "layers",
+    "values exact",
+    "compute cycles exact",
+    "bound right",
+    "worst latency error",
+)
 
 
-def _jobs(design: Design, count: int) -> list[Job]:
-    rng, jobs = np.random.default_rng([11, design.pox]), list[Job]()
-    while len(jobs) < count:
-        layer = random_layer(rng, largest=10)
-        rows = min(layer.out_h, design.poy * int(rng.integers(1, 4)))
-        units = min(channel_units(layer), design.pof * int(rng.integers(1, 4)))
-        tiling = Tiling(rows, units, bool(rng.integers(2)))
-        if fits(layer, tiling, design):
-            rate = float(rng.choice([0.5, 1, 2, 8]))
-            operands = random_tensors(rng, layer, design.bits)
-            jobs.append(Job(layer, operands, tiling, int(rng.integers(1, 40)), rate))
-    return jobs
-
-
-def _array_row(design: Design, folder: Path) -> str:
-    jobs = _jobs(design, N_LAYERS)
-    outcomes = run_layers(jobs, design, folder / "run", folder)
-    pairs = list(zip(jobs, outcomes, strict=True))
-    values = sum(
-        np.array_equal(o.output, reference(j.layer, j.operands, design.bits)) for j, o in pairs
-    )
-    cycles = sum(o.compute == sum(compute_cycles(j, design)) for j, o in pairs)
-    errors = [abs(predict(j, design).total / o.total - 1) for j, o in pairs]
+def _array_rows(design: Design, folder: Path) -> list[str]:
     name = f"output-stationary {design.pox}x{design.poy}x{design.pof}"
-    return _row(name, len(jobs), values, cycles, f"{100 * max(errors):.1f} %")
+    jobs = random_jobs(design, SEED, N_LAYERS)
+    priced = priced_jobs(design, SEED + 1, N_PRICED)
+    outcomes = run_layers([*jobs, *priced], design, folder / "run", folder)
+    drawn = [compare(*pair, design) for pair in zip(jobs, outcomes, strict=False)]
+    prices = [
+        compare_price(*pair, design) for pair in zip(priced, outcomes[len(jobs) :], strict=True)
+    ]
+    return [
+        _array_row(f"{name}, tiles at random", design.bits, drawn),
+        _array_row(f"{name}, tiles of `cgap-cl cost`", design.bits, prices),
+    ]
+
+
+def _array_row(name: str, bits: int, found: list[Agreement]) -> str:
+    worst = max(agreement.latency_error for agreement in found)
+    counts = (
+        len(found),
+        sum(agreement.values for agreement in found),
+        sum(agreement.cycles for agreement in found),
+        sum(agreement.bound for agreement in found),
+    )
+    return _row(name, bits, *counts, f"{100 * worst:.2f} %")
 
 
 def _systolic_row(machine: Systolic, folder: Path) -> str:
-    rng, values, cycles = np.random.default_rng([12, machine.rows]), 0, 0
+    rng, values, cycles = np.random.default_rng([SEED, machine.rows]), 0, 0
     for _ in range(N_LAYERS):
         layer = random_layer(rng, largest=9)
         operands = random_tensors(rng, layer, machine.bits)
         outcome = run_systolic(machine, layer, operands, folder)
         values += np.array_equal(outcome.output, reference(layer, operands, machine.bits))
-        cycles += outcome.compute == _folds(machine, layer)
+        cycles += outcome.compute == systolic_cycles(layer, machine)
     name = f"weight-stationary {machine.rows}x{machine.columns}"
-    return _row(name, N_LAYERS, values, cycles, "no memory port")
+    return _row(name, machine.bits, N_LAYERS, values, cycles, "no memory port", "")
 
 
-def _folds(machine: Systolic, layer: Conv) -> int:
-    """``c(K, R) c(F, C) (px + 2R + C - 2)``, a group at a time."""
-    folds = ceil_div(layer.depth, machine.rows) * ceil_div(layer.of_g, machine.columns)
-    fold = layer.out_h * layer.out_w + 2 * machine.rows + machine.columns - 2
-    return layer.groups * folds * fold
-
-
-def _row(name: str, count: int, values: int, cycles: int, latency: str) -> str:
-    return f"| {name} | {count} | {values} | {cycles} | {latency} |"
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def table() -> str:
     """Simulate and return the table in Markdown."""
-    head = "| machine | layers | values exact | compute cycles exact | worst latency error |"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = [_array_row(design, folder) for design in DESIGNS]
+        rows = [row for design in DESIGNS for row in _array_rows(design, folder)]
         rows += [_systolic_row(machine, folder) for machine in MACHINES]
-    return "\n".join([head, "|---|---|---|---|---|", *rows, "", f"Made by `{COMMAND}`."])
+    return "\n".join(
+        [_row(*HEAD), "|---" * len(HEAD) + "|", *rows, "", f"Made by `{COMMAND}`."]
+    )
 
 
 if __name__ == "__main__":

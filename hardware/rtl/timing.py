@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cgap_hw.lock_step import Machine, Plan, Port, Schedule, Sizes, schedule
-from rtl.driver import Design, channel_units
+from rtl.driver import Design
 from rtl.layers import Conv
-from rtl.simulator import Job
+from rtl.simulator import RATE_UNIT, Job
 
 
 def machine(design: Design) -> Machine:
     """Return the array as the cost model describes it."""
-    depths = (design.in_depth, design.wt_depth, design.out_depth)
+    depths = (design.in_depth, design.wt_depth, design.out_depth, design.par_depth)
     return Machine(design.pox, design.poy, design.pof, *depths, design.bits // 8)
 
 
@@ -24,12 +24,6 @@ def sizes(layer: Conv) -> Sizes:
 def predict(job: Job, design: Design) -> Schedule:
     """Return the latency of a layer and the busy cycles of its parts."""
     plan = Plan(job.tiling.rows, job.tiling.units, job.tiling.rows_outer)
-    port = Port(min(job.bytes_per_cycle, design.port), job.latency)
+    rate = round(job.bytes_per_cycle * RATE_UNIT) / RATE_UNIT  # as the stub counts it
+    port = Port(rate, job.latency)
     return schedule(sizes(job.layer), plan, machine(design), port)
-
-
-def compute_cycles(job: Job, design: Design) -> list[int]:
-    """Return the compute cycles of the layer (one entry: all channels in one tile)."""
-    units = channel_units(job.layer)
-    whole = Plan(job.tiling.rows, units)
-    return [schedule(sizes(job.layer), whole, machine(design), Port(1.0, 1.0)).compute]

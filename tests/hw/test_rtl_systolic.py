@@ -1,8 +1,9 @@
-"""The weight-stationary machine against integers and against the closed form of its cycles."""
+"""The weight-stationary machine against integers and against the closed form of `cgap_hw`."""
 
 import numpy as np
 import pytest
 
+from rtl.comparison import systolic_cycles
 from rtl.layers import Conv, random_layer, random_tensors, reference
 from rtl.simulator import HOW, available
 from rtl.systolic import Systolic, run_systolic
@@ -17,18 +18,11 @@ def build(tmp_path_factory):
     return tmp_path_factory.mktemp("build")
 
 
-def closed_form(machine, layer):
-    """Weights of R rows, then the pixels, then R + C - 2 cycles across the array, a fold."""
-    folds = -(-layer.depth // machine.rows) * -(-layer.of_g // machine.columns)
-    n_pixels = layer.out_h * layer.out_w
-    return layer.groups * folds * (n_pixels + 2 * machine.rows + machine.columns - 2)
-
-
 def check(machine, layer, seed, build):
     operands = random_tensors(np.random.default_rng(seed), layer, machine.bits)
     outcome = run_systolic(machine, layer, operands, build)
     np.testing.assert_array_equal(outcome.output, reference(layer, operands, machine.bits))
-    assert outcome.compute == closed_form(machine, layer)
+    assert outcome.compute == systolic_cycles(layer, machine)
     assert outcome.total == outcome.compute + layer.groups * machine.fill_cycles
 
 

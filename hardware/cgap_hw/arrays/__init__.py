@@ -3,6 +3,7 @@
 from cgap_hw.arrays.base import BaseArray, Buffers, Grain
 from cgap_hw.arrays.dpu import Dpu
 from cgap_hw.arrays.flat import FlatArray
+from cgap_hw.arrays.lock_stepped import Controller
 from cgap_hw.arrays.output_stationary import OutputStationary
 from cgap_hw.arrays.streaming import Streaming
 from cgap_hw.arrays.systolic import Dataflow, Systolic
@@ -14,6 +15,7 @@ __all__ = [
     "AnyArray",
     "BaseArray",
     "Buffers",
+    "Controller",
     "Dataflow",
     "Dpu",
     "FlatArray",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from cgap_hw.memory import Traffic, plan_traffic
+from cgap_hw.memory import Traffic, plan_traffic, transfer_ns
 from cgap_hw.pipeline import tiled_layer_ns
 from cgap_hw.table import LayerTable, ceil_div
 
@@ -111,6 +111,11 @@ class BaseArray(BaseModel):
     ) -> tuple[Values, Values, Values]:
         """Latency, computing and transfer times of every layer."""
         return tiled_layer_ns(self, moved, memory, cycles)
+
+    def operand_ns(self, moved: Traffic, memory: Memory) -> Values:
+        """Time in which pixels, weights and outputs each hold the memory port, (3, L)."""
+        sizes = (moved.pixel_bytes, moved.weight_bytes, moved.output_bytes)
+        return np.stack([transfer_ns(size, 0.0, memory) for size in sizes])
 
     def network_ns(self, latency_ns: Values) -> tuple[float, float]:
         """Time of one inference, and between two: one engine runs layer after layer."""

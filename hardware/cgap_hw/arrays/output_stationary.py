@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 
 from cgap_hw.arrays.base import BaseArray, Grain, Values
+from cgap_hw.arrays.lock_stepped import (
+    Controller,
+    PlannedTraffic,
+    planned_traffic,
+    port_of,
+    rescheduled,
+)
+from cgap_hw.errors import CostModelError
+from cgap_hw.memory import Traffic
 from cgap_hw.table import LayerTable, ceil_div
+
+if TYPE_CHECKING:
+    from cgap_hw.boards import Board, Memory
 
 
 class OutputStationary(BaseArray):
@@ -18,6 +30,9 @@ class OutputStationary(BaseArray):
     group of Pox x Poy x Pof outputs, edge tiles at their true number of groups. A linear layer
     uses one pixel lane of each output channel unless ``full_linear`` says that the weight
     buffer delivers a word to every multiplier.
+
+    With a ``controller`` it is the machine of `hardware/rtl`: its rows leave one a cycle, so a
+    pass takes at least Poy steps, and its latency follows the steps of its tiles.
     """
 
     style: Literal["output_stationary"] = "output_stationary"
@@ -25,6 +40,7 @@ class OutputStationary(BaseArray):
     poy: int = Field(ge=1)
     pof: int = Field(ge=1)
     full_linear: bool = False
+    controller: Controller | None = None
 
     @property
     def n_macs(self) -> int:
@@ -42,11 +58,52 @@ class OutputStationary(BaseArray):
         return (self.pox, self.poy, self.pof)
 
     def mac_cycles(self, t: LayerTable) -> Values:
-        """``Nkx Nky Nif/G * G c(Nof/G, Pof) c(Nox, Pox) c(Noy, Poy)``."""
+        """``max(Nkx Nky Nif/G, least) * G c(Nof/G, Pof) c(Nox, Pox) c(Noy, Poy)``.
+
+        The least is Poy with a ``controller``, else 1.
+        """
         groups_of = t.groups * ceil_div(t.n_of / t.groups, self.pof)
         pixels = ceil_div(t.ox, self.pox) * ceil_div(t.oy, self.poy)
-        conv: Values = t.taps * (t.n_if / t.groups) * groups_of * pixels
+        depth = np.maximum(t.taps * (t.n_if / t.groups), self.poy if self.controller else 1)
+        conv: Values = depth * groups_of * pixels
         if not self.full_linear:
             return conv
         full = t.n_if * ceil_div(t.n_of, self.n_macs) * t.ox * t.oy
         return np.where(t.is_kind("linear"), full, conv)
+
+    def dsp_macs(self, bits: int, per_dsp: float) -> int:
+        """DSP blocks for the multipliers; `hardware/rtl` puts no two into one block."""
+        return super().dsp_macs(bits, min(per_dsp, 1) if self.controller else per_dsp)
+
+    def traffic(
+        self, t: LayerTable, board: Board, bits: int, by_energy: bool = False
+    ) -> Traffic:
+        """What every layer moves; with a ``controller``, by the tiles that it runs."""
+        if self.controller is None:
+            return super().traffic(t, board, bits, by_energy)
+        if by_energy:
+            raise CostModelError("the controller's tiles are chosen for latency, not energy")
+        return planned_traffic(t, board, self, self.controller, bits)
+
+    def layer_ns(
+        self, t: LayerTable, moved: Traffic, memory: Memory, cycles: Values
+    ) -> tuple[Values, Values, Values]:
+        """As on any array; with a ``controller``, the sum over the steps of its tiles."""
+        latency, compute, transfer = super().layer_ns(t, moved, memory, cycles)
+        if self.controller and isinstance(moved, PlannedTraffic):
+            ns = 1e3 / self.clock_mhz
+            latency, transfer = latency.copy(), transfer.copy()
+            for i, run in enumerate(rescheduled(moved, port_of(self, self.controller, memory))):
+                if run:
+                    latency[i] = run.total * ns + self.layer_overhead_ns
+                    transfer[i] = run.port * ns
+        return latency, compute, transfer
+
+    def operand_ns(self, moved: Traffic, memory: Memory) -> Values:
+        """As on any array; with a ``controller``, the cycles in which it holds the port."""
+        times = super().operand_ns(moved, memory)
+        if self.controller and isinstance(moved, PlannedTraffic):
+            for i, run in enumerate(rescheduled(moved, port_of(self, self.controller, memory))):
+                if run:
+                    times[:, i] = np.array([run.pixels, run.weights, run.store])
+        return times

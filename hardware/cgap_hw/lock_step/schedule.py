@@ -1,99 +1,53 @@
-"""Tile by tile latency of a layer on the array of `hardware/rtl`, as its controller steps.
-
-While tile i is computed, tile i - 1 is stored and tile i + 1 loaded over the one memory port;
-the next step starts when all three are done (the shared port of Ma et al.'s tile pipeline).
-"""
+"""The steps of a layer's tiles: one is computed, one stored and one loaded at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from cgap_hw.table import ceil_div
+import numpy as np
+import numpy.typing as npt
 
-# Cycles of the controller, read off its state machine (hardware/rtl/array).
+from cgap_hw.lock_step.sizes import Machine, Plan, Port, Sizes, up
+from cgap_hw.lock_step.transfers import (
+    RowTile,
+    pixel_cycles,
+    store_cycles,
+    weight_cycles,
+)
+
+Values = npt.NDArray[Any]
 STEP_CYCLES = 5  # launch, barrier, and one each to leave store, pixels and weights
 LAUNCH_CYCLES = 2  # launch and barrier around a tile's computation
-PIPELINE_CYCLES = 6  # from the first step's address to the results' buffer; the rows add Poy
-PIXEL_CYCLES, WEIGHT_CYCLES, STORE_CYCLES = 2, 1, 3  # registers between port and buffers
+PIPELINE_CYCLES = 6  # from a pass's last address to the results' buffer; its rows add Poy
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Sizes of the array, its buffers and its port.
+class Moves:
+    """Share of each operand that passes the port; the rest stays on chip."""
 
-    Attributes:
-        pox: Output columns computed at once.
-        poy: Output rows computed at once.
-        pof: Output channels computed at once.
-        pixel_words: Words of an input bank in one half.
-        weight_words: Words of the weight buffer in one half.
-        output_words: Words of an output bank in one half.
-        word_bytes: Bytes of a pixel and of a weight.
-    """
-
-    pox: int
-    poy: int
-    pof: int
-    pixel_words: int
-    weight_words: int
-    output_words: int
-    word_bytes: int = 1
-
-
-@dataclass(frozen=True)
-class Port:
-    """The memory: bytes a cycle on average, and cycles from a request to its answer."""
-
-    bytes_per_cycle: float
-    latency_cycles: float
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """One layer; a linear layer is a kernel of one row over a map of one row."""
-
-    n_if: int
-    n_of: int
-    ix: int
-    iy: int
-    ox: int
-    oy: int
-    kx: int
-    ky: int
-    sx: int = 1
-    sy: int = 1
-    pad_y: int = 0
-    groups: int = 1
-
-    @property
-    def depth(self) -> int:
-        """Products of one output value."""
-        return self.n_if // self.groups * self.kx * self.ky
-
-    @property
-    def of_g(self) -> int:
-        """Output channels of a group."""
-        return self.n_of // self.groups
-
-    @property
-    def units(self) -> int:
-        """What channel tiles count: output channels, or whole groups."""
-        return self.n_of if self.groups == 1 else self.groups
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Tiles of a layer: output rows, channel units, and which loop is outside."""
-
-    rows: int
-    units: int
-    rows_outer: bool = True
+    pixels: float = 1.0
+    weights: float = 1.0
+    outputs: float = 1.0
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Predicted cycles of a layer, and the bytes it moves."""
+    """Predicted cycles of a layer, and the bytes it moves.
+
+    Attributes:
+        total: From start to end.
+        compute: In which a pass is under way.
+        pixels: In which the port brings pixels.
+        weights: In which it brings weights.
+        store: In which it takes results away.
+        pixel_bytes: Read, rows that tiles share twice.
+        weight_bytes: Read, again for every row tile if rows are outside.
+        output_bytes: Written.
+        n_reads: Tiles of pixels and of weights that were read.
+        n_writes: Tiles that were written.
+    """
 
     total: float
     compute: int
@@ -102,7 +56,9 @@ class Schedule:
     store: float
     pixel_bytes: int
     weight_bytes: int
-    n_transfers: int
+    output_bytes: int
+    n_reads: int
+    n_writes: int
 
     @property
     def port(self) -> float:
@@ -117,157 +73,91 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class _Tile:
-    first_row: int
-    rows: int
-    units: int
-    load_pixels: bool
-    load_weights: bool
+class _Tiles:
+    """Tiles in their order; those of one kind take equally long.
 
-
-@dataclass(frozen=True)
-class _Work:
-    """Cycles and bytes of one tile."""
-
-    compute: int
-    pixels: float = 0.0
-    weights: float = 0.0
-    store: float = 0.0
-    pixel_bytes: int = 0
-    weight_bytes: int = 0
-
-
-def fits(s: Sizes, plan: Plan, m: Machine) -> bool:
-    """Whether a full tile fits the buffers, and channel tiles are whole blocks of Pof."""
-    if s.groups == 1 and plan.units % m.pof and plan.units < s.n_of:
-        return False
-    span = (plan.rows - 1) * s.sy + s.ky
-    columns = s.sx * ceil_div(ceil_div(s.ix, s.sx), m.pox)
-    words = s.sy * ceil_div(ceil_div(span, s.sy), m.poy) * columns
-    channels = s.n_if if s.groups == 1 else plan.units * (s.n_if // s.groups)
-    blocks, _ = _channels(s, plan.units, m)
-    return (
-        channels * words <= m.pixel_words
-        and blocks * s.depth <= m.weight_words
-        and blocks * plan.rows * ceil_div(s.ox, m.pox) <= m.output_words
-    )
-
-
-def schedule(s: Sizes, plan: Plan, m: Machine, port: Port) -> Schedule:
-    """Cycles of a layer with given tiles, `T = sum over steps of max(compute, transfers)`."""
-    work = [_work(s, tile, m, port) for tile in _tiles(s, plan)]
-    total, n = 0.0, len(work)
-    for step in range(-1, n + 1):
-        busy = work[step - 1].store if step >= 1 else 0.0
-        if step + 1 < n:
-            busy += work[step + 1].pixels + work[step + 1].weights
-        core = LAUNCH_CYCLES + _core(work[step], m) if 0 <= step < n else 0
-        total += max(STEP_CYCLES + busy, core)
-    return Schedule(
-        total=total,
-        compute=sum(w.compute for w in work),
-        pixels=sum(w.pixels for w in work),
-        weights=sum(w.weights for w in work),
-        store=sum(w.store for w in work),
-        pixel_bytes=sum(w.pixel_bytes for w in work),
-        weight_bytes=sum(w.weight_bytes for w in work),
-        n_transfers=sum((w.pixel_bytes > 0) + (w.weight_bytes > 0) for w in work),
-    )
-
-
-def best_plan(s: Sizes, m: Machine, port: Port) -> Plan | None:
-    """The tiles with the shortest latency among all that fit; None if none does."""
-    plans = [plan for plan in _candidates(s, m) if fits(s, plan, m)]
-    return min(plans, key=lambda plan: schedule(s, plan, m, port).total, default=None)
-
-
-def _candidates(s: Sizes, m: Machine) -> Iterator[Plan]:
-    """For every number of tiles the smallest size, in whole groups of Poy and Pof."""
-    rows = {_even(s.oy, n, m.poy) for n in range(1, ceil_div(s.oy, m.poy) + 1)}
-    grain = m.pof if s.groups == 1 else 1
-    units = {_even(s.units, n, grain) for n in range(1, ceil_div(s.units, grain) + 1)}
-    for r in sorted(rows, reverse=True):
-        for u in sorted(units, reverse=True):
-            yield Plan(r, u, True)
-            if r < s.oy and u < s.units:
-                yield Plan(r, u, False)
-
-
-def _even(total: int, n: int, grain: int) -> int:
-    return int(min(total, ceil_div(ceil_div(total, n), grain) * grain))
-
-
-def _tiles(s: Sizes, plan: Plan) -> list[_Tile]:
-    """Tiles in their order, and what each must load."""
-    rows = [(y, min(plan.rows, s.oy - y)) for y in range(0, s.oy, plan.rows)]
-    units = [min(plan.units, s.units - u) for u in range(0, s.units, plan.units)]
-    places = [(r, u) for r in range(len(rows)) for u in range(len(units))]
-    if not plan.rows_outer:
-        places.sort(key=lambda place: place[::-1])
-    found, before = [], (-1, -1)
-    for r, u in places:
-        weights = u != before[1]
-        pixels = r != before[0] or (s.groups > 1 and weights)
-        found.append(_Tile(*rows[r], units[u], pixels, weights))
-        before = (r, u)
-    return found
-
-
-def _channels(s: Sizes, units: int, m: Machine) -> tuple[int, int]:
-    """Blocks of Pof and output channels of some channel units."""
-    if s.groups == 1:
-        return int(ceil_div(units, m.pof)), units
-    return int(units * ceil_div(s.of_g, m.pof)), units * s.of_g
-
-
-def _core(work: _Work, m: Machine) -> int:
-    return work.compute + PIPELINE_CYCLES + m.poy
-
-
-def _work(s: Sizes, tile: _Tile, m: Machine, port: Port) -> _Work:
-    blocks, channels = _channels(s, tile.units, m)
-    passes = blocks * ceil_div(s.ox, m.pox) * ceil_div(tile.rows, m.poy)
-    pixels, pixel_bytes = _pixels(s, tile, m, port) if tile.load_pixels else (0.0, 0)
-    weights, weight_bytes = _weights(s, tile, m, port) if tile.load_weights else (0.0, 0)
-    store = channels * tile.rows * _row(s.ox, m, port) + port.latency_cycles + STORE_CYCLES
-    compute = int(passes * max(s.depth, m.poy))
-    return _Work(compute, pixels, weights, store, pixel_bytes, weight_bytes)
-
-
-def _beat(words: int, m: Machine, port: Port) -> float:
-    """Cycles that a beat holds the bus, at least one; none without words."""
-    return max(1.0, words * m.word_bytes / port.bytes_per_cycle) if words else 0.0
-
-
-def _row(width: int, m: Machine, port: Port) -> float:
-    """Cycles of a row of a map: beats of Pox, the last partly filled."""
-    return width // m.pox * _beat(m.pox, m, port) + _beat(width % m.pox, m, port)
-
-
-def _pixels(s: Sizes, tile: _Tile, m: Machine, port: Port) -> tuple[float, int]:
-    """Cycles and bytes of the input rows.
-
-    Beats are sorted by column phase, ``sx`` at a time. Rows outside the map are skipped, a
-    cycle each, while the last beat still holds the bus.
+    ``row`` and ``unit`` index the kinds; the flags say what must be loaded.
     """
-    top = tile.first_row * s.sy - s.pad_y
-    span = (tile.rows - 1) * s.sy + s.ky
-    rows = max(0, min(top + span, s.iy) - max(top, 0))
-    skipped = span - rows
-    channels = s.n_if if s.groups == 1 else tile.units * (s.n_if // s.groups)
-    sorting = rows * s.sx * ceil_div(ceil_div(s.ix, m.pox), s.sx) + skipped
-    hidden = _beat(s.ix % m.pox or m.pox, m, port) - 1
-    bus = rows * _row(s.ix, m, port) + max(0.0, skipped - hidden)
-    cycles = channels * max(sorting, bus) + port.latency_cycles + PIXEL_CYCLES
-    return cycles, channels * rows * s.ix * m.word_bytes
+
+    row_kinds: list[RowTile]
+    unit_kinds: list[int]
+    row: Values
+    unit: Values
+    load_pixels: Values
+    load_weights: Values
+
+    @classmethod
+    def of(cls, s: Sizes, plan: Plan) -> _Tiles:
+        rows = [RowTile.of(s, y, min(plan.rows, s.oy - y)) for y in range(0, s.oy, plan.rows)]
+        units = [min(plan.units, s.units - u) for u in range(0, s.units, plan.units)]
+        place = np.arange(len(rows) * len(units))
+        if plan.rows_outer:
+            row, unit = np.divmod(place, len(units))
+        else:
+            unit, row = np.divmod(place, len(rows))
+        new_unit = np.diff(unit, prepend=-1) != 0
+        new_row = np.diff(row, prepend=-1) != 0
+        row_kinds, unit_kinds = list(dict.fromkeys(rows)), list(dict.fromkeys(units))
+        return cls(
+            row_kinds,
+            unit_kinds,
+            np.array([row_kinds.index(tile) for tile in rows])[row],
+            np.array([unit_kinds.index(tile) for tile in units])[unit],
+            new_row | (new_unit & (s.groups > 1)),
+            new_unit,
+        )
+
+    def each(self, count: Callable[[RowTile, int], float]) -> Values:
+        """A number for every tile, worked out once for each kind."""
+        table = [[count(row, units) for units in self.unit_kinds] for row in self.row_kinds]
+        return np.array(table)[self.row, self.unit]
 
 
-def _weights(s: Sizes, tile: _Tile, m: Machine, port: Port) -> tuple[float, int]:
-    """Cycles and bytes of the weights: beats of Pof, the last of a group partly filled."""
-    blocks, channels = _channels(s, tile.units, m)
-    groups = 1 if s.groups == 1 else tile.units
-    left = channels // groups % m.pof
-    full = blocks - (groups if left else 0)
-    beats = full * _beat(m.pof, m, port) + groups * _beat(left, m, port)
-    cycles = s.depth * beats + port.latency_cycles + WEIGHT_CYCLES
-    return cycles, channels * s.depth * m.word_bytes
+def schedule(
+    s: Sizes, plan: Plan, m: Machine, port: Port, moves: Moves | None = None
+) -> Schedule:
+    """Cycles of a layer with given tiles, `T = sum over steps of max(compute, transfers)`."""
+    moves, tiles = moves or Moves(), _Tiles.of(s, plan)
+    load_pixels, load_weights = tiles.load_pixels, tiles.load_weights
+    compute = tiles.each(lambda row, units: _passes(s, row, units, m)) * max(s.depth, m.poy)
+    pixels = load_pixels * tiles.each(
+        lambda row, units: pixel_cycles(s, row, s.channels_in(units), m, port)
+    )
+    weights = load_weights * tiles.each(lambda _, units: weight_cycles(s, units, m, port))
+    store = tiles.each(lambda row, units: store_cycles(s, units, row.rows, m, port))
+    core = compute - max(0, m.poy - s.depth) + PIPELINE_CYCLES + m.poy
+    moved = (pixels * moves.pixels, weights * moves.weights, store * moves.outputs)
+    rows_read = load_pixels * tiles.each(lambda row, units: row.inside * s.channels_in(units))
+    outputs = load_weights * tiles.each(lambda _, units: s.channels_out(units))
+    return Schedule(
+        total=_total(core, moved),
+        compute=int(compute.sum()),
+        pixels=float(moved[0].sum()),
+        weights=float(moved[1].sum()),
+        store=float(moved[2].sum()),
+        pixel_bytes=int(rows_read.sum()) * s.ix * m.word_bytes,
+        weight_bytes=int(outputs.sum()) * s.depth * m.word_bytes,
+        output_bytes=s.n_of * s.ox * s.oy * m.word_bytes,
+        n_reads=int(load_pixels.sum() + load_weights.sum()),
+        n_writes=len(store),
+    )
+
+
+def _passes(s: Sizes, row: RowTile, units: int, m: Machine) -> int:
+    """Groups of Pox x Poy x Pof outputs of a tile."""
+    return s.blocks(units, m.pof) * up(s.ox, m.pox) * up(row.rows, m.poy)
+
+
+def _total(core: Values, moved: tuple[Values, Values, Values]) -> float:
+    """Steps: the first only loads, the last only stores.
+
+    Args:
+        core: Cycles of each tile from its first step to its last result.
+        moved: Cycles of its pixels, weights and results on the port.
+    """
+    pixels, weights, store = moved
+    busy = np.zeros(len(core) + 2)
+    busy[:-2] += pixels + weights
+    busy[2:] += store
+    computing = np.concatenate([[0.0], core + LAUNCH_CYCLES, [0.0]])
+    return float(np.maximum(busy + STEP_CYCLES, computing).sum())

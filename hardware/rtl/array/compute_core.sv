@@ -92,6 +92,7 @@ module compute_core #(
   );
   always_ff @(posedge clk) weights3 <= weights2;
 
+  logic leaving;  // rows of sums are leaving the array
   logic [POX*POF*AW-1:0] row;
   pe_array #(.POX(POX), .POY(POY), .POF(POF), .DW(DW), .WW(WW), .AW(AW)) cells (
       .clk, .en(step3), .first(first3), .capture, .shift(leaving), .pixels, .weights(weights3), .row
@@ -114,7 +115,7 @@ module compute_core #(
     end
   end
 
-  logic out_we, leaving;
+  logic out_we;
   logic [15:0] out_wr_word;
   drain #(.POY(POY)) leave (
       .clk, .rst, .capture, .final_pass(final4), .out_word(leave4[47:32]), .rows(leave4[31:16]),

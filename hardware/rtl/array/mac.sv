@@ -20,7 +20,7 @@ module mac #(
   assign product = pixel * weight;
 
   always_ff @(posedge clk) begin
-    if (en) sum <= (first ? AW'(0) : sum) + product;
+    if (en) sum <= (first ? AW'(0) : sum) + AW'(product);
     if (capture) leaving <= sum;
     else if (shift) leaving <= below;
   end

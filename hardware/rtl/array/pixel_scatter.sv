@@ -37,8 +37,9 @@ module pixel_scatter #(
     sorted = filled;
     for (int s = 2; s <= MAX; s++)
       if (s_w == 3'(s))
-        for (int p = 0; p < s; p++)
-          for (int j = 0; j < POX; j++) sorted[(p*POX+j)*DW+:DW] = filled[(j*s+p)*DW+:DW];
+        for (int p = 0; p < MAX; p++)
+          for (int j = 0; j < POX; j++)
+            if (p < s) sorted[(p*POX+j)*DW+:DW] = filled[(j*s+p)*DW+:DW];
   end
 
   always_ff @(posedge clk) begin

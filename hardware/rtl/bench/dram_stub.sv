@@ -1,6 +1,6 @@
-// A memory for simulation: a beat of n bytes holds the bus for n / (RATE/256) cycles, at least one; reads are answered
-// in order, writes acknowledged, LATENCY cycles after that. Only the bytes asked for are charged, and an idle bus saves
-// nothing up. Not for synthesis.
+// A memory for simulation: a beat of n bytes holds the bus for n / (rate/256) cycles, at least one, and parts of a cycle
+// add up over beats that follow each other; reads are answered in order, writes acknowledged, `latency` cycles after
+// the bus is free again. Only the bytes asked for are charged, and an idle bus saves nothing up. Not for synthesis.
 module dram_stub #(
     parameter int PORT = 4,          // bytes of a beat
     parameter int BYTES = 1 << 20,   // size of the memory
@@ -25,13 +25,14 @@ module dram_stub #(
   logic [PORT*8-1:0] data[SLOTS];
   logic signed [31:0] rd_due[SLOTS];
   logic signed [31:0] wr_due[SLOTS];
-  logic signed [31:0] spent, held;  // credit after the beat, and cycles that it holds the bus
-  logic signed [31:0] now, credit, rd_in, rd_out, wr_in, wr_out;
+  logic signed [31:0] now, debt, cost, rd_in, rd_out, wr_in, wr_out;
+  logic signed [31:0] held;  // cycles until the bus is free again
 
-  // Credit is what the bus may still move, in bytes times 256; less than a cycle's worth is kept.
-  assign spent = credit - 256 * req_bytes;
-  assign held = (256 * req_bytes + rate - 1) / rate;
-  assign req_ready = credit >= 0;
+  // A cycle is worth `rate`. The debt is what the bus still owes when a cycle begins: a beat may start in the cycle in
+  // which it is paid.
+  assign cost = 256 * req_bytes > rate ? 256 * req_bytes : rate;
+  assign held = (debt + cost + rate - 1) / rate;
+  assign req_ready = debt < rate;
   assign rsp_valid = rd_in != rd_out && rd_due[rd_out%SLOTS] <= now;
   assign rsp_data  = data[rd_out%SLOTS];
 
@@ -40,12 +41,12 @@ module dram_stub #(
     ack <= 1'b0;
     if (rst) begin
       now <= 0;
-      credit <= 0;
+      debt <= 0;
       {rd_in, rd_out, wr_in, wr_out} <= '0;
     end else begin
-      credit <= credit + rate < rate ? credit + rate : rate - 1;
+      debt <= debt > rate ? debt - rate : 0;
       if (req_valid && req_ready) begin
-        credit <= (spent + rate < rate) ? spent + rate : rate - 1;
+        debt <= debt + cost - rate;
         if (req_addr + req_bytes > BYTES) $fatal(1, "address %0d is outside the memory", req_addr);
         for (int b = 0; b < PORT; b++) begin
           if (req_write && b < req_bytes) words[req_addr+b] <= req_data[b*8+:8];

@@ -1,12 +1,11 @@
 // Test bench of the output-stationary array: reads a folder of files, runs the layers in it, writes the memory
-// and the counters. Plusargs: +dir=FOLDER. `job.txt` there holds one line a layer: latency, rate (bytes a cycle
+// and the counters. Plusargs: +dir=FOLDER, +wave (write wave.vcd), +limit=N (stop a layer after N cycles). `job.txt` there holds one line a layer: latency, rate (bytes a cycle
 // times 256), number of description words, number of channels; then the words (hex) and block, lane, bias, shift.
 // Not for synthesis.
 module tb_conv;
   parameter int POX = 4, POY = 4, POF = 4, DW = 8, WW = 8, AW = 32;
   parameter int IN_DEPTH = 1024, WT_DEPTH = 1024, OUT_DEPTH = 256, PAR_DEPTH = 64, PORT = 4;
   parameter int BYTES = 1 << 20;
-  parameter int LIMIT = 2000000;  // cycles of the longest layer
 
   logic clk = 0, rst = 1, cfg_we = 0, par_we = 0, start = 0, busy;
   logic [31:0] cfg_wdata;
@@ -20,6 +19,7 @@ module tb_conv;
   logic [PORT*8-1:0] req_data, rsp_data;
   logic signed [31:0] latency, rate;
   int n_words, n_channels, job, log, got, last_addr;
+  int idle, limit = 2000000;
   string dir;
 
   conv_array #(
@@ -47,6 +47,7 @@ module tb_conv;
 
   initial begin
     if (!$value$plusargs("dir=%s", dir)) $fatal(1, "+dir=FOLDER is missing");
+    got = $value$plusargs("limit=%d", limit);
     $readmemh({dir, "/dram.hex"}, dram.words);
     job = $fopen({dir, "/job.txt"}, "r");
     log = $fopen({dir, "/counters.txt"}, "w");
@@ -72,9 +73,8 @@ module tb_conv;
   end
 
   // A layer that does not end is an error, not an endless simulation.
-  int idle;
   always @(negedge clk) begin
     idle <= busy === 1'b1 ? idle + 1 : 0;
-    if (idle > LIMIT) $fatal(1, "the array is still busy after %0d cycles", idle);
+    if (idle > limit) $fatal(1, "the array is still busy after %0d cycles", idle);
   end
 endmodule

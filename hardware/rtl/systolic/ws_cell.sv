@@ -19,6 +19,6 @@ module ws_cell #(
   always_ff @(posedge clk) begin
     if (load) weight_out <= weight_in;
     pixel_out <= pixel_in;
-    sum_out   <= sum_in + product;
+    sum_out   <= sum_in + AW'(product);
   end
 endmodule
