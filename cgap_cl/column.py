@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,8 @@ class PlasticLayer(nn.Module):
         self.block = -1
         self.records = False
         self.activity: Tensor | None = None  # (inputs,), see saliency.record_activity
+        self.keeps = False
+        self.last: tuple[Tensor, Tensor] | None = None  # see directions.record_gradients
 
     def forward(self, x: Tensor) -> Tensor:
         """``own(x)`` plus each lateral of the tap that its source left behind."""
@@ -62,16 +65,20 @@ class PlasticLayer(nn.Module):
         if self.records and self.training:
             other = [axis for axis in range(x.dim()) if axis != 1]
             self.activity = x.detach().abs().mean(other)
-        if self.taps is None:
-            if len(self.laterals):
-                raise RuntimeError(
-                    f"layer '{self.name}' reads older blocks: run it through Block.run"
-                )
-            return y
-        self.taps.setdefault(self.block, {})[self.name] = x
-        for source, lateral in self.laterals.items():
-            y = y + lateral(self.taps[int(source)][self.name])
+        if self.taps is None and len(self.laterals):
+            raise RuntimeError(
+                f"layer '{self.name}' reads older blocks: run it through Block.run"
+            )
+        if self.taps is not None:
+            self.taps.setdefault(self.block, {})[self.name] = x
+            for source, lateral in self.laterals.items():
+                y = y + lateral(self.taps[int(source)][self.name])
+        if self.keeps and y.requires_grad:
+            y.register_hook(partial(self._keep, x.detach()))
         return y
+
+    def _keep(self, x: Tensor, gradient: Tensor) -> None:
+        self.last = x, gradient
 
     def sources(self) -> Iterator[tuple[int, Lateral]]:
         """(source block, lateral) in ascending order of the block."""

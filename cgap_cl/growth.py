@@ -19,6 +19,7 @@ from cgap_cl import optimizer as state
 from cgap_cl import surgery
 from cgap_cl.column import Block
 from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.directions import record_gradients
 from cgap_cl.head import align
 from cgap_cl.inherit import Birth
 from cgap_cl.network import PlasticNetwork
@@ -103,7 +104,7 @@ class GrowthLoop:
         }
         known = self.classes.setdefault(label, set())
         self._new_classes = set(classes) - known
-        record_activity(column, getattr(self.config.score, "needs_activity", False))
+        self._record()
         self._note("sprout", parent=birth.parent, trunk=list(birth.trunk))
         return column
 
@@ -180,7 +181,7 @@ class GrowthLoop:
         if self.config.align_weights:
             align(self.column, self.classes.get(label, set()), self._new_classes)
         self.classes.setdefault(label, set()).update(self._new_classes)
-        record_activity(self.column, False)
+        self._record(False)
         self.network.merge()
         self._note("merge", executed=self.network.executed_widths(label))
         return outstanding
@@ -244,6 +245,12 @@ class GrowthLoop:
         widths = {group: len(values) for group, values in self._scores.items()}
         return widths == self.column.widths
 
+    def _record(self, on: bool = True) -> None:
+        """Let the column note what the score and the initialiser need."""
+        score, initialiser = self.config.score, self.config.initialiser
+        record_activity(self.column, on and getattr(score, "needs_activity", False))
+        record_gradients(self.column, on and getattr(initialiser, "needs_gradients", False))
+
     def _forget(self) -> None:
         self._scores, self._laterals = {}, {}
 
@@ -288,9 +295,7 @@ class GrowthLoop:
         if saved["score_generator"] is not None:
             self.config.score.generator.set_state(saved["score_generator"])  # type: ignore[attr-defined]
         if self.network.column is not None:
-            record_activity(
-                self.network.column, getattr(self.config.score, "needs_activity", False)
-            )
+            self._record()
 
 
 def _copied(value: Any) -> Any:

@@ -24,7 +24,12 @@ class FanOut(enum.Enum):
 
 
 class Initialiser(Protocol):
-    """Sets the values of newborns; see the classes below."""
+    """Sets the values of newborns; see the classes below and :mod:`cgap_cl.gradmax`.
+
+    One that decides over all tensors of a unit together also has ``prepare(column, units,
+    generator)``, called before the change, which returns what is called with the column after
+    it.
+    """
 
     @property
     def fan_out(self) -> FanOut:

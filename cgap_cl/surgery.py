@@ -78,6 +78,8 @@ def apply(
         for group in column.widths if group in plan.grow or group in plan.prune
     }  # fmt: skip
     op = _Operation(column, units, initialiser or Split(), generator)
+    prepare = getattr(op.initialiser, "prepare", None)
+    place = None if prepare is None else prepare(column, units, generator)
     for layer in column.layout.layers:
         groups = {s.group for s in (*layer.inputs, *layer.outputs)}
         if not groups & units.keys():
@@ -88,6 +90,8 @@ def apply(
             _resize_per_channel(op, layer, column.body.get_submodule(layer.name))
     for group, change in units.items():
         column.widths[group] = len(change.source)
+    if place is not None:
+        place(column)
     for (name, source), gone in plan.laterals.items():
         _drop_lateral(op, name, column.layer(name), source, gone)
     return IndexMap(units, tuple(op.changes))
