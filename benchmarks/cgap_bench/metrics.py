@@ -19,6 +19,11 @@ def mean_accuracy(matrix: Matrix) -> float:
     return _mean(matrix[-1])
 
 
+def later_accuracy(matrix: Matrix) -> float:
+    """:func:`mean_accuracy` over all tasks but the first, which no method can prepare for."""
+    return _mean(matrix[-1][1:])
+
+
 def forgetting(matrix: Matrix) -> float:
     """Mean over all tasks but the last of (best accuracy since learnt - final accuracy).
 

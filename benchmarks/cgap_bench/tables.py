@@ -191,22 +191,41 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
     Returns:
         The table, or None where no method shares two seeds or more with the reference.
     """
-    accuracy = runs.pivot(index="seed", columns="method", values="accuracy")
-    if reference not in accuracy:
-        return None
-    results = []
-    for method in accuracy.columns.drop(reference):
-        pairs = accuracy[[reference, method]].dropna()
+    results = _paired(runs, reference, "accuracy")
+    later = _paired(runs, reference, "later_accuracy")
+    adjusted = stats.holm([result.p_value for result in results.values()])
+    rows = tuple(
+        (
+            method,
+            str(result.difference.n),
+            _difference(result.difference),
+            _p_value(p),
+            _difference(later[method].difference) if method in later else "-",
+        )
+        for (method, result), p in zip(results.items(), adjusted, strict=True)
+    )
+    header = (
+        f"{reference} against",
+        "seeds",
+        "accuracy difference [points]",
+        "p (Holm)",
+        "without the first task [points]",
+    )
+    return Table(header, rows) if rows else None
+
+
+def _paired(runs: pd.DataFrame, reference: str, key: str) -> dict[str, stats.Comparison]:
+    """The reference minus each method that shares two seeds or more with it."""
+    values = runs.pivot(index="seed", columns="method", values=key)
+    if reference not in values:
+        return {}
+    results = {}
+    for method in values.columns.drop(reference):
+        pairs = values[[reference, method]].dropna()
         if len(pairs) > 1:
             left, right = list(pairs[reference]), list(pairs[method])
-            results.append((str(method), stats.compare(left, right)))
-    adjusted = stats.holm([result.p_value for _, result in results])
-    rows = tuple(
-        (method, str(result.difference.n), _difference(result.difference), _p_value(p))
-        for (method, result), p in zip(results, adjusted, strict=True)
-    )
-    header = (f"{reference} against", "seeds", "accuracy difference [points]", "p (Holm)")
-    return Table(header, rows) if rows else None
+            results[str(method)] = stats.compare(left, right)
+    return results
 
 
 def column_cells(summary: pd.DataFrame, column: Column) -> tuple[str, list[str]]:
