@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -54,17 +53,27 @@ class Memory(_Frozen):
     """External memory, one controller shared by reads and writes.
 
     A transfer of V bytes in n contiguous runs takes
-    ``V / (efficiency * bandwidth) + n * run_overhead``.
+    ``V / (efficiency * bandwidth) + n * run_overhead``. Where the maker of the controller
+    states what it reaches with reads alone or writes alone (``stream_efficiency_ratio``), only
+    as many bytes as go both ways alternate at ``efficiency_ratio``, the rest at that.
     """
 
     bandwidth_gbps: Sourced
     efficiency_ratio: Sourced
     run_overhead_ns: Sourced
+    stream_efficiency_ratio: Sourced | None = None
 
     @property
     def bytes_per_ns(self) -> float:
         """Bytes a nanosecond on long runs."""
         return self.bandwidth_gbps.mid * self.efficiency_ratio.mid
+
+    @property
+    def stream_bytes_per_ns(self) -> float:
+        """The same while nothing goes the other way."""
+        stream = self.stream_efficiency_ratio
+        best = max(stream.mid, self.efficiency_ratio.mid) if stream else None
+        return self.bandwidth_gbps.mid * best if best else self.bytes_per_ns
 
 
 class Energy(_Frozen):
@@ -141,18 +150,3 @@ def read_toml(path: Path, what: str) -> dict[str, object]:
         return tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CostModelError(f"cannot read {what} file {path}: {error}") from error
-
-
-def board_toml(board: Board) -> str:
-    """The TOML file that `load_board` reads back to an equal board."""
-    content = board.model_dump(mode="json")
-    lines = [f"{key} = {_toml(content.pop(key))}" for key in ("name", "description", "part")]
-    for section, values in content.items():
-        lines += ["", f"[{section}]", *(f"{k} = {_toml(v)}" for k, v in values.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
-    return json.dumps(value)

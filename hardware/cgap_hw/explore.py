@@ -15,6 +15,7 @@ from cgap_hw.boards import Board
 from cgap_hw.energy import DRAM_PAGE_BYTES
 from cgap_hw.errors import CostModelError
 from cgap_hw.memory import BufferBits, Traffic, Volumes, traffic, transfer_ns
+from cgap_hw.pipeline import port_ns
 from cgap_hw.shapes import LayerShape
 from cgap_hw.table import LayerTable, ceil_div
 
@@ -146,8 +147,7 @@ class _Pairs:
         self.poy, self.pof = poy, pof
         volumes = Volumes(t, bits, BufferBits.of(board, array), poy, pof)
         self.moved: Traffic = traffic(volumes, board, refuse=False)
-        reads, writes = self.moved.read_ns(board.memory), self.moved.write_ns(board.memory)
-        self.transfer = reads + writes if array.shared_port else np.maximum(reads, writes)
+        self.transfer = port_ns(array, self.moved, board.memory)
         groups_of = t.groups * ceil_div(t.n_of / t.groups, pof)
         ns = 1e3 / array.clock_mhz
         conv = t.taps * (t.n_if / t.groups) * groups_of * ceil_div(t.oy, poy)

@@ -70,6 +70,19 @@ def data_folder() -> Path:
     return folder
 
 
+def read_facts(path: Path) -> list[dict[str, str]]:
+    """Rows of ``boards.csv``: published values, each with its source and provenance.
+
+    Raises:
+        CostModelError: The file cannot be read.
+    """
+    try:
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CostModelError(f"cannot read {path}: {error}") from error
+
+
 def read_measured(path: Path) -> list[MeasuredLayer]:
     """Rows of a CSV file with the columns of `COLUMNS` (and any of `OPTIONAL`).
 

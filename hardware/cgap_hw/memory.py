@@ -92,6 +92,13 @@ class Traffic:
         time: Values = transfer_ns(self.output_bytes, self.write_runs, memory)
         return time
 
+    def port_ns(self, memory: Memory) -> Values:
+        """Time of reads and writes on one port, one way at a time."""
+        both = 2 * np.minimum(self.read_bytes, self.output_bytes)
+        alone = (self.total_bytes - both) / memory.stream_bytes_per_ns
+        time: Values = transfer_ns(both, self.runs, memory) + alone
+        return time
+
 
 def transfer_ns(n_bytes: Any, runs: Any, memory: Memory) -> Any:
     """``V / (eta BW) + runs * overhead``."""

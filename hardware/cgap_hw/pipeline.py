@@ -26,9 +26,15 @@ def tiled_layer_ns(
     add up, or have one each and overlap.
     """
     compute = cycles * 1e3 / array.clock_mhz
-    reads, writes = moved.read_ns(memory), moved.write_ns(memory)
-    transfer = reads + writes if array.shared_port else np.maximum(reads, writes)
+    transfer = port_ns(array, moved, memory)
     fill = transfer_ns(moved.fill_bytes, 0.0, memory)
     busy = np.maximum(compute, transfer)
     control = np.where(busy > 0, array.layer_overhead_ns, 0.0)
     return busy + fill + control, compute, transfer
+
+
+def port_ns(array: BaseArray, moved: Traffic, memory: Memory) -> Values:
+    """Transfer time: both ways after each other on a shared port, else side by side."""
+    if array.shared_port:
+        return moved.port_ns(memory)
+    return np.maximum(moved.read_ns(memory), moved.write_ns(memory))

@@ -1,18 +1,17 @@
-"""Published speeds of whole networks: AMD's DPU, Zhang et al., Ma et al., pruned YOLOv2."""
+"""Published speeds of whole networks on AMD's DPU, pruned YOLOv2 among them."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cgap_hw.arrays import Dpu, OutputStationary
+from cgap_hw.arrays import Dpu
 from cgap_hw.boards import load_board
 from cgap_hw.cost import network_cost
-from cgap_hw.errors import CostModelError
+from cgap_hw.measured import read_facts
 from cgap_hw.shapes import LayerShape
 from cgap_hw.zoo import network, scaled
 
@@ -85,7 +84,7 @@ def dpu_rows(boards_csv: Path, board: str) -> tuple[float, list[DpuRow]]:
     Raises:
         CostModelError: The file cannot be read.
     """
-    rows = [row for row in _read(boards_csv) if _is_classification(row, board)]
+    rows = [row for row in read_facts(boards_csv) if _is_classification(row, board)]
     known = [row for row in rows if row["network_as_published"] in FITTED]
 
     def error(port: float) -> float:
@@ -104,7 +103,7 @@ def first_layer_ms(boards_csv: Path, board: str) -> tuple[float, float]:
     """
     rows = {
         row["network_as_published"]: row
-        for row in _read(boards_csv)
+        for row in read_facts(boards_csv)
         if row["board"] == board and row["source"] == OLDER and row["metric"] == MANY
     }
     port, _ = dpu_rows(boards_csv, board)
@@ -142,7 +141,7 @@ def yolo_measured(boards_csv: Path, board: str) -> list[float]:
     source = SMALL_SOURCE if board == SMALL else OLDER
     times = {
         row["network_as_published"].rpartition("_")[2]: float(row["value"])
-        for row in _read(boards_csv)
+        for row in read_facts(boards_csv)
         if row["board"] == board
         and row["source"] == source
         and row["metric"] == ONE
@@ -150,37 +149,6 @@ def yolo_measured(boards_csv: Path, board: str) -> list[float]:
     }
     ordered = [times[f"{gops:g}G"] for gops in YOLO_GOPS]
     return [time / ordered[0] for time in ordered]
-
-
-def ma_gops(
-    name: str, size: tuple[int, int, int], clock_mhz: float, efficiency: float | None = None
-) -> float:
-    """GOP/s of VGG-16 at 16 bits on an array of Ma et al., linear layers included.
-
-    Args:
-        name: Board.
-        size: Pox, Poy, Pof.
-        clock_mhz: Clock of the array.
-        efficiency: Share of the DRAM bandwidth that is reached; the board's by default.
-    """
-    layers, board = network("vgg16"), load_board(name)
-    ratio = board.memory.efficiency_ratio
-    reached = ratio.model_copy(update={"mid": efficiency or ratio.mid})
-    memory = board.memory.model_copy(update={"efficiency_ratio": reached})
-    board = board.model_copy(update={"memory": memory})
-    array = OutputStationary(
-        pox=size[0], poy=size[1], pof=size[2], clock_mhz=clock_mhz, source="TVLSI 2018"
-    )
-    cost = network_cost(layers, board, array, bits=16)
-    return 2e-6 * cost.macs / cost.latency_ms
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise CostModelError(f"cannot read {path}: {error}") from error
 
 
 def _is_classification(row: dict[str, str], board: str) -> bool:

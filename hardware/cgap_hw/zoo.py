@@ -124,6 +124,16 @@ def squeezenet(c: Chain) -> None:
     c.average(c.conv(x, 1000))
 
 
+def nin(c: Chain) -> None:
+    """Network in network (Lin et al.), for ImageNet."""
+    x = Map(3, 227, 227)
+    plan = [(96, 11, 4, 96), (256, 5, 1, 256), (384, 3, 1, 384), (1024, 3, 1, 1000)]
+    for i, (width, kernel, stride, last) in enumerate(plan):
+        x = c.conv(x, width, kernel, stride, same=i > 0)
+        x = c.conv(c.conv(x, width), last)
+        x = c.pool(x, 3, 2) if i < 3 else c.average(x)
+
+
 def yolo_v2(c: Chain, size: int = 448) -> None:
     """YOLOv2 for VOC (Darknet-19, pass-through layer, 125 outputs)."""
     x = Map(3, size, size)
@@ -175,6 +185,7 @@ NETWORKS: dict[str, Callable[[Chain], None]] = {
     "mobilenet_v1": mobilenet_v1,
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v2_1.4": partial(mobilenet_v2, width=1.4),
+    "nin": nin,
     "resnet18": partial(resnet, depth=18),
     "resnet50": partial(resnet, depth=50),
     "resnet50_v1": partial(resnet, depth=50, late_stride=False),
