@@ -69,6 +69,16 @@ def array_of(design: Design, latency: int = 20) -> OutputStationary:
     )
 
 
+def design_of(array: OutputStationary, bits: int = 8) -> Design:
+    """Return the machine that an array of the cost model with a controller stands for."""
+    control = array.controller
+    if control is None:
+        raise TypeError("the array has no controller")
+    depths = (control.pixel_words, control.weight_words, control.output_words)
+    sums = 32 if bits == 8 else 48
+    return Design(array.pox, array.poy, array.pof, bits, sums, *depths, control.channel_blocks)
+
+
 def array_cycles(layer: Conv, design: Design) -> float:
     """Return the compute cycles that `cgap_hw` charges the output-stationary array."""
     return float(array_of(design).mac_cycles(LayerTable.of([shape_of(layer)]))[0])

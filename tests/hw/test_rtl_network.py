@@ -1,50 +1,49 @@
-"""A CGaP subnetwork for two digits, quantised to 8 bits, runs through the simulated array."""
+"""The demo's CGaP subnetwork, in 8 bits, runs through the array that `cgap-cl cost` prices."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
 import cgap_bench.train as loop
-from cgap_bench.config import NetworkSettings, RunConfig, StreamSettings, TrainingSettings
+from cgap_bench.cli import main
 from cgap_bench.datasets import data_root
 from cgap_bench.method import METHODS
+from cgap_bench.recipe import load_recipe, resolve
 from cgap_bench.streams import build_stream
 from cgap_bench.workload import layer_shapes
-from cgap_hw import LayerShape
-from cgap_hw.arrays import OutputStationary
-from cgap_hw.table import LayerTable
-from rtl.driver import Design, Tiling, fits
+from cgap_hw import LayerShape, load_board, network_cost, write_shapes
+from cgap_hw.catalogue import load_array
+from rtl.comparison import TOLERANCE, design_of, shape_of, tiles_of
 from rtl.layers import Conv, Tensors, reference
 from rtl.simulator import HOW, Job, available, run_layers
 
 pytestmark = pytest.mark.skipif(not available(), reason=HOW)
 
-DESIGN = Design(4, 4, 4)
+BOARD, ARRAY = "pynq-z2", "rtl-4x4x4"
 TASK = 1
+N_DIGITS = 20
 
 
 @pytest.fixture(scope="module")
 def learnt():
-    """The subnetwork of the second experience of split-digits, and its test images."""
-    settings = METHODS["cgap"].settings().model_dump(mode="json")
-    config = RunConfig(
-        benchmark="split-digits", preset="quick", method="cgap", seed=0,
-        network=NetworkSettings(name="digits-cnn"),
-        stream=StreamSettings(dataset="digits", n_experiences=5),
-        training=TrainingSettings(epochs=6, lr=0.05, batch_size=32),
-        method_settings=settings,
-    )  # fmt: skip
-    torch.manual_seed(0)
+    """The subnetwork of the demo's second experience, and its test images."""
+    config = resolve(*load_recipe("split-digits"), None).config("cgap", 0)
+    loop._seed_everything(config.seed)
     stream = build_stream(config.stream, config.training.holdout_share, 0, data_root())
     context = loop._context(config, stream, None, lambda _n: None)
-    learner = METHODS["cgap"].build(context, METHODS["cgap"].settings.model_validate(settings))
+    method = METHODS["cgap"]
+    learner = method.build(context, method.settings.model_validate(config.method_settings))
+    results = loop._Results(context, learner)
     for experience in stream.benchmark.train_stream[: TASK + 1]:
-        learner.learn(experience)
-    dataset = stream.benchmark.test_stream[TASK].dataset
+        results.after(experience)
+    assert results.accuracy[TASK][TASK] > 0.9
     source = loop.BatchSource(stream.test, config.training.augment, torch.Generator())
+    dataset = stream.benchmark.test_stream[TASK].dataset
     x, y, _ = next(iter(loop.TensorLoader(dataset, source, 64, train=False)))
     return learner.network_for(TASK).eval(), x, y
 
@@ -85,8 +84,8 @@ class Stage:
         biases = np.rint((bias * gain + offset).numpy() * scale).astype(np.int64)
         return op, integers, biases, (spare + self.x_digits - self.y_digits).astype(np.int64)
 
-    def jobs(self, pixels):
-        """What the array runs for one image: (channels, rows, columns)."""
+    def layers(self, pixels):
+        """Sizes and operands of each operation, for one image: (channels, rows, columns)."""
         for (op, weights, bias, shift), reads in zip(self.ops, self.reads, strict=True):
             part = pixels[reads]
             if isinstance(op, nn.Linear):
@@ -96,22 +95,12 @@ class Stage:
                 sizes = (*op.kernel_size, *op.stride, *op.padding)
                 layer = Conv(part.shape[0], len(weights), *part.shape[1:], *sizes)
             shape = (layer.n_out, layer.if_g, layer.k_h, layer.k_w)
-            operands = Tensors(part, weights.reshape(shape), bias, shift, self.relu)
-            yield Job(layer, operands, tiling(layer), bytes_per_cycle=8)
+            yield layer, Tensors(part, weights.reshape(shape), bias, shift, self.relu)
 
 
 def digits(values):
     """Binary digits behind the point that keep the largest value within 8 bits."""
     return int(np.floor(np.log2(127 / float(values.abs().max()))))
-
-
-def tiling(layer):
-    """Whole maps; as many output channels as the buffers hold."""
-    for units in range(-(-layer.n_out // 4) * 4, 0, -4):
-        candidate = Tiling(layer.out_h, min(units, layer.n_out))
-        if fits(layer, candidate, DESIGN):
-            return candidate
-    raise AssertionError(f"{layer} does not fit")
 
 
 def stages(network, x):
@@ -134,47 +123,95 @@ def stages(network, x):
     return found
 
 
-def forward(chain, image, execute):
-    """Run one image; ``execute`` turns a stage's jobs into (results, cycles)."""
-    pixels = np.clip(np.rint(image.numpy() * 2.0 ** chain[0].x_digits), -128, 127)
-    pixels, cycles = pixels.astype(np.int64), 0
+def forward(chain, images, execute):
+    """Results of every image; ``execute`` runs the layers of a stage, a list an image."""
+    pixels = [np.rint(image.numpy() * 2.0 ** chain[0].x_digits) for image in images]
+    pixels = [np.clip(image, -128, 127).astype(np.int64) for image in pixels]
     for stage in chain:
         if isinstance(stage, Stage):
             if isinstance(stage.ops[0][0], nn.Linear):
-                pixels = pixels.reshape(-1, 1, 1)
-            results, spent = execute(list(stage.jobs(pixels)))
-            flat = [r.reshape(-1, 1, 1) if r.shape[1:] == (1, 1) else r for r in results]
-            pixels = np.concatenate(flat)[stage.order]
-            cycles += spent
+                pixels = [image.reshape(-1, 1, 1) for image in pixels]
+            results = execute([list(stage.layers(image)) for image in pixels])
+            pixels = [joined(stage, parts) for parts in results]
         else:
-            pixels = stage(torch.tensor(pixels)[None].float())[0].long().numpy()
-    return pixels.ravel(), cycles
+            pooled = stage(torch.tensor(np.stack(pixels)).float())
+            pixels = list(pooled.long().numpy())
+    return np.stack([image.ravel() for image in pixels])
 
 
-def in_integers(jobs):
-    return [reference(job.layer, job.operands) for job in jobs], 0
+def joined(stage, parts):
+    """Channels of the operations of a stage, in the order in which they are read."""
+    flat = [r.reshape(-1, 1, 1) if r.shape[1:] == (1, 1) else r for r in parts]
+    return np.concatenate(flat)[stage.order]
 
 
-def check(learnt, n_images, folder, build):
-    network, x, y = learnt
-    chain = stages(network, x)
+def in_integers(stage):
+    return [[reference(layer, operands) for layer, operands in image] for image in stage]
 
-    def on_the_array(jobs):
-        outcomes = run_layers(jobs, DESIGN, folder, build)
-        return [outcome.output for outcome in outcomes], sum(o.compute for o in outcomes)
 
+class Simulated:
+    """Runs the stages on the simulated array, with the tiles and the memory of the price."""
+
+    def __init__(self, cost, folder):
+        self.design = design_of(cost.array, cost.bits)
+        self.rate = load_board(BOARD).memory.bytes_per_ns * 1e3 / cost.array.clock_mhz
+        self.latency = cost.array.controller.latency_cycles
+        self.tiles, self.folder = iter(tiles_of(cost)), folder
+        self.layers, self.outcomes = [], []
+
+    def __call__(self, stage):
+        tiles = [next(self.tiles) for _ in stage[0]]
+        jobs = [
+            Job(layer, operands, tiling, self.latency, self.rate)
+            for image in stage
+            for (layer, operands), tiling in zip(image, tiles, strict=True)
+        ]
+        outcomes = run_layers(jobs, self.design, self.folder / "run", self.folder)
+        n = len(tiles)
+        by_image = [outcomes[i : i + n] for i in range(0, len(outcomes), n)]
+        self.layers += [layer for layer, _ in stage[0]]
+        self.outcomes += [list(one) for one in zip(*by_image, strict=True)]
+        return [[outcome.output for outcome in image] for image in by_image]
+
+
+def priced(shapes, folder):
+    """What `cgap-cl cost` prints for the layers that the array runs."""
+    write_shapes(shapes, folder / "subnetwork.json")
+    command = ["cost", str(folder / "subnetwork.json"), "--board", BOARD, "--array", ARRAY]
+    result = CliRunner().invoke(main, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    layers = json.loads(result.output)["networks"]["subnetwork"]["layers"]
+    return [layer for layer in layers if layer["kind"] in ("conv", "linear", "depthwise")]
+
+
+def test_twenty_digits_run_through_the_array_that_is_priced(learnt, tmp_path):
+    network, x, _ = learnt
+    chain, images = stages(network, x), x[:N_DIGITS]
     shapes = [LayerShape(**layer) for layer in layer_shapes(network, x[:1])]
-    array = OutputStationary(clock_mhz=100, source="test", pox=4, poy=4, pof=4)
-    table = LayerTable.of([shape for shape in shapes if shape.computes])
-    price = int(array.mac_cycles(table).sum())
-    for image in x[:n_images]:
-        results, cycles = forward(chain, image, on_the_array)
-        expected, _ = forward(chain, image, in_integers)
-        np.testing.assert_array_equal(results, expected)
-        assert cycles == price
-    right = sum(int(forward(chain, a, in_integers)[0].argmax() == b) for a, b in zip(x, y))
-    assert right >= 0.9 * len(y)
+    cost = network_cost(shapes, load_board(BOARD), load_array(ARRAY))
+    simulated = Simulated(cost, tmp_path)
+    results = forward(chain, images, simulated)
+    np.testing.assert_array_equal(results, forward(chain, images, in_integers))
+    printed = priced(shapes, tmp_path)
+    same_layers([shape for shape in shapes if shape.computes], simulated.layers)
+    for layer, outcomes in zip(printed, simulated.outcomes, strict=True):
+        assert len(outcomes) == N_DIGITS
+        for outcome in outcomes:
+            assert outcome.compute == layer["cycles"]
+            cycles = layer["latency_ns"] * cost.array.clock_mhz / 1e3
+            assert abs(cycles / outcome.total - 1) < TOLERANCE
+    for image in zip(*simulated.outcomes, strict=True):
+        assert sum(o.compute for o in image) == sum(layer["cycles"] for layer in printed)
 
 
-def test_twenty_digits_run_through_the_array(learnt, tmp_path):
-    check(learnt, 20, tmp_path / "run", tmp_path / "build")
+def same_layers(shapes, layers):
+    """The layers that ran are those that were priced, in the same order."""
+    plain = {"name": "", "bias": False, "inputs": None}
+    ran = [shape_of(layer).model_copy(update=plain) for layer in layers]
+    assert ran == [shape.model_copy(update=plain) for shape in shapes]
+
+
+def test_the_quantised_network_still_recognises_digits(learnt):
+    network, x, y = learnt
+    results = forward(stages(network, x), x, in_integers)
+    assert np.mean(results.argmax(1) == y.numpy()) >= 0.9
