@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from cgap_cl.plan import Plan
 Price = Callable[
     [Mapping[str, int]], float
 ]  # units per group of the column -> cost of one inference
+
+
+STEP = 64  # no array of the boards that come with the cost model makes more channels at once
 
 
 class Where(enum.Enum):
@@ -30,6 +34,22 @@ def unit_prices(price: Price, widths: Mapping[str, int]) -> dict[str, float]:
     """What one more unit of each group costs at the present widths, never quite nothing."""
     base = price(widths)
     return {g: max(price({**widths, g: n + 1}) - base, 1e-9) for g, n in widths.items()}
+
+
+def paid_lanes(price: Price, widths: Mapping[str, int], group: str) -> int:
+    """How many more units of a group fill lanes that are paid for already.
+
+    Latency is a staircase: an array that makes 16 channels at once takes as long for 17 filters
+    as for 32, so the 17th costs much and the next 15 little. A step is a unit that costs more
+    than twice as much as the one before. 0 where the next unit opens a step, and where there is
+    none within ``STEP`` units: in the price of multiply-adds, say.
+    """
+    costs = [price({**widths, group: widths[group] + more}) for more in range(STEP + 2)]
+    each = [after - before for before, after in pairwise(costs)]
+    if each[0] > 2 * each[1]:
+        return 0
+    steps = (more for more in range(1, STEP + 1) if each[more] > 2 * each[more - 1] + 1e-12)
+    return next(steps, 0)
 
 
 def rank(
@@ -86,6 +106,8 @@ class GrowthPolicy:
     ) -> Plan:  # fmt: skip
         """Choose parents, best first, until the price would pass the limit.
 
+        Newborns in lanes of an array that are paid for come before all others.
+
         Args:
             scores: saliency, ``(units,)`` per group; its lengths are the present widths.
             ceiling: widths that are never passed.
@@ -95,19 +117,46 @@ class GrowthPolicy:
         """
         widths = {group: len(values) for group, values in scores.items()}
         room = {g: min(math.ceil(self.beta * n), ceiling[g] - n) for g, n in widths.items()}
-        parents: dict[str, list[int]] = {}
-        full: set[str] = set()
-        for _, group, unit in rank(scores, self.where, unit_prices(price, widths), generator):
-            if group in full or room[group] <= 0:
+        ranked = rank(scores, self.where, unit_prices(price, widths), generator)
+        growth = _Growth(price, widths, room)
+        growth.take(ranked, limit, growth.paid())  # fill lanes before any step is opened
+        growth.take(ranked, limit, growth.room)
+        growth.take(ranked, limit, growth.paid())
+        return Plan(grow=growth.parents)
+
+
+class _Growth:
+    """Parents chosen so far, and what the column would cost with their newborns."""
+
+    def __init__(
+        self, price: Price, widths: Mapping[str, int], room: Mapping[str, int]
+    ) -> None:
+        self.price, self.widths, self.room = price, dict(widths), dict(room)
+        self.parents: dict[str, list[int]] = {}
+
+    def paid(self) -> dict[str, int]:
+        """Lanes to fill, per group with room."""
+        return {
+            g: min(n, paid_lanes(self.price, self.widths, g)) if n > 0 else 0
+            for g, n in self.room.items()
+        }
+
+    def take(
+        self, ranked: Sequence[tuple[float, str, int]], limit: float, room: Mapping[str, int]
+    ) -> None:
+        """Take parents in order, each once, while price and room allow it."""
+        left = dict(room)
+        for _, group, unit in ranked:
+            if left[group] <= 0 or unit in self.parents.get(group, ()):
                 continue
-            grown = {**widths, group: widths[group] + 1}
-            if price(grown) > limit:
-                full.add(group)
+            grown = {**self.widths, group: self.widths[group] + 1}
+            if self.price(grown) > limit:
+                left[group] = 0
                 continue
-            widths = grown
-            room[group] -= 1
-            parents.setdefault(group, []).append(unit)
-        return Plan(grow=parents)
+            self.widths = grown
+            left[group] -= 1
+            self.room[group] -= 1
+            self.parents.setdefault(group, []).append(unit)
 
 
 @dataclass(frozen=True)
@@ -131,6 +180,8 @@ class PruningPolicy:
     ) -> Plan:  # fmt: skip
         """Remove units, worst first, until the price meets the target; groups keep their floor.
 
+        Units whose removal leads to no step of the price stay, as far as the target allows.
+
         Args:
             scores: saliency, ``(units,)`` per group.
             peak: widths at peak capacity.
@@ -149,7 +200,22 @@ class PruningPolicy:
             if widths[group] > least[group]:
                 widths[group] -= 1
                 gone.setdefault(group, []).append(unit)
-        return Plan(prune=gone)
+        return Plan(prune=_spared(gone, widths, price, target))
+
+
+def _spared(
+    gone: Mapping[str, Sequence[int]], widths: Mapping[str, int], price: Price, target: float
+) -> dict[str, list[int]]:
+    """What still goes when units in paid lanes stay, the best of each group first."""
+    widths, left = dict(widths), {group: list(units) for group, units in gone.items()}
+    for group, units in left.items():
+        for _ in range(min(len(units), paid_lanes(price, widths, group))):
+            more = {**widths, group: widths[group] + 1}
+            if price(more) > target:
+                break
+            widths = more
+            units.pop()
+    return left
 
 
 def prune_laterals(

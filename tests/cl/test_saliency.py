@@ -17,6 +17,7 @@ from cgap_cl import (
     price,
     saliency,
 )
+from cgap_cl.policy import paid_lanes
 from cgap_cl.watch import Quality, Watch
 
 X = torch.randn(8, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -162,3 +163,44 @@ def test_alignment_equals_mean_norms(column):
 def test_bad_settings_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def staircase(lanes, slope=0.01):
+    """A price of one group: rows of lanes, and a little for every unit."""
+    return lambda widths: -(-widths["0"] // lanes) + slope * widths["0"] + widths["2"]
+
+
+@pytest.mark.parametrize(("width", "left"), [(1, 7), (7, 1), (8, 0), (9, 7), (16, 0)])
+def test_lanes_that_are_paid_for_are_counted(width, left):
+    for slope in (0.0, 0.01):
+        assert paid_lanes(staircase(8, slope), {"0": width, "2": 3}, "0") == left
+        assert paid_lanes(staircase(8, slope), {"0": width, "2": 3}, "2") == 0
+
+
+def test_no_smooth_price_has_lanes(architectures):
+    for name in ("chain", "residual", "depthwise", "concat"):
+        network = PlasticNetwork(architectures[name](), torch.zeros(2, 2, 6, 6))
+        column = network.sprout(0, 3)
+        for cost in (price.macs(network), price.parameters(network), price.balanced(network)):
+            for group in column.widths:
+                assert paid_lanes(cost, column.widths, group) == 0
+
+
+def test_growth_fills_lanes_first_and_pruning_stops_at_a_step():
+    found = {"0": torch.arange(10.0), "2": 100 + torch.arange(6.0)}
+    cost, generator = staircase(8), torch.Generator()
+    policy = GrowthPolicy(beta=1.0, where=Where.SALIENCY)
+    plan = policy.plan(found, {"0": 40, "2": 40}, cost, 8.2, generator)
+    assert {g: len(units) for g, units in plan.grow.items()} == {"0": 6}  # 10 -> 16, at 8.16
+    plan = policy.plan(found, {"0": 40, "2": 40}, cost, 9.2, generator)
+    assert {g: len(units) for g, units in plan.grow.items()} == {"0": 6, "2": 1}
+    # 10 units take two rows: no unit of "2" would go by saliency, two of "0" free a row
+    pruning = PruningPolicy(Where.SALIENCY, floor=0)
+    plan = pruning.plan(found, {"0": 10, "2": 6}, cost, 7.09, generator)
+    assert plan.prune == {"0": (0, 1)}
+    # ranks alike: both groups lose units until the row is free, then "0" takes back its lanes
+    pruning = PruningPolicy(Where.UNIFORM, floor=0)
+    plan = pruning.plan(found, {"0": 10, "2": 6}, cost, 5.1, generator)
+    kept = {"0": 10 - len(plan.prune["0"]), "2": 6 - len(plan.prune.get("2", ()))}
+    assert cost(kept) <= 5.1
+    assert kept["0"] == 8 or cost({**kept, "0": kept["0"] + 1}) > 5.1
