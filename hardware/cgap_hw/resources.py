@@ -75,8 +75,16 @@ def memories(
 ) -> tuple[Memory, Memory, Memory]:
     """Buffers of an output-stationary array: as large as its layers need, at most its share.
 
-    A bank a pixel lane for pixels, one word of Pof weights, a bank an output channel.
+    A bank a pixel lane for pixels, one word of Pof weights, a bank an output channel. An array
+    with a ``controller`` has the words that it states.
     """
+    control = array.controller
+    if control:
+        return (
+            Memory("input", array.pox * array.poy, bits, 2 * control.pixel_words),
+            Memory("weight", 1, array.pof * bits, 2 * control.weight_words),
+            Memory("output", array.pof, array.pox * bits, 2 * control.output_words),
+        )
     half = BufferBits.of(board, array)
     working = [layer for layer in layers if layer.computes]
     need = (

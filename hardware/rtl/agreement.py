@@ -17,10 +17,10 @@ from rtl.comparison import (
 )
 from rtl.driver import Design
 from rtl.layers import random_layer, random_tensors, reference
-from rtl.simulator import ROOT, run_layers
+from rtl.page import markdown, rewrite, row
+from rtl.simulator import run_layers
 from rtl.systolic import Systolic, run_systolic
 
-BEGIN, END = "<!-- agreement -->", "<!-- /agreement -->"
 DESIGNS = (
     Design(4, 4, 4),
     Design(3, 2, 5),
@@ -73,7 +73,7 @@ def _array_row(name: str, bits: int, found: list[Agreement]) -> str:
         sum(agreement.cycles for agreement in found),
         sum(agreement.bound for agreement in found),
     )
-    return _row(name, bits, *counts, f"{100 * worst:.2f} %")
+    return row(name, bits, *counts, f"{100 * worst:.2f} %")
 
 
 def _systolic_row(machine: Systolic, folder: Path) -> str:
@@ -85,26 +85,17 @@ def _systolic_row(machine: Systolic, folder: Path) -> str:
         values += np.array_equal(outcome.output, reference(layer, operands, machine.bits))
         cycles += outcome.compute == systolic_cycles(layer, machine)
     name = f"weight-stationary {machine.rows}x{machine.columns}"
-    return _row(name, machine.bits, N_LAYERS, values, cycles, "no memory port", "")
-
-
-def _row(*cells: object) -> str:
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
+    return row(name, machine.bits, N_LAYERS, values, cycles, "no memory port", "")
 
 
 def table() -> str:
     """Simulate and return the table in Markdown."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = [row for design in DESIGNS for row in _array_rows(design, folder)]
+        rows = [line for design in DESIGNS for line in _array_rows(design, folder)]
         rows += [_systolic_row(machine, folder) for machine in MACHINES]
-    return "\n".join(
-        [_row(*HEAD), "|---" * len(HEAD) + "|", *rows, "", f"Made by `{COMMAND}`."]
-    )
+    return markdown(HEAD, [*rows, "", f"Made by `{COMMAND}`."])
 
 
 if __name__ == "__main__":
-    page = ROOT / "README.md"
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
+    rewrite("agreement", table())

