@@ -169,12 +169,13 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
         index = self.labels[label]
         if label in self._cache:
             return self._cache[label]
-        module = self._compose(index)
+        module = self.block_network(index)
         if index < self.n_merged:
             self._cache[label] = module
         return module
 
-    def _compose(self, index: int) -> nn.Module:
+    def block_network(self, index: int) -> nn.Module:
+        """Plain module that gives the logits of one block, a new one at each call."""
         return compose.subnetwork(self._plain.module, self.layout, self.all_blocks(), index)
 
     def merged(self) -> nn.Module:
@@ -189,7 +190,7 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
         key = -2 - label
         if key in self._cache:
             return self._cache[key]
-        module = self._compose(0)
+        module = self.block_network(0)
         generator = torch.Generator().manual_seed(label + 1)
         for parameter in module.get_submodule(self.layout.head).parameters():
             bound = 1 / max(1, parameter[0].numel()) ** 0.5
