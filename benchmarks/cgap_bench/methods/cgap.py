@@ -4,12 +4,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Self
 
+import torch
 from pydantic import model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from cgap_bench.config import Settings
 from cgap_bench.errors import UsageError
 from cgap_bench.method import METHODS, Context, Method
+from cgap_bench.workload_price import BoardPrice, Quantity
 from cgap_cl import (
     CGaPConfig,
     CGaPPlugin,
@@ -24,6 +26,8 @@ from cgap_cl import (
     price,
     saliency,
 )
+from cgap_cl.gradmax import GradMax
+from cgap_cl.price import PriceFactory
 
 
 class Score(StrEnum):
@@ -43,6 +47,7 @@ class Newborn(StrEnum):
     NET2WIDER = "net2wider"
     SCALED_COPY = "scaled-copy"
     RANDOM = "random"
+    GRADMAX = "gradmax"
 
 
 class Price(StrEnum):
@@ -51,6 +56,9 @@ class Price(StrEnum):
     MACS = "macs"
     PARAMETERS = "parameters"
     BALANCED = "balanced"
+    LATENCY = "latency"  # these three on `board`
+    ENERGY = "energy"
+    DRAM = "dram-bytes"
 
 
 SCORES: dict[Score, Callable[[int], Any]] = {
@@ -65,6 +73,7 @@ NEWBORNS: dict[Newborn, Callable[[], Any]] = {
     Newborn.NET2WIDER: initialise.net2wider,
     Newborn.SCALED_COPY: initialise.ScaledCopy,
     Newborn.RANDOM: initialise.Random,
+    Newborn.GRADMAX: GradMax,
 }
 PRICES = {
     Price.MACS: price.macs,
@@ -81,6 +90,7 @@ class CGaPSettings(Settings):
     peak_ratio: float = METHOD.peak_ratio
     seed_ratio: float = METHOD.seed_ratio
     price: Price = Price.MACS
+    board: str = "zcu104"
     score: Score = Score.WEIGHT_GRADIENT
     newborn: Newborn = Newborn.SPLIT
     beta: float = GROWTH.beta
@@ -104,17 +114,18 @@ class CGaPSettings(Settings):
         self.config(seed=0)
         return self
 
-    def config(self, seed: int) -> CGaPConfig:
+    def config(self, seed: int, example: Tensor | None = None) -> CGaPConfig:
         """As `cgap_cl` takes them.
 
         Args:
             seed: Of newborns and random choices.
+            example: One input (1, ...), which prices on a board need to be traced.
         """
         return CGaPConfig(
             target_price=self.target_price,
             peak_ratio=self.peak_ratio,
             seed_ratio=self.seed_ratio,
-            price=PRICES[self.price],
+            price=self._price(example),
             score=SCORES[self.score](seed),
             initialiser=NEWBORNS[self.newborn](),
             growth=GrowthPolicy(
@@ -135,6 +146,12 @@ class CGaPSettings(Settings):
             seed=seed,
         )
 
+    def _price(self, example: Tensor | None) -> PriceFactory:
+        if self.price in PRICES:
+            return PRICES[self.price]
+        example = torch.zeros(1) if example is None else example
+        return BoardPrice(Quantity(self.price.value), self.board, example)
+
 
 class PlasticLearner:
     """`CGaPPlugin` in Avalanche's plain strategy."""
@@ -147,7 +164,7 @@ class PlasticLearner:
             raise UsageError(
                 f"cgap cannot grow {context.config.network.name}: {error}"
             ) from error
-        self.plugin = CGaPPlugin(settings.config(context.config.seed))
+        self.plugin = CGaPPlugin(settings.config(context.config.seed, example))
         self.strategy = context.strategy(self.network, [self.plugin])
         self.extra: dict[str, Any] = {}
 
