@@ -49,6 +49,9 @@ class CGaPConfig:
             this often in a row.
         pruning_tolerance: pruning stops once held-out accuracy is more than this below that at
             peak capacity; None: prune to ``target_price`` whatever it costs.
+        distillation: weight of the loss by which the column at peak capacity teaches the pruned
+            one, against that of the classes; 0: none.
+        temperature: of that loss.
         trial_iterations: length of the trial of each candidate parent under ``Inherit.BEST``.
         align_weights: scale new classes' weights in a head that is revisited
             (class-incremental; see :mod:`cgap_cl.head`).
@@ -71,12 +74,17 @@ class CGaPConfig:
     held_out_share: float = 0.0
     growth_patience: int = 2
     pruning_tolerance: float | None = None
+    distillation: float = 0.0
+    temperature: float = 2.0
     trial_iterations: int = 30
     align_weights: bool = False
 
     def __post_init__(self) -> None:
         check_share("seed_ratio", self.seed_ratio)
         check_share("lateral_keep", self.lateral_keep)
+        check_share("distillation", self.distillation)
+        if self.temperature <= 0:
+            raise ValueError(f"temperature must be positive, not {self.temperature}")
         if self.target_price <= 0:
             raise ValueError(f"target_price must be positive, not {self.target_price}")
         if self.peak_ratio < 1:

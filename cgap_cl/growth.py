@@ -18,14 +18,16 @@ from torch import Tensor
 from cgap_cl import optimizer as state
 from cgap_cl import surgery
 from cgap_cl.column import Block
-from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.config import CGaPConfig
 from cgap_cl.directions import record_gradients
 from cgap_cl.head import align
 from cgap_cl.inherit import Birth
 from cgap_cl.network import PlasticNetwork
+from cgap_cl.parents import ceiling, choose_birth
 from cgap_cl.plan import Plan
 from cgap_cl.policy import Price, prune_laterals
 from cgap_cl.saliency import magnitude, record_activity, score_laterals, score_units
+from cgap_cl.teacher import Teacher
 from cgap_cl.watch import Quality, Watch
 
 KEPT = (
@@ -92,7 +94,7 @@ class GrowthLoop:
         """
         self.iteration = 0
         revisited = label in self.network.labels
-        birth = self._birth()
+        birth = choose_birth(self.network, self.config, self.trial)
         column = self.network.sprout(label, n_classes, birth)
         self._shared = set(birth.share)
         self._initial_laterals = {
@@ -108,36 +110,9 @@ class GrowthLoop:
         self._note("sprout", parent=birth.parent, trunk=list(birth.trunk))
         return column
 
-    def _birth(self) -> Birth:
-        network, inherit = self.network, self.config.inherit
-        trunk = tuple(range(min(self.config.trunk_blocks, network.n_merged)))
-        if not network.n_merged or inherit is Inherit.NONE:
-            self._shared = set()
-            return Birth(self._ceiling(self.config.seed_ratio), None, trunk)
-        if inherit is Inherit.FIRST:
-            return self._from_parent(0, trunk)
-        parents = range(network.n_merged)
-        if inherit is Inherit.BEST and self.trial is not None:
-            births = [self._from_parent(parent, trunk) for parent in reversed(parents)]
-            return min(births, key=self.trial)
-        return self._from_parent(parents[-1], trunk)
-
-    def _from_parent(self, index: int, trunk: tuple[int, ...]) -> Birth:
-        """A column that shares all but the heaviest unit of each leading group."""
-        parent = self.network.block(index)
-        weights = score_units(parent, magnitude)
-        share = {}
-        for group in self.network.layout.leading(self.config.share_groups):
-            heaviest = int(weights[group].argmax())
-            share[group] = [unit for unit in range(parent.widths[group]) if unit != heaviest]
-        return Birth(None, index, trunk, share=share)
-
-    def _ceiling(self, ratio: float = 1.0) -> dict[str, int]:
-        """Widths at a share of every group's capacity; shared groups have all they need."""
-        growth = self.config.growth
-        widths = self.network.layout.shaped(
-            ratio * growth.capacity, ratio * growth.linear_capacity
-        )
+    def _ceiling(self) -> dict[str, int]:
+        """Widths that are never passed; shared groups have all they need."""
+        widths = ceiling(self.network.layout, self.config)
         return widths | {group: self.column.widths[group] for group in self._shared}
 
     def start(self, total: int) -> None:
@@ -161,6 +136,19 @@ class GrowthLoop:
         if not self.growth and self._initial_laterals:
             _add(self._laterals, score_laterals(self.column))
 
+    def taught(self, loss: Tensor, n_rows: int) -> Tensor:
+        """The batch's loss, the teacher's part of it included; call it before backward.
+
+        Args:
+            loss: mean over the rows of the batch.
+            n_rows: rows of the batch, those of older tasks included.
+        """
+        teacher, weight = self.network.teacher, self.config.distillation
+        distilled = None if teacher is None else teacher.take()
+        if distilled is None:
+            return loss
+        return (1 - weight) * loss + weight * distilled / n_rows
+
     def advance(self, optimizer: torch.optim.Optimizer) -> Plan:
         """Count one iteration and grow or prune if it is time; returns what was done."""
         self.iteration += 1
@@ -177,6 +165,7 @@ class GrowthLoop:
         self.growth, self.pruning = [], []
         if outstanding:
             self._prune(optimizer)
+        self.network.teacher = None
         label = self.column.label
         if self.config.align_weights:
             align(self.column, self.classes.get(label, set()), self._new_classes)
@@ -211,6 +200,8 @@ class GrowthLoop:
             self.pruning.clear()
             self._note("tolerance")
             return Plan()
+        if self.config.distillation and self.network.teacher is None:
+            self.network.teacher = Teacher(self.column, self.config.temperature)
         self.pruning.pop(0)
         return self._prune(optimizer)
 
@@ -267,7 +258,9 @@ class GrowthLoop:
     def state_dict(self) -> dict[str, Any]:
         """Everything but the network, as tensors and plain values; copies, not views."""
         score = getattr(self.config.score, "generator", None)
+        teacher = self.network.teacher
         return {
+            "teacher": None if teacher is None else teacher.state_dict(),
             **{name: _copied(getattr(self, name)) for name in KEPT},
             "watch": self.watch.state(),
             "classes": [[label, sorted(seen)] for label, seen in self.classes.items()],
@@ -296,6 +289,11 @@ class GrowthLoop:
             self.config.score.generator.set_state(saved["score_generator"])  # type: ignore[attr-defined]
         if self.network.column is not None:
             self._record()
+        self.network.teacher = None
+        if saved["teacher"] is not None:
+            self.network.teacher = Teacher.restored(
+                saved["teacher"], self.network, self.config.temperature
+            )
 
 
 def _copied(value: Any) -> Any:

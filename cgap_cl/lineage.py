@@ -73,10 +73,28 @@ class Lineage(nn.Module):
         return [self.block(index) for index in range(len(self.blocks))]
 
     def _append(self, label: int, widths: Mapping[str, int], n_classes: int) -> Block:
+        block = self._make(len(self.blocks), label, widths, n_classes)
+        self.blocks.append(block)
+        return block
+
+    def _make(self, index: int, label: int, widths: Mapping[str, int], n_classes: int) -> Block:
         like = self.get_buffer("_anchor")
         body = sprout(self._plain.module, self.layout, widths, n_classes, like)
-        block = Block(len(self.blocks), label, self.layout, widths, body)
-        self.blocks.append(block)
+        return Block(index, label, self.layout, widths, body)
+
+    def build(self, described: Mapping[str, Any], index: int) -> Block:
+        """A block from its description, outside the network, values left to be loaded.
+
+        Args:
+            described: what :func:`cgap_cl.structure.describe` gave.
+            index: its position; the blocks that it reads come before and must be there.
+        """
+        with torch.random.fork_rng(devices=[]):  # the values drawn here are overwritten
+            block = self._make(
+                index, described["label"], described["widths"], described["n_classes"]
+            )
+            for name, source, length in described["laterals"]:
+                connect(block.layer(name), self.block(source), torch.arange(length))
         return block
 
     def sprout(self, label: int, n_classes: int, birth: Birth | None = None) -> Block:
@@ -240,13 +258,8 @@ class Lineage(nn.Module):
         """
         structure.check(state, self.layout.widths)
         del self.blocks[:]
-        with torch.random.fork_rng(devices=[]):  # the values drawn here are overwritten
-            for described in state["blocks"]:
-                block = self._append(
-                    described["label"], described["widths"], described["n_classes"]
-                )
-                for name, source, length in described["laterals"]:
-                    connect(block.layer(name), self.block(source), torch.arange(length))
+        for index, described in enumerate(state["blocks"]):
+            self.blocks.append(self.build(described, index))
         self.labels = {int(label): int(index) for label, index in state["labels"]}
         self.n_merged = int(state["n_merged"])
         for index in range(self.n_merged):

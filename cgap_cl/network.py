@@ -14,6 +14,7 @@ from cgap_cl.column import Block, Taps, frozen_norms
 from cgap_cl.errors import unknown
 from cgap_cl.layout import Kind
 from cgap_cl.lineage import SEED, Lineage
+from cgap_cl.teacher import Teacher
 
 PADDING = -1e4  # logit of a class that a task's head lacks, in a batch of several tasks
 
@@ -48,6 +49,7 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
     ) -> None:
         super().__init__(module, example_input, head, seed_ratio)
         self.unlabelled = Unlabelled.ONLY_HEAD
+        self.teacher: Teacher | None = None
 
     # -- forward -----------------------------------------------------------------------------
 
@@ -132,7 +134,10 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
             for index in self._elders(column):
                 self.block(index).run(x, taps)
         if not self.training or len(x) > 1:
-            return column.run(x, taps)
+            logits = column.run(x, taps)
+            if self.teacher is not None and self.training and torch.is_grad_enabled():
+                self.teacher.teach(x, taps, logits)
+            return logits
         names = [
             layer.name for layer in self.layout.layers
             if layer.kind is Kind.NORM and self.positions[layer.name] == 1

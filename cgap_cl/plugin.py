@@ -13,7 +13,9 @@ Avalanche 0.6's training loop, with our calls in their places::
         per epoch
           before_training_epoch              the optimizer holds exactly the column; schedule
           per mini-batch
-            forward, loss, backward
+            forward, loss
+            before_backward                  add the teacher's loss while there is a teacher
+            backward
             after_backward                   add up saliency
             optimizer step
             after_training_iteration         grow or prune, carry the optimizer's state, log
@@ -133,6 +135,10 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             loop.start(strategy.train_epochs * len(strategy.dataloader))
             self._log(strategy)
         self._scheduled, self._resumed = True, False
+
+    def before_backward(self, strategy: Any, **_: Any) -> None:
+        """Add what the teacher says, once there is one."""
+        strategy.loss = self._active.taught(strategy.loss, len(strategy.mb_x))
 
     def after_backward(self, strategy: Any, **_: Any) -> None:
         """Add up saliency while gradients are there."""

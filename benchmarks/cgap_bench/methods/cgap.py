@@ -37,6 +37,7 @@ class Score(StrEnum):
     MAGNITUDE = "magnitude"
     TAYLOR = "taylor"
     NORM_TAYLOR = "norm-taylor"
+    ACTIVATION = "activation"
     RANDOM = "random"
 
 
@@ -66,6 +67,7 @@ SCORES: dict[Score, Callable[[int], Any]] = {
     Score.MAGNITUDE: lambda _seed: saliency.magnitude,
     Score.TAYLOR: lambda _seed: saliency.taylor,
     Score.NORM_TAYLOR: lambda _seed: saliency.norm_taylor,
+    Score.ACTIVATION: lambda _seed: saliency.Activation(),
     Score.RANDOM: saliency.RandomScore,
 }
 NEWBORNS: dict[Newborn, Callable[[], Any]] = {
@@ -108,6 +110,7 @@ class CGaPSettings(Settings):
     share_groups: int = METHOD.share_groups
     trunk_blocks: int = METHOD.trunk_blocks
     lateral_keep: float = METHOD.lateral_keep
+    distillation: float = METHOD.distillation
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -143,6 +146,7 @@ class CGaPSettings(Settings):
             share_groups=self.share_groups,
             trunk_blocks=self.trunk_blocks,
             lateral_keep=self.lateral_keep,
+            distillation=self.distillation,
             seed=seed,
         )
 
