@@ -6,8 +6,8 @@ Every constant here is a number of cycles read off the state machines in `hardwa
 """
 
 from cgap_hw.lock_step.plans import best_plan
-from cgap_hw.lock_step.schedule import Moves, Schedule, schedule
 from cgap_hw.lock_step.sizes import Machine, Plan, Port, Sizes, fits
+from cgap_hw.lock_step.steps import Moves, Schedule, schedule
 
 __all__ = [
     "Machine",

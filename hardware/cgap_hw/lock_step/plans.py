@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from cgap_hw.lock_step.schedule import schedule
 from cgap_hw.lock_step.sizes import Machine, Plan, Port, Sizes, fits, up
+from cgap_hw.lock_step.steps import schedule
 
 LARGEST = 4  # sizes of each kind that are tried: smaller tiles only add steps
 
