@@ -47,7 +47,7 @@ ARRAY = {
     "one row tile": ("tile_sequencer", "cfg.out_h <= cfg.tile_oy", "cfg.out_h < cfg.tile_oy"),
     "padding on the right": ("pixel_router", "< {2'b0, in_w}", "<= {2'b0, in_w}"),
     "padding below": ("pixel_router", "< {2'b0, in_h}", "<= {2'b0, in_h}"),
-    "padding on the left": ("tile_loop", "-$signed({2'b0, cfg.pad_w})", "-$signed(18'(cfg.pad_w - 1))"),
+    "padding on the left": ("tile_loop", "({2'b0, cfg.pad_w})", "(18'(cfg.pad_w - 1))"),
     "input rows": ("row_walker", "rows_left == 16'd1", "rows_left == 16'd2"),
     "row bank": ("row_walker", "bank == 8'(POY - 1) ?", "bank == 8'(POY) ?"),
     "column phase": ("pixel_scatter", "beats == s_w - 3'd1", "beats == s_w"),
