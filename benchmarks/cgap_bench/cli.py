@@ -145,6 +145,7 @@ SOURCE_HELP = (
 )
 @click.option("--resident-weights", is_flag=True, help="Weights stay on chip between calls.")
 @click.option("--resident-maps", is_flag=True, help="Maps that fit stay on chip.")
+@click.option("--advice", is_flag=True, help="Also show the widths that fill the lanes.")
 @click.option("--figure", type=Path, help="Draw the roofline of the first network.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> None:
@@ -183,7 +184,7 @@ def calibrate(measured: Path, array: str, out: Path) -> None:
 
     MEASURED is a CSV with the columns described in hardware/README.md.
     """
-    from cgap_bench.hardware_commands import calibrate_text
+    from cgap_bench.calibration_commands import calibrate_text
 
     click.echo(calibrate_text(measured, array, out))
 
@@ -199,7 +200,7 @@ def calibrate(measured: Path, array: str, out: Path) -> None:
 @click.option("--page", type=Path, help="Rewrite the validation tables of this page.")
 def validate_hardware(measured: Path | None, as_json: bool, page: Path | None) -> None:
     """Compare predicted with measured layer times."""
-    from cgap_bench.hardware_commands import validate_text
+    from cgap_bench.calibration_commands import validate_text
 
     if page:
         from cgap_bench.validation_page import write_page

@@ -1,22 +1,31 @@
-"""What `cgap-cl cost`, `calibrate` and `validate-hardware` do: shapes in, text out."""
+"""What `cgap-cl cost` and `cgap-cl explore` do: shapes in, text out."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cgap_bench.errors import UsageError
 from cgap_bench.shape_sources import load_source
-from cgap_hw import Board, CostOptions, LayerShape, NetworkCost, load_board, network_cost
-from cgap_hw.board_file import write_board
-from cgap_hw.calibrate import calibrate as fit
-from cgap_hw.catalogue import load_array, on_board
+from cgap_bench.text_tables import aligned
+from cgap_hw import (
+    Board,
+    CostOptions,
+    LayerShape,
+    NetworkCost,
+    advise,
+    load_board,
+    network_cost,
+    resident_together,
+    switch_cost,
+)
+from cgap_hw.arrays import OutputStationary
+from cgap_hw.catalogue import load_array
 from cgap_hw.explore import explore
-from cgap_hw.measured import data_folder, read_measured, unique
-from cgap_hw.validate import PricedRow, leave_one_out, network_errors, price_rows, summary
+from cgap_hw.resources import Resources, resources
 
-CNN_ACCEL = Path("cnn_accel") / "layers_dev.csv"
 LAYER_COLUMNS = ("layer", "kind", "MACs", "cycles", "ms", "KB DRAM", "uJ", "lanes %", "bound")
 
 
@@ -29,14 +38,33 @@ class Target:
     bits: int = 8
     resident_weights: bool = False
     resident_maps: bool = False
+    advice: bool = False
+
+    @cached_property
+    def hardware(self) -> Board:
+        """The board with the array that is asked for."""
+        board = load_board(self.board)
+        if not self.array:
+            return board
+        return board.model_copy(update={"array": load_array(self.array)})
 
     def price(self, layers: Sequence[LayerShape]) -> NetworkCost:
         """Cost of one inference."""
-        array = load_array(self.array) if self.array else None
         options = CostOptions(
             resident_weights=self.resident_weights, resident_maps=self.resident_maps
         )
-        return network_cost(layers, load_board(self.board), array, self.bits, options)
+        return network_cost(layers, self.hardware, bits=self.bits, options=options)
+
+    def uses(self, layers: Sequence[LayerShape]) -> Resources | None:
+        """What the array uses on the board; None for styles whose resources are not modelled.
+
+        Raises:
+            CostModelError: The board has less.
+        """
+        array = self.hardware.array
+        if not isinstance(array, OutputStationary):
+            return None
+        return resources(layers, self.hardware, array, self.bits)
 
 
 def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None) -> str:
@@ -51,11 +79,18 @@ def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None
     found = load_source(source)
     costs = {title: target.price(layers) for title, layers in found.networks.items()}
     if figure:
-        _draw(next(iter(costs.values())), load_board(target.board), figure)
+        title, cost = next(iter(costs.items()))
+        _draw(cost, target.hardware, f"{title} on {target.hardware.name}", figure)
     if as_json:
-        content = {title: _json(cost) for title, cost in costs.items()}
-        return json.dumps({"networks": content, "unsupported": found.unsupported}, indent=1)
+        content = {
+            "networks": {title: _json(cost, target) for title, cost in costs.items()},
+            "fit_on_chip_together": _together(costs, target),
+            "unsupported": found.unsupported,
+        }
+        return json.dumps(content, indent=1)
     parts = [_cost_table(title, cost, target) for title, cost in costs.items()]
+    if len(costs) > 1:
+        parts.append(_switching(costs, target))
     if found.unsupported:
         names = ", ".join(f"{name} ({n}x)" for name, n in found.unsupported.items())
         parts.append(f"NOT priced, no layer shape: {names}")
@@ -80,106 +115,7 @@ def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str
         return json.dumps({"n_designs": len(found), "pareto": rows}, indent=1)
     table = [columns, *(tuple(f"{row[name]:.5g}" for name in columns) for row in rows)]
     head = f"{title} on {target.board}, {target.bits} bit: {len(found)} designs; no other is"
-    return f"{head} better in latency, energy and DSP blocks than\n{_aligned(table)}"
-
-
-def calibrate_text(measured: Path, array: str, out: Path) -> str:
-    """Fits the constants of an array or board to timed layers and writes the board."""
-    rows = read_measured(measured)
-    board = fit(rows, on_board(array))
-    errors = summary(_price_on(board, measured))
-    comment = f"Fitted on {len(unique(rows))} measured shapes: mean error {_percents(errors)}."
-    try:
-        write_board(board, out, comment)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error}") from error
-    return (
-        f"{out}: fitted on {len(unique(rows))} shapes; on these, mean error {_percents(errors)}"
-    )
-
-
-def validate_text(measured: Path | None, *, as_json: bool) -> str:
-    """Predicted against measured, each row and each kind of layer.
-
-    Args:
-        measured: CSV of timed layers; without it the published cnn_accel latencies, with the
-            errors on layers that were left out of the fit.
-        as_json: JSON instead of tables.
-    """
-    path = measured or data_folder() / CNN_ACCEL
-    rows = read_measured(path)
-    priced = price_rows(rows)
-    content = _validation(priced)
-    if measured is None:
-        content["left_out"] = {
-            what: {name: asdict(errors) for name, errors in leave_one_out(rows, what).items()}
-            for what in ("network", "accelerator")
-        }
-    if as_json:
-        return json.dumps(content, indent=1)
-    return _validation_table(content)
-
-
-def _price_on(board: Board, measured: Path) -> list[PricedRow]:
-    return price_rows(unique(read_measured(measured)), lambda _: board)
-
-
-def _validation(priced: Sequence[PricedRow]) -> dict[str, Any]:
-    """Errors overall and by kind, of whole networks, and every row; JSON."""
-    layers = [
-        {
-            "accelerator": p.row.accelerator,
-            "network": p.row.network,
-            "layer_name": p.row.shape.name,
-            "kind": p.row.kind,
-            "measured_ns": p.row.latency_ns,
-            "predicted_ns": p.predicted_ns,
-            "low_ns": p.low_ns,
-            "high_ns": p.high_ns,
-            "error_pct": p.error_pct,
-        }
-        for p in priced
-    ]
-    networks = asdict(network_errors(priced))
-    return summary(priced) | {"networks": networks, "layers": layers}
-
-
-def _validation_table(content: Mapping[str, Any]) -> str:
-    worst = sorted(content["layers"], key=lambda row: -abs(row["error_pct"]))[:10]
-    lines: list[tuple[str, ...]] = [("layers", "rows", "mean %", "worst %", "bias %")]
-    lines += [_errors("all", content)]
-    lines += [_errors(kind, e) for kind, e in content["by_kind"].items()]
-    lines += [_errors("whole networks", content["networks"])]
-    for what, groups in content.get("left_out", {}).items():
-        lines += [_errors(f"{what} left out: {n}", e) for n, e in groups.items()]
-    poor: list[tuple[str, ...]] = [
-        ("farthest off", "network", "measured us", "predicted us", "error %")
-    ]
-    poor += [
-        (
-            f"{row['accelerator']} {row['layer_name']}",
-            row["network"],
-            f"{row['measured_ns'] / 1e3:.2f}",
-            f"{row['predicted_ns'] / 1e3:.2f}",
-            f"{row['error_pct']:+.2f}",
-        )
-        for row in worst
-    ]
-    return _aligned(lines) + "\n\n" + _aligned(poor)
-
-
-def _errors(name: str, errors: Mapping[str, Any]) -> tuple[str, ...]:
-    values = (errors["mape_pct"], errors["worst_pct"])
-    return (
-        name,
-        str(errors["rows"]),
-        *(f"{v:.3f}" for v in values),
-        f"{errors['mean_error_pct']:+.3f}",
-    )
-
-
-def _percents(errors: Mapping[str, Any]) -> str:
-    return f"{errors['mape_pct']:.2f} %, worst {errors['worst_pct']:.2f} %"
+    return f"{head} better in latency, energy and DSP blocks than\n{aligned(table)}"
 
 
 def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
@@ -200,7 +136,64 @@ def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
     ]
     array = target.array or "its own array"
     head = f"{title} on {target.board}, {array}, {target.bits} bit"
-    return f"{head}\n{_aligned(rows)}\n\n{_totals(cost)}"
+    parts = [f"{head}\n{aligned(rows)}", _totals(cost) + _uses(cost, target)]
+    if target.advice:
+        parts.append(_advice(cost, target))
+    return "\n\n".join(parts)
+
+
+def _uses(cost: NetworkCost, target: Target) -> str:
+    used = target.uses(cost.shapes)
+    if used is None:
+        return f"\nuses          not modelled for {cost.array.style} arrays"
+    there = target.hardware.resources
+    shares = {
+        f"{used.dsp} DSP": "dsp",
+        f"{used.block_ram} {there.block_kind}": "block_ram",
+        f"{used.uram} URAM": "uram",
+        f"{used.lut:,.0f} LUT, fitted on 442 to 1352 DSP": "lut",
+    }
+    text = ", ".join(f"{name} ({100 * used.ratios[key]:.0f} %)" for name, key in shares.items())
+    notes = [f"\nwarning       {warning}" for warning in used.warnings]
+    return f"\nuses          {text}" + "".join(notes)
+
+
+def _advice(cost: NetworkCost, target: Target) -> str:
+    """Widths that fill the lanes of output channels, and what they save or add."""
+    rows: list[tuple[str, ...]] = [
+        ("layer", "kind", "width", "lanes %", "narrower", "saves ms", "wider", "adds ms")
+    ]
+    rows += [
+        (
+            one.name,
+            one.kind,
+            str(one.n_out),
+            f"{100 * one.lane_ratio:.0f}",
+            "-" if one.narrower is None else str(one.narrower),
+            f"{one.narrower_saves_ns * 1e-6:.4f}",
+            str(one.wider),
+            f"{one.wider_adds_ns * 1e-6:.4f}",
+        )
+        for one in advise(cost.shapes, target.hardware, bits=target.bits)
+    ]
+    return "widths that fill the lanes, each layer on its own\n" + aligned(rows)
+
+
+def _together(costs: Mapping[str, NetworkCost], target: Target) -> list[str]:
+    shapes = {title: cost.shapes for title, cost in costs.items()}
+    return resident_together(shapes, target.hardware, target.bits)
+
+
+def _switching(costs: Mapping[str, NetworkCost], target: Target) -> str:
+    """What it costs to load each task's subnetwork, and which stay on chip at once."""
+    rows: list[tuple[str, ...]] = [("switching to", "KB", "ms", "stays on chip")]
+    for title, cost in costs.items():
+        switch = switch_cost(cost.shapes, target.hardware, target.bits)
+        stays = "yes" if switch.stays_on_chip else "no"
+        rows.append((title, f"{switch.n_bytes / 1024:.1f}", f"{switch.time_ms:.4f}", stays))
+    names = _together(costs, target)
+    fit = f"on chip together: {len(names)} of {len(costs)}" + "".join(f", {n}" for n in names)
+    return f"{aligned(rows)}\n{fit}"
 
 
 def _totals(cost: NetworkCost) -> str:
@@ -226,7 +219,8 @@ def _totals(cost: NetworkCost) -> str:
     )
 
 
-def _json(cost: NetworkCost) -> dict[str, Any]:
+def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
+    used = target.uses(cost.shapes)
     return {
         "latency_ms": cost.latency_ms,
         "conv_latency_ms": cost.conv_latency_ms,
@@ -240,11 +234,14 @@ def _json(cost: NetworkCost) -> dict[str, Any]:
         "utilisation_ratio": cost.utilisation_ratio,
         "energy_mj": cost.energy_mj.model_dump(),
         "energy_split_mj": {k: v.model_dump() for k, v in cost.energy_split_mj.items()},
+        "resources": asdict(used) if used else None,
+        "switch": asdict(switch_cost(cost.shapes, target.hardware, target.bits)),
+        "advice": [asdict(x) for x in advise(cost.shapes, target.hardware, bits=target.bits)],
         "layers": [asdict(layer) for layer in cost.layers],
     }
 
 
-def _draw(cost: NetworkCost, board: Board, path: Path) -> None:
+def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:
     from cgap_bench import plots
 
     peak = 2e-3 * cost.array.n_macs * cost.array.clock_mhz
@@ -257,20 +254,8 @@ def _draw(cost: NetworkCost, board: Board, path: Path) -> None:
         for layer in cost.layers
         if layer.macs and layer.dram_bytes
     ]
-    drawing = plots.roofline(points, peak, board.memory.bytes_per_ns, board.name)
+    drawing = plots.roofline(points, peak, board.memory.bytes_per_ns, title)
     try:
         drawing.savefig(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot draw {path}: {error}") from error
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns under each other: the first to the left, numbers to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

@@ -58,7 +58,10 @@ def nearest_widths(n_out: int, lanes: int) -> tuple[int | None, int]:
 
 
 def _advise(layer: LayerShape, board: Board, array: AnyArray, bits: int) -> LayerAdvice:
-    lanes = int(array.grain.channels) * layer.groups
+    if layer.depthwise:
+        lanes = array.depthwise_grain * (layer.n_out // layer.n_in)
+    else:
+        lanes = int(array.grain.channels) * layer.groups
     narrower, wider = nearest_widths(layer.n_out, lanes)
     now = _latency_ns(layer, layer.n_out, board, array, bits)
     cycles = float(array.cycles(LayerTable.of([layer]))[0])
@@ -79,5 +82,9 @@ def _advise(layer: LayerShape, board: Board, array: AnyArray, bits: int) -> Laye
 def _latency_ns(
     layer: LayerShape, n_out: int, board: Board, array: AnyArray, bits: int
 ) -> float:
-    changed = layer.model_copy(update={"n_out": n_out})
+    changes = {"n_out": n_out}
+    if layer.depthwise:  # its channels are those of the layer before
+        n_in = n_out // (layer.n_out // layer.n_in)
+        changes |= {"n_in": n_in, "groups": n_in}
+    changed = layer.model_copy(update=changes)
     return float(network_cost([changed], board, array, bits).timing.latency_ns[0])

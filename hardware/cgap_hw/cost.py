@@ -189,7 +189,7 @@ def network_cost(
     table = LayerTable.of(layers)
     moved = array.traffic(table, board, bits, options.objective == Objective.ENERGY)
     if options.resident_weights:
-        moved = keep_weights(moved, table, board, bits)
+        moved = keep_weights(moved, table, board, array, bits)
     if options.resident_maps:
         moved = keep_maps(moved, layers, board, array, bits)
     timing = time_layers(table, moved, array, board)

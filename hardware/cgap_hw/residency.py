@@ -22,14 +22,16 @@ def weights_fit(n_weights: float, board: Board, array: BaseArray, bits: int) -> 
     return n_weights * bits <= room
 
 
-def keep_weights(moved: Traffic, t: LayerTable, board: Board, bits: int) -> Traffic:
+def keep_weights(
+    moved: Traffic, t: LayerTable, board: Board, array: BaseArray, bits: int
+) -> Traffic:
     """No weights over the DRAM port.
 
     Raises:
         CostModelError: They do not all fit on chip.
     """
     total = float(t.weights.sum())
-    if not weights_fit(total, board, board.array, bits):
+    if not weights_fit(total, board, array, bits):
         raise CostModelError(
             f"{total:.0f} weights of {bits} bits do not stay on the chip of {board.name};"
             " stream them, or prune further"

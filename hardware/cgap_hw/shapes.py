@@ -56,11 +56,29 @@ class LayerShape(BaseModel):
             raise ValueError(
                 f"groups={self.groups} must divide n_in={self.n_in} and n_out={self.n_out}"
             )
+        if self.kind == "conv":
+            self._check_size()
         if self.inputs is not None and (
             not self.inputs or any(i < NETWORK_INPUT for i in self.inputs)
         ):
             raise ValueError(f"inputs must be positions >= -1, got {self.inputs}")
         return self
+
+    def _check_size(self) -> None:
+        """No output beyond what the widest padding gives; one more, where sizes round up."""
+        for axis in "hw":
+            n_in, n_out, kernel, stride, dilation, padding = (
+                getattr(self, f"{key}_{axis}")
+                for key in ("in", "out", "kernel", "stride", "dilation", "padding")
+            )
+            span = (kernel - 1) * dilation + 1
+            padding = max(padding, span - 1)
+            most = (n_in + 2 * padding - span) // stride + 2
+            if n_out > most:
+                raise ValueError(
+                    f"out_{axis}={n_out} is more than in_{axis}={n_in}, kernel_{axis}={kernel}"
+                    f" and stride_{axis}={stride} can give ({most})"
+                )
 
     @property
     def computes(self) -> bool:
@@ -131,7 +149,8 @@ def first_problem(error: ValidationError) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     given = problem.get("input")
     shown = f", got {given!r}" if isinstance(given, (int, float, str)) else ""
-    return f"{where + ': ' if where else ''}{problem['msg']}{shown}"
+    said = problem["msg"].removeprefix("Value error, ")
+    return f"{where + ': ' if where else ''}{said}{shown}"
 
 
 def _layer(item: object, where: str) -> LayerShape:

@@ -7,9 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from cgap_bench.cli import main
+from cgap_bench.record import write_record
 from cgap_hw import CostModelError, LayerShape, load_board, network_cost, write_shapes
 from cgap_hw.catalogue import on_board
 from cgap_hw.measured import data_folder
+from cgap_hw.resources import resources
 
 NETWORK = [
     LayerShape(
@@ -65,6 +67,42 @@ def test_cost_on_another_array_and_of_torchvision():
     assert result.exit_code == 0, result.output
     network = json.loads(result.output)["networks"]["torchvision:squeezenet1_1"]
     assert network["macs"] == 349151936
+
+
+def test_resources_are_shown_and_too_many_refused(tmp_path):
+    path = tmp_path / "net.json"
+    write_shapes(NETWORK, path)
+    board = load_board("pynq-z2")
+    used = resources(NETWORK, board, board.array)
+    text = run("cost", path, "--board", "pynq-z2").output
+    assert f"uses          {used.dsp} DSP (58 %), {used.block_ram} RAMB18" in text
+    assert "warning       lut" in text
+    content = json.loads(run("cost", path, "--board", "pynq-z2", "--json").output)
+    assert content["networks"]["net"]["resources"]["dsp"] == used.dsp
+    refused = run("cost", path, "--board", "pynq-z2", "--array", "zcu102")
+    assert refused.exit_code == 2
+    assert "PYNQ-Z2 has 220 dsp, and this array needs 1536" in refused.output
+    assert "not modelled for flat arrays" in run("cost", path, "--array", "m32p64").output
+
+
+def test_advice_names_the_widths_that_fill_the_lanes(tmp_path):
+    path = tmp_path / "net.json"
+    write_shapes(NETWORK, path)
+    text = run("cost", path, "--board", "zcu102", "--advice").output
+    (line,) = [x for x in text.split("widths that fill")[1].splitlines() if x[:4] == "conv"]
+    assert line.split()[2:8:2] == ["40", "24", "48"]
+
+
+def test_tasks_of_a_record_are_switched_between(tmp_path, make_record):
+    path = write_record(make_record(widths=[4, 8, 400]), tmp_path)
+    text = run("cost", path, "--board", "pynq-z2").output
+    lines = text.split("switching to")[1].splitlines()
+    assert [line.split()[-1] for line in lines[1:4]] == ["yes", "yes", "yes"]
+    assert "on chip together: 3 of 3, cgap, task 1, cgap, task 2, cgap, task 3" in text
+    content = json.loads(run("cost", path, "--board", "pynq-z2", "--json").output)
+    assert len(content["fit_on_chip_together"]) == 3
+    # conv: 9 weights and a bias a channel; head: 20 weights a channel and 2 biases
+    assert content["networks"]["cgap, task 1"]["switch"]["n_bytes"] == 4 * (9 + 1 + 20) + 2
 
 
 @pytest.mark.parametrize(

@@ -143,5 +143,21 @@ def test_a_layer_too_wide_for_the_buffers_is_named():
 def test_bad_shapes_are_refused():
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         LayerShape(name="x", kind="conv", n_in=-3, n_out=4)
+    with pytest.raises(ValueError, match=r"out_w=9 is more than in_w=4, kernel_w=3 .* \(7\)"):
+        LayerShape(
+            name="x", kind="conv", n_in=3, n_out=4, in_w=4, out_w=9, kernel_w=3, padding_w=2
+        )  # fmt: skip
     with pytest.raises(ValueError, match="groups=3 must divide"):
         LayerShape(name="x", kind="conv", n_in=4, n_out=4, groups=3)
+
+
+def test_weights_stay_where_the_array_in_use_has_room():
+    """Not where the board's own array would have had it."""
+    board = load_board("zcu102")
+    small = board.array.buffers.model_copy(update={"weight_ratio": 0.01})
+    array = board.array.model_copy(update={"buffers": small})
+    kept = CostOptions(resident_weights=True)
+    layers = [CONV, CONV.model_copy(update={"n_in": 100})] * 4
+    network_cost(layers, board, options=kept)
+    with pytest.raises(CostModelError, match="do not stay on the chip"):
+        network_cost(layers, board, array, options=kept)

@@ -4,6 +4,7 @@ import pytest
 
 from cgap_hw import CostModelError, LayerShape, board_names, load_board, network_cost
 from cgap_hw.advice import advise, nearest_widths
+from cgap_hw.arrays import Dpu
 from cgap_hw.resources import Memory, resources
 from cgap_hw.switching import resident_together, stored_words, switch_cost
 from cgap_hw.zoo import network
@@ -98,3 +99,17 @@ def test_one_unit_too_many_costs_a_whole_group_of_lanes():
     now = network_cost(LAYERS, board).layers[0].latency_ns
     less = network_cost([LAYERS[0].model_copy(update={"n_out": 24})], board).layers[0]
     assert conv.narrower_saves_ns == pytest.approx(now - less.latency_ns)
+
+
+def test_depthwise_layers_fill_lanes_of_their_own():
+    """30 channels on a DPU's 16: 16 take half as long; elsewhere each channel is a pass."""
+    layer = LayerShape(
+        name="d", kind="conv", n_in=30, n_out=30, groups=30, in_h=14, in_w=14, out_h=14,
+        out_w=14, kernel_h=3, kernel_w=3, padding_h=1, padding_w=1,
+    )  # fmt: skip
+    board = load_board("zcu102")
+    (one,) = advise([layer], board, Dpu(clock_mhz=300, source="test", layer_overhead_ns=0))
+    assert (one.kind, one.narrower, one.wider) == ("depthwise", 16, 32)
+    assert one.narrower_saves_ns == pytest.approx(9 * 4 * 14 * 1e3 / 300)
+    (one,) = advise([layer], board)
+    assert (one.narrower, one.wider, one.channel_ratio) == (30, 30, 1)

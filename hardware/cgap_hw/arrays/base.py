@@ -82,6 +82,11 @@ class BaseArray(BaseModel):
         raise TypeError(f"{type(self).__name__} is not an array style")
 
     @property
+    def depthwise_grain(self) -> int:
+        """Channels of a depthwise layer that are worked on together."""
+        return 1
+
+    @property
     def pixel_reuse(self) -> float:
         """MACs per input pixel read from a buffer."""
         return float(self.grain.channels)

@@ -46,6 +46,11 @@ class Dpu(BaseArray):
         return Grain(rows=1, channels=self.outputs)
 
     @property
+    def depthwise_grain(self) -> int:
+        """ICP."""
+        return self.inputs
+
+    @property
     def dimensions(self) -> tuple[int, ...]:
         """PP, ICP, OCP."""
         return (self.pixels, self.inputs, self.outputs)
