@@ -9,10 +9,12 @@ from typing import Any
 from cgap_bench.errors import UsageError
 from cgap_bench.text_tables import aligned
 from cgap_hw import Board
+from cgap_hw.arrays import FlatArray
 from cgap_hw.board_file import write_board
 from cgap_hw.calibrate import calibrate as fit
-from cgap_hw.catalogue import on_board
-from cgap_hw.measured import data_folder, read_measured, unique
+from cgap_hw.calibrate import rows_of
+from cgap_hw.catalogue import flat_size, is_flat, on_board
+from cgap_hw.measured import MeasuredLayer, data_folder, read_measured, unique
 from cgap_hw.validate import PricedRow, leave_one_out, network_errors, price_rows, summary
 
 CNN_ACCEL = Path("cnn_accel") / "layers_dev.csv"
@@ -20,16 +22,20 @@ CNN_ACCEL = Path("cnn_accel") / "layers_dev.csv"
 
 def calibrate_text(measured: Path, array: str, out: Path) -> str:
     """Fits the constants of an array or board to timed layers and writes the board."""
-    rows = read_measured(measured)
-    board = fit(rows, on_board(array))
-    errors = summary(_price_on(board, measured))
+    start = on_board(array)
+    everything = read_measured(measured)
+    rows = rows_of(everything, array, start)
+    board = fit(rows, start)
+    errors = summary(_price_on(board, rows))
     comment = f"Fitted on {len(unique(rows))} measured shapes: mean error {_percents(errors)}."
     try:
         write_board(board, out, comment)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error}") from error
+    others = len(everything) - len(rows)
     return (
         f"{out}: fitted on {len(unique(rows))} shapes; on these, mean error {_percents(errors)}"
+        + (f"; {others} rows of other accelerators left out" if others else "")
     )
 
 
@@ -55,8 +61,17 @@ def validate_text(measured: Path | None, *, as_json: bool) -> str:
     return _validation_table(content)
 
 
-def _price_on(board: Board, measured: Path) -> list[PricedRow]:
-    return price_rows(unique(read_measured(measured)), lambda _: board)
+def _price_on(board: Board, rows: Sequence[MeasuredLayer]) -> list[PricedRow]:
+    """Rows of flat arrays on the size they name, all others on the board as it is."""
+
+    def board_of(name: str) -> Board:
+        if not (isinstance(board.array, FlatArray) and is_flat(name)):
+            return board
+        m, p = flat_size(name)
+        array = board.array.model_copy(update={"m": m, "p": p})
+        return board.model_copy(update={"array": array})
+
+    return price_rows(unique(rows), board_of)
 
 
 def _validation(priced: Sequence[PricedRow]) -> dict[str, Any]:

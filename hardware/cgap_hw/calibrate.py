@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy.typing as npt
 from cgap_hw.arrays import AnyArray, FlatArray
 from cgap_hw.arrays.flat import FlatConstants
 from cgap_hw.boards import Board
+from cgap_hw.catalogue import flat_size, is_flat
 from cgap_hw.cost import latency_ns
 from cgap_hw.errors import CostModelError
 from cgap_hw.measured import MeasuredLayer, unique
 from cgap_hw.values import Mark, Sourced
 
 Values = npt.NDArray[np.float64]
+_Sized = dict[tuple[int, int], list[MeasuredLayer]]
 TILE_NS = np.arange(0.0, 21.0, 2.0)
 
 
@@ -35,8 +38,9 @@ def errors_pct(predicted: Values, rows: Iterable[MeasuredLayer]) -> Values:
 def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:
     """The board with the constants that fit the rows best (least mean absolute error in %).
 
-    Flat arrays: the fixed costs in `FlatConstants`. Every other style: the share of the DRAM
-    bandwidth that is reached, the overhead of a run, and the control of a layer.
+    Flat arrays: the fixed costs in `FlatConstants`, which arrays of all sizes share; rows of
+    ``M64P64`` count as that size. Every other style: the share of the DRAM bandwidth that is
+    reached, the overhead of a run, and the control of a layer.
 
     Raises:
         CostModelError: No rows.
@@ -44,17 +48,51 @@ def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:
     if not rows:
         raise CostModelError("nothing to calibrate on: no rows")
     known = unique(rows)
-    if isinstance(board.array, FlatArray):
-        constants = fit_flat({(board.array.m, board.array.p): known})
-        array = board.array.model_copy(update={"constants": constants})
-        return _with_error(board.model_copy(update={"array": array}), known)
-    return _with_error(_fit_generic(known, board), known)
+    if not isinstance(board.array, FlatArray):
+        fitted = _fit_generic(known, board)
+        return _with_error(fitted, errors_pct(predict_ns(known, fitted), known))
+    sized = _sized(known, board.array)
+    array = board.array.model_copy(update={"constants": fit_flat(sized)})
+    errors = [
+        errors_pct(predict_ns(some, _on(board, array, size)), some)
+        for size, some in sized.items()
+    ]
+    return _with_error(_on(board, array, (array.m, array.p)), np.concatenate(errors))
 
 
-def _with_error(board: Board, rows: Sequence[MeasuredLayer]) -> Board:
-    """The board with its worst error on the rows as the half-width of its intervals."""
-    worst = float(np.max(np.abs(errors_pct(predict_ns(rows, board), rows))))
-    array = board.array.model_copy(update={"error_pct": round(worst, 3)})
+def rows_of(rows: Sequence[MeasuredLayer], name: str, board: Board) -> list[MeasuredLayer]:
+    """The rows that say something about an array: its own, or all where none is named so.
+
+    Raises:
+        CostModelError: Rows of several accelerators, none of them this one.
+    """
+    own = [row for row in rows if row.accelerator.lower() == name.lower()]
+    names = sorted({row.accelerator for row in rows})
+    family = isinstance(board.array, FlatArray) and all(map(is_flat, names))
+    if own or len(names) == 1 or family:
+        return own or list(rows)
+    raise CostModelError(
+        f"no rows of {name!r}, but of several accelerators: {', '.join(names)}"
+    )
+
+
+def _sized(rows: Sequence[MeasuredLayer], array: FlatArray) -> _Sized:
+    sized: _Sized = defaultdict(list)
+    for row in rows:
+        own = is_flat(row.accelerator)
+        sized[flat_size(row.accelerator) if own else (array.m, array.p)].append(row)
+    return dict(sized)
+
+
+def _on(board: Board, array: FlatArray, size: tuple[int, int]) -> Board:
+    changed = array.model_copy(update={"m": size[0], "p": size[1]})
+    return board.model_copy(update={"array": changed})
+
+
+def _with_error(board: Board, errors: Values) -> Board:
+    """The board with its worst error as the half-width of its intervals."""
+    worst = round(float(np.max(np.abs(errors))), 3)
+    array = board.array.model_copy(update={"error_pct": worst})
     return board.model_copy(update={"array": array})
 
 
@@ -86,9 +124,6 @@ def _without(constants: FlatConstants) -> FlatConstants:
     """The same, with no fixed cost of a layer."""
     fixed = ("conv_base_ns", "conv_per_m_ns", "conv_per_p_ns", "pool_base_ns", "pool_per_p_ns")
     return constants.model_copy(update=dict.fromkeys(fixed, 0.0))
-
-
-_Sized = dict[tuple[int, int], list[MeasuredLayer]]
 
 
 def _fit_conv(start: FlatConstants, rows: _Sized) -> FlatConstants:

@@ -55,6 +55,23 @@ def on_board(name: str, board: Board | None = None) -> Board:
     return base.model_copy(update={"array": load_array(name)})
 
 
+def is_flat(name: str) -> bool:
+    """Whether it is a name such as ``M32P64``."""
+    return FLAT.fullmatch(name.lower()) is not None
+
+
+def flat_size(name: str) -> tuple[int, int]:
+    """(M, P) of ``M32P64``.
+
+    Raises:
+        CostModelError: Another kind of name.
+    """
+    match = FLAT.fullmatch(name.lower())
+    if match is None:
+        raise CostModelError(f"{name!r} is not the name of a flat array such as M32P64")
+    return int(match[1]), int(match[2])
+
+
 def _flat(m: int, p: int) -> FlatArray:
     content = read_toml(FOLDER / "flat.toml", "array")
     try:

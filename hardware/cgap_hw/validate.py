@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from cgap_hw.arrays import FlatArray
 from cgap_hw.arrays.flat import FlatConstants
 from cgap_hw.boards import Board, load_board
 from cgap_hw.calibrate import fit_flat, predict_ns
-from cgap_hw.catalogue import FLAT, on_board
+from cgap_hw.catalogue import flat_size, on_board
 from cgap_hw.errors import CostModelError
 from cgap_hw.measured import MeasuredLayer, unique
 
@@ -132,18 +131,6 @@ def by_size(rows: Iterable[MeasuredLayer]) -> dict[tuple[int, int], list[Measure
     for row in rows:
         sized[flat_size(row.accelerator)].append(row)
     return dict(sized)
-
-
-def flat_size(name: str) -> tuple[int, int]:
-    """(M, P) of ``M32P64``.
-
-    Raises:
-        CostModelError: Another kind of name.
-    """
-    match = re.fullmatch(FLAT, name.lower())
-    if match is None:
-        raise CostModelError(f"{name!r} is not the name of a flat array such as M32P64")
-    return int(match[1]), int(match[2])
 
 
 def flat_board(name: str, constants: FlatConstants) -> Board:

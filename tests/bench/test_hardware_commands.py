@@ -135,6 +135,28 @@ def test_calibrated_board_is_a_board_and_fits_better(tmp_path):
     assert run("cost", "torchvision:squeezenet1_1", "--board", out).exit_code == 0
 
 
+def test_only_rows_of_the_array_are_fitted(tmp_path):
+    """Or those of its family, or of the one accelerator there is; never a mixture."""
+    rows, out = measured(tmp_path / "rows.csv", "m32p64"), tmp_path / "mine.toml"
+    slow = measured(tmp_path / "slow.csv", "zcu102", factor=3)
+    with rows.open("a") as file:
+        file.writelines(slow.read_text().splitlines(keepends=True)[1:])
+    said = run("calibrate", rows, "--array", "M32P64", "--out", out).output
+    assert "fitted on 3 shapes" in said
+    assert "3 rows of other accelerators left out" in said
+    assert load_board(out).array.error_pct < 1
+    mixed = run("calibrate", rows, "--array", "M32P32", "--out", out)
+    assert mixed.exit_code == 2
+    assert "no rows of 'M32P32', but of several accelerators: m32p64, zcu102" in mixed.output
+    family = measured(tmp_path / "rows.csv", "m64p64")
+    assert run("calibrate", family, "--array", "M32P32", "--out", out).exit_code == 0
+    assert load_board(out).array.dimensions == (32, 32)
+    assert load_board(out).array.error_pct < 1
+    named = tmp_path / "named.csv"
+    named.write_text(slow.read_text().replace("zcu102", "my-board"))
+    assert run("calibrate", named, "--array", "zcu102", "--out", out).exit_code == 0
+
+
 def test_validation_of_own_measurements(tmp_path):
     rows = measured(tmp_path / "rows.csv", "m32p64", factor=1.1)
     content = json.loads(run("validate-hardware", "--measured", rows, "--json").output)
