@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from itertools import compress
 from pathlib import Path
 
 import pandas as pd
@@ -111,11 +112,13 @@ def terminal_table(comparison: Comparison, width: int) -> RichTable:
     )
     first, *others = table.header
     drawn.add_column(first, no_wrap=True)
-    for title, column in zip(others, comparison.columns, strict=True):
+    shown = [wide or not column.spare for column in comparison.columns]
+    for title, column in compress(zip(others, comparison.columns, strict=True), shown):
         heading = title.replace(column.title, column.heading(wide)).replace(" [", "\n[")
         drawn.add_column(Text(heading), justify="right", no_wrap=True)  # [ms] is no style
     for row in table.rows:
-        drawn.add_row(*(cell if wide else cell.replace(" ± ", "\n±") for cell in row))
+        cells = compress(row, [True, *shown])
+        drawn.add_row(*(cell if wide else cell.replace(" ± ", "\n±") for cell in cells))
     return drawn
 
 

@@ -25,6 +25,7 @@ class Column:
     """One column: where its numbers come from and how they are read.
 
     ``narrow`` stands for the title where there is little room; it may have several lines.
+    ``spare`` columns are left out there.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Column:
     scale: Scale
     meaning: str
     narrow: str = ""
+    spare: bool = False
 
     def heading(self, wide: bool) -> str:
         """The title for a terminal."""
@@ -76,7 +78,7 @@ COLUMNS = (
         "",
         Scale.COUNT,
         "the same for the most expensive task",
-        narrow="max\nMACs",
+        spare=True,
     ),
     Column(
         "parameters",
@@ -92,6 +94,24 @@ COLUMNS = (
         "ms",
         Scale.MEASURE,
         "modelled computing time of that inference on the board, mean over tasks",
+        spare=True,
+    ),
+    Column(
+        "conv_latency_ms",
+        "in conv layers",
+        "ms",
+        Scale.MEASURE,
+        "the part of that latency in convolutions",
+        narrow="conv\nlatency",
+    ),
+    Column(
+        "linear_latency_ms",
+        "in linear layers",
+        "ms",
+        Scale.MEASURE,
+        "the part of it in linear layers, shown apart so that narrowing a huge one alone does not"
+        " pass for a faster network",
+        narrow="linear\nlatency",
     ),
     Column(
         "energy_mj",

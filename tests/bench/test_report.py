@@ -179,5 +179,5 @@ def test_every_column_and_unit_is_on_the_terminal(make_record, columns):
     console.print(report.terminal_table(made, columns))
     text = console.file.getvalue()
     assert "…" not in text
-    for word in ("accuracy", "8", "forgetting", "[points]", "[ms]", "[mJ]", "meters"):
+    for word in ("accuracy", "8", "forgetting", "[points]", "[ms]", "[mJ]", "meters", "linear"):
         assert word in text
