@@ -109,7 +109,7 @@ COLUMNS = (
         "in linear layers",
         "ms",
         Scale.MEASURE,
-        "the part of it in linear layers, shown apart so that narrowing a huge one alone does not"
+        "the part of it in linear layers, shown apart so that narrowing a huge one does not"
         " pass for a faster network",
         narrow="linear\nlatency",
     ),
