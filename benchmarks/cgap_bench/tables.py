@@ -3,124 +3,25 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pandas as pd
 
 from cgap_bench import stats
+from cgap_bench.columns import COLUMNS, Column, Scale, present
 
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "Scale",
+    "Table",
+    "column_cells",
+    "comparison",
+    "differences",
+    "format_estimate",
+    "present",
+    "summarise",
+]
 REFERENCE = "cgap"
-
-
-class Scale(StrEnum):
-    """How a column's raw numbers are shown."""
-
-    PERCENT = "percent"  # a ratio, times 100
-    COUNT = "count"  # k, M or G, one for the whole column
-    MEASURE = "measure"  # in its own unit, three significant digits
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: where its numbers come from and how they are read.
-
-    ``narrow`` stands for the title where there is little room; it may have several lines.
-    ``spare`` columns are left out there.
-    """
-
-    key: str
-    title: str
-    unit: str
-    scale: Scale
-    meaning: str
-    narrow: str = ""
-    spare: bool = False
-
-    def heading(self, wide: bool) -> str:
-        """The title for a terminal."""
-        return self.title if wide else self.narrow or self.title
-
-
-COLUMNS = (
-    Column(
-        "accuracy",
-        "accuracy",
-        "%",
-        Scale.PERCENT,
-        "mean over tasks of the test accuracy after the last experience",
-    ),
-    Column(
-        "accuracy_8bit",
-        "accuracy, 8 bit",
-        "%",
-        Scale.PERCENT,
-        "the same with the word width that the costs are those of: weights rounded per channel,"
-        " maps per tensor (range on training images), nothing retrained",
-        narrow="8-bit\naccuracy",
-    ),
-    Column(
-        "forgetting",
-        "forgetting",
-        "points",
-        Scale.PERCENT,
-        "best accuracy a task ever had minus its final one, mean over all tasks but the last",
-    ),
-    Column(
-        "macs",
-        "MACs",
-        "",
-        Scale.COUNT,
-        "multiply-adds that one inference of a task executes, mean over tasks",
-    ),
-    Column(
-        "macs_max",
-        "max MACs",
-        "",
-        Scale.COUNT,
-        "the same for the most expensive task",
-        spare=True,
-    ),
-    Column(
-        "parameters",
-        "parameters",
-        "",
-        Scale.COUNT,
-        "everything stored for all tasks together, heads included",
-        narrow="para-\nmeters",
-    ),
-    Column(
-        "latency_ms",
-        "latency",
-        "ms",
-        Scale.MEASURE,
-        "modelled computing time of that inference on the board, mean over tasks",
-        spare=True,
-    ),
-    Column(
-        "conv_latency_ms",
-        "in conv layers",
-        "ms",
-        Scale.MEASURE,
-        "the part of that latency in convolutions",
-        narrow="conv\nlatency",
-    ),
-    Column(
-        "linear_latency_ms",
-        "in linear layers",
-        "ms",
-        Scale.MEASURE,
-        "the part of it in linear layers, shown apart so that narrowing a huge one does not"
-        " pass for a faster network",
-        narrow="linear\nlatency",
-    ),
-    Column(
-        "energy_mj",
-        "energy",
-        "mJ",
-        Scale.MEASURE,
-        "modelled energy of that inference (middle of the model's range), mean over tasks",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -187,11 +88,6 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         rows.append(row)
     frame = pd.DataFrame(rows)
     return frame.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
-
-
-def present(summary: pd.DataFrame) -> tuple[Column, ...]:
-    """The columns that a summary has; older records know no accuracy at 8 bits."""
-    return tuple(column for column in COLUMNS if column.key in summary)
 
 
 def comparison(summary: pd.DataFrame) -> Table:
