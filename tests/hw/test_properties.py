@@ -89,3 +89,12 @@ def test_more_bandwidth_is_never_slower(array, layer, factor):
     faster = BOARD.model_copy(update={"memory": memory})
     before, after = (network_cost([layer], b, array).latency_ms for b in (BOARD, faster))
     assert after <= before * (1 + 1e-9)
+
+
+@few
+@given(layer=layers, more=st.integers(1, 70), side=st.sampled_from(["n_in", "n_out"]))
+def test_wider_never_costs_less_where_streams_have_their_own_efficiency(layer, more, side):
+    board = load_board("arria-10-gx1150")
+    wider = layer.model_copy(update={side: getattr(layer, side) + more})
+    before, after = (network_cost([one], board).latency_ms for one in (layer, wider))
+    assert after >= before * (1 - 1e-9)
