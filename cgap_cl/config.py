@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from cgap_cl import price, saliency
-from cgap_cl.initialise import Initialiser, Split
+from cgap_cl.initialise import Initialiser, Random
 from cgap_cl.policy import GrowthPolicy, PruningPolicy, check_share
 from cgap_cl.price import PriceFactory
 from cgap_cl.saliency import Score
@@ -62,12 +62,12 @@ class CGaPConfig:
     seed_ratio: float = 0.35
     price: PriceFactory = price.macs
     score: Score = saliency.weight_gradient
-    initialiser: Initialiser = field(default_factory=Split)
+    initialiser: Initialiser = field(default_factory=Random)
     growth: GrowthPolicy = field(default_factory=GrowthPolicy)
     pruning: PruningPolicy = field(default_factory=PruningPolicy)
     schedule: Schedule = field(default_factory=Schedule)
     inherit: Inherit = Inherit.NEWEST
-    share_groups: int = 0
+    share_groups: int = 1
     trunk_blocks: int = 0
     lateral_keep: float = 0.5
     seed: int = 0

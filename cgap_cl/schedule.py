@@ -19,9 +19,9 @@ class Schedule:
         pruning_steps: number of pruning steps, evenly spaced; 0: no pruning.
     """
 
-    grow_until: float = 0.25
-    prune_from: float = 0.35
-    prune_until: float = 0.5
+    grow_until: float = 0.1
+    prune_from: float = 0.15
+    prune_until: float = 0.3
     growth_events: int = 4
     pruning_steps: int = 4
 

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import Field, ValidationError
 
@@ -234,10 +234,16 @@ def _parse_override(override: str) -> Table:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    if value in ("none", "None"):
+    if value in ("none", "None") and _takes_none(owner, field):
         value = None
     table = {owner: {field: value}}
     return table if owner in SECTIONS else {"method": table}
+
+
+def _takes_none(owner: str, field: str) -> bool:
+    """Whether a field may be left empty; elsewhere "none" is a word like any other."""
+    model = SECTIONS.get(owner) or METHODS[owner].settings
+    return type(None) in get_args(model.model_fields[field].annotation)
 
 
 def _merge(below: Table, above: Table) -> Table:

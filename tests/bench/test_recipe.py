@@ -16,6 +16,7 @@ from cgap_bench.recipe import (
 )
 
 SEVEN = {"cgap", "ewc", "fixed", "fixed-equal", "independent", "warm", "joint"}
+FULL = {"standard", "quick", "paper"}
 PRESETS = [(name, p) for name in recipe_names() for p in load_recipe(name)[1].presets]
 
 
@@ -28,7 +29,7 @@ def resolver(benchmark="split-digits", preset=None, *overrides):
 def test_every_recipe_resolves_for_every_method(benchmark, preset):
     made = resolver(benchmark, preset)
     assert made.layer.description
-    assert set(made.layer.methods) >= ({"cgap"} if preset == "ablation" else SEVEN)
+    assert set(made.layer.methods) >= (SEVEN if preset in FULL else {"cgap"})
     assert parse_seeds(made.layer.seeds)
     for method in METHODS.names():
         config = made.config(method, 0)
@@ -58,6 +59,13 @@ def test_a_variant_sets_keys_of_one_method(variant):
     presets = recipe.presets | {"odd": Layer(variants=(variant,))}
     with pytest.raises(UsageError, match=r"one method|cgap\.no"):
         variants(name, recipe.model_copy(update={"presets": presets}), "odd")
+
+
+def test_none_is_empty_where_a_field_may_be_and_a_word_elsewhere():
+    made = resolver("split-digits", None, "stream.order_seed=none", "cgap.inherit=none")
+    config = made.config("cgap", 0)
+    assert config.stream.order_seed is None
+    assert config.method_settings["inherit"] == "none"
 
 
 def test_presets_of_cifar100_are_what_they_say():

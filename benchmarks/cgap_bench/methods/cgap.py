@@ -94,7 +94,7 @@ class CGaPSettings(Settings):
     price: Price = Price.MACS
     board: str = "zcu104"
     score: Score = Score.WEIGHT_GRADIENT
-    newborn: Newborn = Newborn.SPLIT
+    newborn: Newborn = Newborn.RANDOM
     beta: float = GROWTH.beta
     grow_where: Where = GROWTH.where
     capacity: float = GROWTH.capacity
