@@ -223,10 +223,13 @@ def prune_laterals(
     keep_ratio: float,
     initial: Mapping[tuple[str, int], int],
 ) -> Plan:
-    """Keep the best ``keep_ratio`` of the inputs that each lateral began with."""
+    """Keep the best ``keep_ratio`` of the inputs that each lateral began with.
+
+    Laterals that are missing in ``initial`` are left alone.
+    """
     gone: dict[tuple[str, int], list[int]] = {}
-    for key, values in scores.items():
-        n_keep = math.ceil(keep_ratio * initial[key])
+    for key in (key for key in scores if key in initial):
+        values, n_keep = scores[key], math.ceil(keep_ratio * initial[key])
         if len(values) > n_keep:
             gone[key] = values.argsort(stable=True)[: len(values) - n_keep].tolist()
     return Plan(laterals=gone)

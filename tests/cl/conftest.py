@@ -1,5 +1,6 @@
 """Small architectures and helpers that the tests of the method share."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -92,6 +93,76 @@ def pointwise() -> nn.Module:
     )  # fmt: skip
 
 
+class Drawn(nn.Module):
+    """A network put together from stages by name; widths are taken from a list, in turn.
+
+    Args:
+        stages: of "conv", "same" (identity residual), "project" (residual with a projection),
+            "depthwise", "gate" (squeeze-and-excite), "concat", "pool".
+        end: "flatten", "average", "linear" (flatten and a hidden layer) or "pointwise".
+        widths: units of the layers.
+        norm: whether convolutions are followed by batch norm.
+    """
+
+    def __init__(self, stages: list[str], end: str, widths: list[int], norm: bool) -> None:
+        super().__init__()
+        self.stages, self.end = stages, end
+        self.layers = nn.ModuleDict()
+        self._widths, self._norm = itertools.cycle(widths), norm
+        n, size = 2, 6
+        for number, stage in enumerate(["conv", *stages]):
+            n, size = self._add(f"{number}", stage, n, size)
+        if end == "linear":
+            self.layers["hidden"] = nn.Linear(n * size * size, 4)
+        n_in = {"flatten": n * size * size, "average": n, "linear": 4, "pointwise": n}[end]
+        self.head = nn.Conv2d(n, 3, 1) if end == "pointwise" else nn.Linear(n_in, 3)
+        del self._widths
+
+    def _conv(self, name: str, n: int, n_out: int, kernel: int = 3, groups: int = 1) -> None:
+        bias = not self._norm
+        conv = nn.Conv2d(n, n_out, kernel, padding=kernel // 2, bias=bias, groups=groups)
+        layers = [conv, nn.BatchNorm2d(n_out)] if self._norm else [conv]
+        self.layers[name] = nn.Sequential(*layers)
+
+    def _add(self, name: str, stage: str, n: int, size: int) -> tuple[int, int]:
+        width = n if stage in ("same", "depthwise", "gate", "pool") else next(self._widths)
+        if stage == "pool":
+            return n, size // 2 if size > 2 else size
+        if stage == "gate":
+            self.layers[f"{name}down"], self.layers[f"{name}up"] = (
+                nn.Conv2d(n, 2, 1),
+                nn.Conv2d(2, n, 1),
+            )
+            return n, size
+        inner = next(self._widths) if stage in ("same", "project") else width
+        self._conv(f"{name}a", n, inner, groups=n if stage == "depthwise" else 1)
+        if stage in ("same", "project"):
+            self._conv(f"{name}b", inner, width)
+        if stage == "project":
+            self._conv(f"{name}c", n, width, kernel=1)
+        return n + width if stage == "concat" else width, size
+
+    def forward(self, x: Tensor) -> Tensor:
+        for number, stage in enumerate(["conv", *self.stages]):
+            x = self._run(f"{number}", stage, x)
+        if self.end == "pointwise":
+            return self.head(x).mean((2, 3))
+        x = x.mean((2, 3)) if self.end == "average" else x.flatten(1)
+        return self.head(self.layers["hidden"](x).relu() if self.end == "linear" else x)
+
+    def _run(self, name: str, stage: str, x: Tensor) -> Tensor:
+        if stage == "pool":
+            return nn.functional.max_pool2d(x, 2) if x.shape[-1] > 2 else x
+        if stage == "gate":
+            down = self.layers[f"{name}down"](x.mean((2, 3), keepdim=True)).relu()
+            return x * self.layers[f"{name}up"](down).sigmoid()
+        y = self.layers[f"{name}a"](x).relu()
+        if stage in ("same", "project"):
+            y = self.layers[f"{name}b"](y)
+            return (y + (x if stage == "same" else self.layers[f"{name}c"](x))).relu()
+        return torch.cat([x, y], 1) if stage == "concat" else y
+
+
 ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
     "chain": chain, "mlp": mlp, "residual": Residual, "depthwise": Depthwise,
     "concat": Concat, "pointwise": pointwise,
@@ -143,6 +214,11 @@ def _grown(
 @pytest.fixture(scope="session")
 def architectures() -> dict[str, Callable[[], nn.Module]]:
     return ARCHITECTURES
+
+
+@pytest.fixture(scope="session")
+def drawn() -> type[nn.Module]:
+    return Drawn
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from torch import nn
 
 from cgap_cl import Birth, Plan, PlasticNetwork, surgery
 from cgap_cl.initialise import Split
-from cgap_cl.optimizer import SECOND_MOMENTS, adopt, carry, check_supported
+from cgap_cl.optimizer import SECOND_MOMENTS, adopt, carry
 
 OPTIMIZERS = {
     "SGD": {"momentum": 0.9}, "Adam": {"amsgrad": True}, "AdamW": {}, "Adagrad": {},
@@ -82,10 +82,3 @@ def test_adopting_twice_changes_nothing(network):
         adopt(optimizer, network.live_parameters())
         assert [len(group["params"]) for group in optimizer.param_groups] == [1, len(rest)]
         assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
-
-
-@pytest.mark.parametrize("name", ["LBFGS", "Adafactor"])
-def test_other_optimizers_are_refused_by_name(network, name):
-    optimizer = getattr(torch.optim, name)(network.live_parameters(), lr=0.01)
-    with pytest.raises(TypeError, match=name):
-        check_supported(optimizer)

@@ -1,0 +1,110 @@
+"""What one training step keeps in memory, by experience.
+
+Counted, not sampled: tensors that autograd saves for the backward pass (each storage once, and
+parameters not again), parameters and buffers of the whole network, and the optimizer's state.
+
+Run: `python benchmarks/speed/memory.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cgap_bench.config import NetworkSettings
+from cgap_bench.networks import build_network
+from cgap_cl import Birth, PlasticNetwork
+
+BATCH, N_CLASSES, TRUNK, OWN = 64, 10, 0.45, 0.35
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """Bytes of one training step.
+
+    Attributes:
+        saved: tensors kept for the backward pass.
+        learning: parameters that learn, and the optimizer's state.
+        base: parameters and buffers of everything that is frozen.
+    """
+
+    saved: int
+    learning: int
+    base: int
+
+    @property
+    def total(self) -> int:
+        """Everything."""
+        return self.saved + self.learning + self.base
+
+
+def _bytes(tensors: list[Tensor]) -> int:
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    return sum(storages.values())
+
+
+def step_memory(network: PlasticNetwork, x: Tensor, label: int) -> StepMemory:
+    """Memory of one step of SGD with momentum on the column of a task.
+
+    Args:
+        network: with a column that learns.
+        x: ``(N, ...)``.
+        label: the column's task label.
+    """
+    network.train()
+    live = network.live_parameters()
+    optimizer = torch.optim.SGD(live, lr=1e-3, momentum=0.9)
+    saved: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        saved.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = nn.functional.cross_entropy(network(x, label), torch.arange(len(x)) % N_CLASSES)
+    stored = [*network.parameters(), *network.buffers()]
+    known = {t.untyped_storage().data_ptr() for t in [x, *stored]}
+    kept = [t for t in saved if t.untyped_storage().data_ptr() not in known]
+    n_saved = _bytes(kept)
+    loss.backward()
+    optimizer.step()
+    state = [v for s in optimizer.state.values() for v in s.values() if isinstance(v, Tensor)]
+    return StepMemory(n_saved, _bytes([*live, *state]), _bytes(stored) - _bytes([*live]))
+
+
+def memory_by_experience(
+    reference: Callable[[], nn.Module], x: Tensor, experiences: int
+) -> list[StepMemory]:
+    """A wide first block as the trunk, then columns of one width that read it."""
+    network = PlasticNetwork(reference(), x[:2])
+    found = []
+    for k in range(experiences):
+        widths = network.layout.scaled(OWN if k else TRUNK)
+        network.sprout(k, N_CLASSES, Birth(widths, trunk=range(min(k, 1))))
+        found.append(step_memory(network, x, k))
+        network.merge()
+    return found
+
+
+def ratio(found: list[StepMemory]) -> float:
+    """The last step against the first with a full trunk plus what the base has grown by."""
+    first, last = found[1], found[-1]
+    return last.total / (first.total + last.base - first.base)
+
+
+def main() -> None:
+    """Print the table for the protocols' AlexNet."""
+    settings = NetworkSettings(name="alexnet-gpm")
+    x = torch.randn(BATCH, 3, 32, 32)
+    found = memory_by_experience(lambda: build_network(settings, (3, 32, 32), N_CLASSES), x, 10)
+    for t, memory in enumerate(found, 1):
+        print(f"t={t}: saved for backward {memory.saved / 2**20:.1f} MiB, learning parameters "
+              f"and optimizer {memory.learning / 2**20:.1f} MiB, base "
+              f"{memory.base / 2**20:.1f} MiB")  # fmt: skip
+    print(f"memory of a step at t=10 against t=2 plus the base's growth: {ratio(found):.3f}")
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main()
