@@ -83,6 +83,10 @@ def explore(
         raise CostModelError(
             f"explore varies Pox x Poy x Pof; the array of {board.name} is {array.style}"
         )
+    if array.controller:
+        raise CostModelError(
+            f"explore has no prices for arrays with a controller, as that of {board.name}"
+        )
     pox, poy, pof, dsp = _designs(board, bits, grid or DesignGrid())
     if not len(pox):
         raise CostModelError(f"no design of the grid fits into the DSP blocks of {board.name}")

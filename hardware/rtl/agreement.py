@@ -85,7 +85,7 @@ def _systolic_row(machine: Systolic, folder: Path) -> str:
         values += np.array_equal(outcome.output, reference(layer, operands, machine.bits))
         cycles += outcome.compute == systolic_cycles(layer, machine)
     name = f"weight-stationary {machine.rows}x{machine.columns}"
-    return row(name, machine.bits, N_LAYERS, values, cycles, "no memory port", "")
+    return row(name, machine.bits, N_LAYERS, values, cycles, "", "no memory port")
 
 
 def table() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from cgap_hw.errors import CostModelError
-from cgap_hw.lock_step import Machine, Moves, Plan, Port, Schedule, Sizes, best_plan, schedule
+from cgap_hw.lock_step import Machine, Plan, Port, Schedule, Sizes, best_plan, schedule
 from cgap_hw.memory import ORDERS, BufferBits, Traffic, Volumes, traffic
 from cgap_hw.table import LayerTable
 
@@ -96,21 +96,24 @@ def port_of(array: OutputStationary, control: Controller, memory: Memory) -> Por
     return Port(memory.bytes_per_ns * 1e3 / array.clock_mhz, control.latency_cycles)
 
 
-def rescheduled(moved: PlannedTraffic, port: Port) -> list[Schedule | None]:
-    """The steps of every layer with what moves now: operands may have stayed on chip."""
-    found: list[Schedule | None] = []
-    for i, step in enumerate(moved.steps):
-        if step is None:
-            found.append(None)
-            continue
-        sizes, plan, full = step
-        shares = (
-            moved.pixel_bytes[i] / max(full.pixel_bytes, 1),
-            moved.weight_bytes[i] / full.weight_bytes,
-            moved.output_bytes[i] / full.output_bytes,
-        )
-        moves = Moves(*(float(share) for share in shares))
-        found.append(schedule(sizes, plan, moved.machine, port, moves))
+def schedules(moved: PlannedTraffic) -> list[Schedule | None]:
+    """The steps of every layer.
+
+    Raises:
+        CostModelError: Something was to stay on chip, which this controller cannot do.
+    """
+    found = [step[2] if step else None for step in moved.steps]
+    for i, run in enumerate(found):
+        full = (run.pixel_bytes, run.weight_bytes, run.output_bytes) if run else None
+        if full and full != (
+            moved.pixel_bytes[i],
+            moved.weight_bytes[i],
+            moved.output_bytes[i],
+        ):
+            raise CostModelError(
+                "an array with a controller keeps neither weights nor maps on chip between"
+                " layers; price it without resident weights and maps"
+            )
     return found
 
 

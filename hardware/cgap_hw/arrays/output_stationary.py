@@ -12,8 +12,7 @@ from cgap_hw.arrays.lock_stepped import (
     Controller,
     PlannedTraffic,
     planned_traffic,
-    port_of,
-    rescheduled,
+    schedules,
 )
 from cgap_hw.errors import CostModelError
 from cgap_hw.memory import Traffic
@@ -90,10 +89,10 @@ class OutputStationary(BaseArray):
     ) -> tuple[Values, Values, Values]:
         """As on any array; with a ``controller``, the sum over the steps of its tiles."""
         latency, compute, transfer = super().layer_ns(t, moved, memory, cycles)
-        if self.controller and isinstance(moved, PlannedTraffic):
+        if isinstance(moved, PlannedTraffic):
             ns = 1e3 / self.clock_mhz
             latency, transfer = latency.copy(), transfer.copy()
-            for i, run in enumerate(rescheduled(moved, port_of(self, self.controller, memory))):
+            for i, run in enumerate(schedules(moved)):
                 if run:
                     latency[i] = run.total * ns + self.layer_overhead_ns
                     transfer[i] = run.port * ns
@@ -102,8 +101,8 @@ class OutputStationary(BaseArray):
     def operand_ns(self, moved: Traffic, memory: Memory) -> Values:
         """As on any array; with a ``controller``, the cycles in which it holds the port."""
         times = super().operand_ns(moved, memory)
-        if self.controller and isinstance(moved, PlannedTraffic):
-            for i, run in enumerate(rescheduled(moved, port_of(self, self.controller, memory))):
+        if isinstance(moved, PlannedTraffic):
+            for i, run in enumerate(schedules(moved)):
                 if run:
                     times[:, i] = np.array([run.pixels, run.weights, run.store])
         return times

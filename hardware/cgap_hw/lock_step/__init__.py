@@ -7,11 +7,10 @@ Every constant here is a number of cycles read off the state machines in `hardwa
 
 from cgap_hw.lock_step.plans import best_plan
 from cgap_hw.lock_step.sizes import Machine, Plan, Port, Sizes, fits
-from cgap_hw.lock_step.steps import Moves, Schedule, schedule
+from cgap_hw.lock_step.steps import Schedule, schedule
 
 __all__ = [
     "Machine",
-    "Moves",
     "Plan",
     "Port",
     "Schedule",

@@ -24,15 +24,6 @@ PIPELINE_CYCLES = 6  # from a pass's last address to the results' buffer; its ro
 
 
 @dataclass(frozen=True)
-class Moves:
-    """Share of each operand that passes the port; the rest stays on chip."""
-
-    pixels: float = 1.0
-    weights: float = 1.0
-    outputs: float = 1.0
-
-
-@dataclass(frozen=True)
 class Schedule:
     """Predicted cycles of a layer, and the bytes it moves.
 
@@ -113,11 +104,9 @@ class _Tiles:
         return np.array(table)[self.row, self.unit]
 
 
-def schedule(
-    s: Sizes, plan: Plan, m: Machine, port: Port, moves: Moves | None = None
-) -> Schedule:
+def schedule(s: Sizes, plan: Plan, m: Machine, port: Port) -> Schedule:
     """Cycles of a layer with given tiles, `T = sum over steps of max(compute, transfers)`."""
-    moves, tiles = moves or Moves(), _Tiles.of(s, plan)
+    tiles = _Tiles.of(s, plan)
     load_pixels, load_weights = tiles.load_pixels, tiles.load_weights
     compute = tiles.each(lambda row, units: _passes(s, row, units, m)) * max(s.depth, m.poy)
     pixels = load_pixels * tiles.each(
@@ -126,15 +115,14 @@ def schedule(
     weights = load_weights * tiles.each(lambda _, units: weight_cycles(s, units, m, port))
     store = tiles.each(lambda row, units: store_cycles(s, units, row.rows, m, port))
     core = compute - max(0, m.poy - s.depth) + PIPELINE_CYCLES + m.poy
-    moved = (pixels * moves.pixels, weights * moves.weights, store * moves.outputs)
     rows_read = load_pixels * tiles.each(lambda row, units: row.inside * s.channels_in(units))
     outputs = load_weights * tiles.each(lambda _, units: s.channels_out(units))
     return Schedule(
-        total=_total(core, moved),
+        total=_total(core, pixels + weights, store),
         compute=int(compute.sum()),
-        pixels=float(moved[0].sum()),
-        weights=float(moved[1].sum()),
-        store=float(moved[2].sum()),
+        pixels=float(pixels.sum()),
+        weights=float(weights.sum()),
+        store=float(store.sum()),
         pixel_bytes=int(rows_read.sum()) * s.ix * m.word_bytes,
         weight_bytes=int(outputs.sum()) * s.depth * m.word_bytes,
         output_bytes=s.n_of * s.ox * s.oy * m.word_bytes,
@@ -148,16 +136,16 @@ def _passes(s: Sizes, row: RowTile, units: int, m: Machine) -> int:
     return s.blocks(units, m.pof) * up(s.ox, m.pox) * up(row.rows, m.poy)
 
 
-def _total(core: Values, moved: tuple[Values, Values, Values]) -> float:
+def _total(core: Values, load: Values, store: Values) -> float:
     """Steps: the first only loads, the last only stores.
 
     Args:
         core: Cycles of each tile from its first step to its last result.
-        moved: Cycles of its pixels, weights and results on the port.
+        load: Cycles of its pixels and weights on the port.
+        store: Cycles of its results.
     """
-    pixels, weights, store = moved
     busy = np.zeros(len(core) + 2)
-    busy[:-2] += pixels + weights
+    busy[:-2] += load
     busy[2:] += store
     computing = np.concatenate([[0.0], core + LAUNCH_CYCLES, [0.0]])
     return float(np.maximum(busy + STEP_CYCLES, computing).sum())
