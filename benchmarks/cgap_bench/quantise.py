@@ -25,6 +25,7 @@ MAX_POOLS = {"boolean_dispatch", "max_pool2d", "adaptive_max_pool2d"}
 # Marks of a tensor: results of multiplication, still in the accumulators; maps that were not
 # rounded yet; rounded maps.
 MARK, FRESH, PLAIN, ROUNDED = "_quantise_mark", "fresh", "plain", "rounded"
+STORED = "_quantise_stored"  # the rounded copy of a map, which all its readers share
 
 
 class Quantised(nn.Module):
@@ -78,7 +79,7 @@ class _Watched:
     def map(self, x: Tensor) -> Tensor:
         low, high = torch.aminmax(x)
         self.ranges.append((min(float(low), 0.0), max(float(high), 0.0)))
-        return x
+        return x.view_as(x)  # marked apart from x, as a rounded copy is
 
     def weight(self, weight: Tensor) -> Tensor:
         return weight
@@ -161,8 +162,13 @@ class _Rounding(TorchFunctionMode):
         """A map as memory holds it."""
         if _mark(x) == ROUNDED:
             return x
-        rounded = self._words.map(x)
-        return _marked(x.copy_(rounded) if in_place else rounded, ROUNDED)
+        rounded = getattr(x, STORED, None)
+        if rounded is None:
+            rounded = _marked(self._words.map(x), ROUNDED)
+        if in_place:
+            return _marked(x.copy_(rounded), ROUNDED)
+        setattr(x, STORED, rounded)
+        return torch.as_tensor(rounded)
 
     def _activated(self, y: Tensor) -> Tensor:
         """The end of a fused layer; written over what the activation may have worked on."""
@@ -174,6 +180,7 @@ def _mark(x: Tensor) -> str | None:
 
 
 def _marked(x: Tensor, mark: str) -> Tensor:
+    vars(x).pop(STORED, None)
     setattr(x, MARK, mark)
     return x
 

@@ -11,7 +11,7 @@ from cgap_bench.datasets import data_root
 from cgap_bench.method import METHODS
 from cgap_bench.networks import NETWORKS, build_network
 from cgap_bench.quantise import Quantised, thinned
-from cgap_cl import PlasticNetwork
+from cgap_cl import Birth, PlasticNetwork
 from cgap_cl.blockwise import BlockwiseLayer
 
 
@@ -191,13 +191,16 @@ def test_blocks_are_rounded_like_the_dense_layer_they_stand_for(contiguous):
     assert (blocks - whole).abs().max() < 0.1 * error  # sums in another order
 
 
-def test_a_subnetwork_of_several_blocks_has_an_8_bit_form():
+@pytest.mark.parametrize("share", [{}, {"conv1": [0, 2]}, {"conv1": [1], "conv2": [0, 3]}])
+def test_a_subnetwork_of_several_blocks_has_an_8_bit_form(share):
+    """Also where several blocks read the image, which is then rounded once."""
     torch.manual_seed(0)
     x = _images(16, (1, 8, 8))
     reference = build_network(NetworkSettings(name="digits-cnn"), (1, 8, 8), 2)
     network = PlasticNetwork(reference, x[:1])
     for task in range(3):
-        network.sprout(task, 2)
+        newborn = Birth(parent=0, share=share) if task else None
+        network.sprout(task, 2, newborn)
         network.merge()
     subnetwork = network.subnetwork(2)
     with torch.no_grad():
