@@ -38,8 +38,9 @@ class CGaPConfig:
         schedule: when.
         inherit: where a later column's weights come from.
         share_groups: how many of the first groups a later column shares with its parent: all
-            their units but one are read from it, neither copied nor trained. Only groups made
-            from the raw input and shared groups alone count, so that nothing is computed twice.
+            their units but one are read from it, neither copied nor trained. Only groups
+            that convolutions make from the raw input and shared groups alone count, so that
+            nothing is computed twice; what a linear layer reads off raw inputs serves one task.
         trunk_blocks: how many of the oldest blocks later columns may read; 0: no laterals.
         lateral_keep: share of the lateral inputs that is kept after pruning.
         seed: of the generator for newborns and random choices.

@@ -99,11 +99,13 @@ class Layout:
         )  # fmt: skip
 
     def leading(self, n: int) -> tuple[str, ...]:
-        """At most ``n`` first groups that are made of the raw input and one another alone."""
+        """At most ``n`` first groups that convolutions make of the input and one another."""
         chosen: list[str] = []
         for group in self.widths:
-            reads = {s.group for layer in self.producers(group) for s in layer.inputs}
-            if len(chosen) == n or not reads <= {None, *chosen}:
+            producers = self.producers(group)
+            reads = {s.group for layer in producers for s in layer.inputs}
+            convolved = all(layer.kind is Kind.CONV for layer in producers)
+            if len(chosen) == n or not convolved or not reads <= {None, *chosen}:
                 break
             chosen.append(group)
         return tuple(chosen)

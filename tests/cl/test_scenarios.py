@@ -36,10 +36,17 @@ def cnn(n_classes=10):
     )  # fmt: skip
 
 
-def learn(parts, labels, *plugins, epochs=6, **settings):
+def mlp():
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(),
+        nn.Linear(48, 10),
+    )  # fmt: skip
+
+
+def learn(parts, labels, *plugins, epochs=6, reference=cnn, **settings):
     """Train on all parts in turn; the network and the plugin."""
     torch.manual_seed(0)
-    network = PlasticNetwork(cnn(), torch.zeros(2, 1, 8, 8), seed_ratio=0.4)
+    network = PlasticNetwork(reference(), torch.zeros(2, 1, 8, 8), seed_ratio=0.4)
     stream = tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
     config = CGaPConfig(target_price=0.4, schedule=SCHEDULE, growth=GROWTH, **settings)
     host = Naive(
@@ -102,3 +109,19 @@ def test_class_incremental_without_rehearsal_forgets(digits):
     train, test = digits
     network, _ = learn(halves(train), [0, 0])
     assert accuracy(network, halves(test)[0]) < 0.5
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_domain_incremental(digits, labelled):
+    """Permuted pixels, as in permuted MNIST: a shared head with rehearsal, or one a domain."""
+    train, test = digits
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+
+    def permuted(data):
+        return data[0].flatten(1)[:, order].view_as(data[0]), data[1]
+
+    plugins = [] if labelled else [ReplayPlugin(mem_size=300)]
+    labels = [0, 1] if labelled else [0, 0]
+    network, _ = learn([train, permuted(train)], labels, *plugins, reference=mlp, epochs=12)
+    for domain, data in enumerate([test, permuted(test)]):
+        assert accuracy(network, data, domain if labelled else None) > 0.85

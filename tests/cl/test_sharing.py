@@ -75,6 +75,10 @@ def test_sharing_the_leading_groups_costs_nothing_to_run_and_less_to_store(paren
     assert shared.executed_widths(1) == copied.executed_widths(1)
 
 
+def test_what_a_linear_layer_makes_of_raw_inputs_is_not_shared(parent):
+    assert parent("mlp").layout.leading(1) == ()
+
+
 def test_leading_groups_stop_where_a_unit_would_be_computed_twice(parent):
     layout = parent("residual").layout
     chosen = layout.leading(99)
