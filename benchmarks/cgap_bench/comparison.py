@@ -8,6 +8,7 @@ from itertools import groupby
 import pandas as pd
 
 from cgap_bench import derive, tables
+from cgap_bench.config import Split
 from cgap_bench.derive import Platform
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.record import Record
@@ -40,7 +41,9 @@ class Comparison:
     @property
     def stream(self) -> str:
         """What was run, for the titles of figures about accuracy alone."""
-        return f"{self.benchmark}, preset {self.preset}"
+        held_out = self.records[0].config.stream.score_on is Split.HELD_OUT
+        scored = ", scored on held-out training images" if held_out else ""
+        return f"{self.benchmark}, preset {self.preset}{scored}"
 
     @property
     def title(self) -> str:
