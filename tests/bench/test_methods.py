@@ -83,7 +83,18 @@ def test_nothing_is_forgotten(records, name):
     assert before == after
 
 
-@pytest.mark.parametrize("name", [n for n in METHODS.names() if METHODS[n].sized_by_cgap])
+SIZED = [name for name in METHODS.names() if METHODS[name].sized_by_cgap]
+
+
+@pytest.mark.parametrize("name", [n for n in SIZED if n.startswith("shaped")])
+def test_shape_is_that_of_cgap(records, name):
+    record = records[name]
+    for key in record.subnetworks[1]:
+        layers = [e for e in record.networks[key] if e["kind"] in ("conv", "linear")]
+        assert [layer["n_out"] for layer in layers] == [*WIDTHS.values(), 5]
+
+
+@pytest.mark.parametrize("name", [n for n in SIZED if not n.startswith("shaped")])
 def test_size_is_near_the_macs_of_cgap(records, name):
     record = records[name]
     for key in record.subnetworks[1]:

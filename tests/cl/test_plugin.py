@@ -187,7 +187,9 @@ def test_cuda(network, stream):
 def test_plateau_schedules_and_rates_are_left_alone(network, stream):
     """The plugin carries the rate that the user's scheduler has set."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=0, threshold=100.0, threshold_mode="abs"
+    )  # no loss falls so far: the rate is halved every epoch
     plugin = LRSchedulerPlugin(schedule, metric="train_loss", reset_lr=False)
     rates = []
 
