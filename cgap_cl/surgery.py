@@ -62,8 +62,8 @@ def apply(
     Args:
         column: the block that is learning; changed in place.
         plan: what to grow and prune, in units of the present widths.
-        initialiser: values of newborns; :class:`~cgap_cl.initialise.Split` by default, unlike the
-            method's own default in :class:`~cgap_cl.config.CGaPConfig`.
+        initialiser: values of newborns; :class:`~cgap_cl.initialise.Split` by default.
+            :class:`~cgap_cl.config.CGaPConfig` has a default of its own.
         generator: CPU generator for them; a fixed seed by default.
 
     Returns:
