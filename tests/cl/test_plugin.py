@@ -182,6 +182,8 @@ def test_autocast(network, stream):
 def test_cuda(network, stream):
     host = strategy(network, device="cuda", train_epochs=2)
     run(host, network, stream, X.cuda())
+    assert {tensor.device.type for tensor in network.state_dict().values()
+            if isinstance(tensor, torch.Tensor)} == {"cuda"}  # fmt: skip
 
 
 def test_plateau_schedules_and_rates_are_left_alone(network, stream):
@@ -256,12 +258,15 @@ def test_several_visits_of_one_label(network):
 
 
 def test_cumulative_mixes_tasks_in_a_batch(network, stream):
-    run(
-        strategy(network, kind=Cumulative, criterion=torch.nn.CrossEntropyLoss()),
-        network,
-        stream,
-        X,
-    )
+    mixes = []
+
+    class Noting(SupervisedPlugin):
+        def before_forward(self, strategy, **_):
+            mixes.append(set(strategy.mb_task_id.tolist()))
+
+    host = strategy(network, Noting(), kind=Cumulative, criterion=torch.nn.CrossEntropyLoss())
+    run(host, network, stream, X)
+    assert {0, 1, 2} in mixes
 
 
 def test_convenience_strategy(network, stream):
@@ -270,6 +275,9 @@ def test_convenience_strategy(network, stream):
         train_epochs=2, train_mb_size=16, evaluator=EvaluationPlugin(),
     )  # fmt: skip
     run(host, network, stream, X)
+    kinds = [step["kind"] for step in host.cgap.history]
+    assert kinds.count("merge") == kinds.count("sprout") == 3
+    assert {"grow", "prune"} <= set(kinds)
 
 
 @pytest.mark.filterwarnings("ignore:training ended before:UserWarning")
