@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cgap_cl.column import Block, PlasticLayer, connect
 from cgap_cl.errors import unknown
-from cgap_cl.layout import LayerLayout, Layout
+from cgap_cl.layout import Axis, LayerLayout, Layout
 from cgap_cl.plan import UnitMap, positions
 
 STATE = ("weight", "bias", "running_mean", "running_var")
@@ -113,60 +113,63 @@ def copy_units(
     maps = {
         group: UnitMap(tuple(units), (False,) * len(units)) for group, units in kept.items()
     }
+    copying = _Copying(column, parent, blocks, maps)
     for layer in column.layout.layers:
-        if layer.dense:
-            _copy_dense(column, parent, blocks, layer, maps)
-            continue
-        channels, _ = positions(layer.inputs, parent.widths, maps)
-        mine, theirs = (b.body.get_submodule(layer.name) for b in (column, parent))
+        if layer.name == column.layout.head:
+            copying.head(layer)
+        elif layer.dense:
+            copying.dense(layer)
+        else:
+            copying.per_channel(layer)
+
+
+@dataclass(frozen=True)
+class _Copying:
+    """One column that begins as its parent: which units are copied, and from where."""
+
+    column: Block
+    parent: Block
+    blocks: Sequence[Block]
+    maps: Mapping[str, UnitMap]
+
+    def copied(self, axis: Axis) -> Tensor:
+        """Positions of the parent's axis that are copied, ascending."""
+        chosen, _ = positions(axis, self.parent.widths, self.maps)
+        return chosen.to(self.parent.head.own.weight.device)
+
+    def per_channel(self, layer: LayerLayout) -> None:
+        """Batch norm or depthwise convolution."""
+        channels = self.copied(layer.inputs)
+        mine, theirs = (b.body.get_submodule(layer.name) for b in (self.column, self.parent))
         for name in STATE:
             value = getattr(theirs, name, None)
             if value is not None:
-                getattr(mine, name).copy_(value[channels.to(value.device)])
+                getattr(mine, name).copy_(value[channels])
 
+    def dense(self, layer: LayerLayout) -> None:
+        """Own weights, inherited laterals, and a lateral for what is shared."""
+        mine, theirs = self.column.layer(layer.name), self.parent.layer(layer.name)
+        rows, columns = self.copied(layer.outputs), self.copied(layer.inputs)
+        weight = theirs.own.weight[rows]
+        mine.own.weight.copy_(weight[:, columns])
+        if mine.own.bias is not None and theirs.own.bias is not None:
+            mine.own.bias.copy_(theirs.own.bias[rows])
+        for source, lateral in theirs.sources():
+            _read(mine, self.blocks[source], lateral.index, lateral.op.weight[rows])
+        shared = _complement(columns, weight.shape[1])
+        if len(shared):
+            _read(mine, self.parent, shared, weight[:, shared])
 
-def _copy_dense(
-    column: Block,
-    parent: Block,
-    blocks: Sequence[Block],
-    layer: LayerLayout,
-    maps: Mapping[str, UnitMap],
-) -> None:
-    """Own weights, inherited laterals, and a lateral for what is shared."""
-    if layer.name == column.layout.head:
-        _share_features(column, parent, blocks, layer, maps)
-        return
-    mine, theirs = column.layer(layer.name), parent.layer(layer.name)
-    device = theirs.own.weight.device
-    rows = positions(layer.outputs, parent.widths, maps)[0].to(device)
-    columns = positions(layer.inputs, parent.widths, maps)[0].to(device)
-    weight = theirs.own.weight[rows]
-    mine.own.weight.copy_(weight[:, columns])
-    if mine.own.bias is not None and theirs.own.bias is not None:
-        mine.own.bias.copy_(theirs.own.bias[rows])
-    for source, lateral in theirs.sources():
-        _read(mine, blocks[source], lateral.index, lateral.op.weight[rows])
-    shared = _complement(columns, weight.shape[1])
-    if len(shared):
-        _read(mine, parent, shared, weight[:, shared])
-
-
-def _share_features(
-    column: Block,
-    parent: Block,
-    blocks: Sequence[Block],
-    layer: LayerLayout,
-    maps: Mapping[str, UnitMap],
-) -> None:
-    """The fresh head reads what the parent's head reads, shared units included."""
-    mine, theirs = column.head, parent.head
-    columns, _ = positions(layer.inputs, parent.widths, maps)
-    shared = _complement(columns.to(theirs.own.weight.device), theirs.own.weight.shape[1])
-    reads = [(blocks[source], lateral.index) for source, lateral in theirs.sources()]
-    for source, index in [*reads, *([(parent, shared)] if len(shared) else [])]:
-        shape = (mine.own.weight.shape[0], len(index), *mine.own.weight.shape[2:])
-        scale = mine.own.weight.std(unbiased=False)
-        _read(mine, source, index, scale * torch.randn(shape).to(mine.own.weight))
+    def head(self, layer: LayerLayout) -> None:
+        """The fresh head reads what the parent's head reads, shared units included."""
+        own, theirs = self.column.head.own.weight, self.parent.head
+        shared = _complement(self.copied(layer.inputs), theirs.own.weight.shape[1])
+        reads = [(self.blocks[source], lateral.index) for source, lateral in theirs.sources()]
+        if len(shared):
+            reads.append((self.parent, shared))
+        for source, index in reads:
+            fresh = torch.randn((own.shape[0], len(index), *own.shape[2:])).to(own)
+            _read(self.column.head, source, index, own.std(unbiased=False) * fresh)
 
 
 def _complement(chosen: Tensor, n: int) -> Tensor:
