@@ -41,7 +41,8 @@ COLUMNS = (
         "accuracy",
         "%",
         Scale.PERCENT,
-        "mean over tasks of the test accuracy after the last experience",
+        "mean over tasks of the accuracy after the last experience, on test images unless the"
+        " caption says otherwise",
     ),
     Column(
         "accuracy_8bit",

@@ -1,5 +1,6 @@
 """Figures: accuracy against price, over experiences, and per task."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from cgap_bench import stats, tables
 
 PNG_DPI = 160
+CHARACTERS_AN_INCH = 12  # of a title
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 TRADE_OFFS = ("latency_ms", "macs", "parameters")
 LOG_RATIO = 30.0  # prices further apart than this are shown on a logarithmic axis
@@ -119,7 +121,7 @@ def _figure(size: tuple[float, float], title: str) -> Figure:
     """An empty figure that needs no display and no global state."""
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(textwrap.fill(title, int(CHARACTERS_AN_INCH * size[0])), fontsize=11)
     return figure
 
 
@@ -169,8 +171,8 @@ def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -
     if summary[column.key].max() > LOG_RATIO * summary[column.key].min():
         axis.set_xscale("log")
     else:
-        axis.margins(x=0.12)
-        axis.set_xlim(left=0)  # what is half as far to the right costs half as much
+        # From zero: what is half as far to the right costs half as much.
+        axis.set_xlim(0, 1.12 * summary[column.key].max())
         axis.locator_params(axis="x", nbins=5)
     if column.scale is tables.Scale.COUNT:
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))

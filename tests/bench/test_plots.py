@@ -38,6 +38,23 @@ def test_trade_off_has_every_method_at_its_price(summary):
         assert all(low <= x <= high for x, _ in expected.values())
 
 
+def test_equal_prices_do_not_lie_on_the_edge(summary):
+    alike = summary.assign(macs=[4.55e6, 4.56e6, 4.59e6])
+    axis = plots.trade_off(alike, "toy").axes[plots.TRADE_OFFS.index("macs")]
+    low, high = axis.get_xlim()
+    assert low == 0
+    assert high >= 1.1 * 4.59e6
+
+
+def test_a_long_title_stays_inside_the_picture(some_records):
+    title = "a-benchmark, preset of-a-long-name, scored on held-out training images"
+    figure = plots.per_task(derive.tasks_frame(some_records), title)
+    figure.canvas.draw()
+    box = figure._suptitle.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+
+
 def test_prices_far_apart_are_on_a_logarithmic_axis(summary):
     far = summary.assign(macs=[1e5, 1e6, 1e8])
     scales = [axis.get_xscale() for axis in plots.trade_off(far, "toy").axes]
