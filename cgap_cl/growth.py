@@ -42,6 +42,9 @@ class GrowthLoop:
         network: the network that grows.
         config: the method's settings.
 
+    Raises:
+        ValueError: a capacity names a group that the network does not have.
+
     Attributes:
         history: what happened to the structure, as plain values.
         measure: quality of the column on held-out data; None where nothing is held out.
@@ -49,6 +52,7 @@ class GrowthLoop:
     """
 
     def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
+        ceiling(network.layout, config)  # an unknown group is told before training starts
         self.network = network
         self.config = config
         self.generator = torch.Generator().manual_seed(config.seed)

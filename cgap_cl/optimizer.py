@@ -7,6 +7,7 @@ Parameters that are gone leave; learning rates stay.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -38,6 +39,19 @@ def check_supported(optimizer: torch.optim.Optimizer) -> None:
                 "shaped like the parameters; use SGD, Adam, AdamW or another "
                 "element-wise optimizer of torch.optim"
             )
+
+
+def let_dill_find_optimizers() -> None:
+    """Give ``torch.optim`` back its modules as attributes.
+
+    torch deletes them (``torch.optim.sgd``); dill then does not find an optimizer's class by
+    its name, stores the class by value and dies of what the class refers to. Avalanche's
+    checkpoints are made with dill.
+    """
+    for name, module in list(sys.modules.items()):
+        package, _, last = name.rpartition(".")
+        if package == "torch.optim" and not hasattr(torch.optim, last):
+            setattr(torch.optim, last, module)
 
 
 def carry(

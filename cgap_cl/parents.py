@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.errors import unknown
 from cgap_cl.inherit import Birth
 from cgap_cl.layout import Layout
 from cgap_cl.network import PlasticNetwork
@@ -14,9 +15,18 @@ Trial = Callable[[Birth], float]  # held-out loss of a column born so, after a s
 
 
 def ceiling(layout: Layout, config: CGaPConfig, ratio: float = 1.0) -> dict[str, int]:
-    """Widths at a share of every group's capacity."""
+    """Widths at a share of every group's capacity.
+
+    Raises:
+        ValueError: a capacity names a group that the network does not have.
+    """
     growth = config.growth
-    return layout.shaped(ratio * growth.capacity, ratio * growth.linear_capacity)
+    widths = layout.shaped(ratio * growth.capacity, ratio * growth.linear_capacity)
+    for group, share in growth.capacities.items():
+        if group not in widths:
+            raise ValueError(unknown("group", group, layout.groups))
+        widths[group] = max(1, round(ratio * share * layout.widths[group]))
+    return widths
 
 
 def choose_birth(network: PlasticNetwork, config: CGaPConfig, trial: Trial | None) -> Birth:

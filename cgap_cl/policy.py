@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -87,18 +87,23 @@ class GrowthPolicy:
         capacity: a convolution's group never exceeds this share of its reference width.
         linear_capacity: the same for a group made by linear layers only; in the networks of the
             protocols they hold most parameters and earn little.
+        capacities: group -> share of its reference width, for groups with a capacity of their
+            own; the names are those of ``PlasticNetwork.layout.groups``.
     """
 
     beta: float = 0.6
     where: Where = Where.UNIFORM
     capacity: float = 1.0
     linear_capacity: float = 0.2
+    capacities: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_share("beta", self.beta)
-        for name in ("capacity", "linear_capacity"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        of_groups = {f"capacities['{g}']": share for g, share in self.capacities.items()}
+        of_kinds = {"capacity": self.capacity, "linear_capacity": self.linear_capacity}
+        for name, share in (of_kinds | of_groups).items():
+            if share <= 0:
+                raise ValueError(f"{name} must be positive, not {share}")
 
     def plan(
         self, scores: Mapping[str, Tensor], ceiling: Mapping[str, int], price: Price,

@@ -56,6 +56,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def later(default: Any) -> Any:
+    """A setting that came after records were made without it.
+
+    At its default, under which nothing changes, it is left out of configurations: runs keep the
+    identity that they had before there was such a setting. So the default can never change.
+    """
+    return Field(default, exclude_if=lambda value: value == default)
+
+
 class NetworkSettings(Settings):
     """The reference network."""
 

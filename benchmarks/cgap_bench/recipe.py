@@ -271,4 +271,7 @@ def _first(error: ValidationError, model: type[Settings], prefix: str) -> str:
         return str(UnknownNameError("key", key, known))
     if detail["type"] == "missing":
         return f"key {key} is missing"
-    return f"{key}={detail['input']!r} is not right: {detail['msg']}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if not detail["loc"]:  # no single value, but how several go together
+        return f"{prefix.rstrip('.') or 'recipe'}: {message}"
+    return f"{key}={detail['input']!r} is not right: {message}"

@@ -14,6 +14,7 @@ from cgap_bench.recipe import (
     resolve,
     variants,
 )
+from cgap_cl.initialise import FanOut, Random
 
 SEVEN = {"cgap", "ewc", "fixed", "fixed-equal", "independent", "warm", "joint"}
 FULL = {"standard", "quick", "paper"}
@@ -115,12 +116,32 @@ def test_overrides_reach_their_section_and_only_their_method():
         (["training.lr=-1"], "training.lr=-1 is not right: .*greater than 0"),
         (["training.epochs=many"], "training.epochs='many' is not right"),
         (["training.augment=cut-out"], "'none' or 'crop-flip'"),
-        (["cgap.target_price=-1"], "target_price must be positive"),
+        (["cgap.target_price=-1"], "^cgap: target_price must be positive"),
+        (["cgap.noise=0.2"], "^cgap: noise belongs to newborn=split, not to random"),
+        (["cgap.inherit=best"], "^cgap: .*set held_out_share above 0"),
+        (["cgap.capacities=2"], "cgap.capacities=2 is not right: .*dictionary"),
     ],
 )
 def test_mistakes_in_overrides_are_named(overrides, message):
     with pytest.raises(UsageError, match=message):
         resolver("split-digits", None, *overrides).config("cgap", 0)
+
+
+def test_settings_that_came_later_leave_earlier_runs_their_identity():
+    """Absent at their defaults, hashed at any other value, and taken up by the method."""
+    plain = resolver().config("cgap", 0)
+    spelt_out = resolver("split-digits", None, "cgap.held_out_share=0", "cgap.capacities={}")
+    assert "held_out_share" not in plain.method_settings
+    assert run_id(spelt_out.config("cgap", 0)) == run_id(plain)
+    made = resolver(
+        "split-digits", None, "cgap.capacities={conv2 = 0.5}", "cgap.fan_out=halves",
+        "cgap.held_out_share=0.1", "cgap.inherit=best", "cgap.pruning_tolerance=0.02",
+    ).config("cgap", 0)  # fmt: skip
+    assert run_id(made) != run_id(plain)
+    config = METHODS["cgap"].settings.model_validate(made.method_settings).config(seed=0)
+    assert config.growth.capacities == {"conv2": 0.5}
+    assert config.initialiser == Random(FanOut.HALVES)
+    assert (config.held_out_share, config.pruning_tolerance) == (0.1, 0.02)
 
 
 def test_unknown_benchmark_preset_and_method_offer_the_nearest():

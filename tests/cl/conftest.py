@@ -2,12 +2,16 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from avalanche.benchmarks import tensors_benchmark
+from avalanche.training import Naive
+from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 
-from cgap_cl import Birth, Plan, PlasticNetwork, surgery
+from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Plan, PlasticNetwork, price, surgery
 
 
 class Residual(nn.Module):
@@ -234,3 +238,49 @@ def error() -> Callable[[Tensor, Tensor], float]:
 @pytest.fixture(scope="session")
 def grown() -> Callable[..., tuple[PlasticNetwork, list[Tensor]]]:
     return _grown
+
+
+def _rows(k: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Three classes that a small network can tell apart; another rule in every task."""
+    x = torch.randn(n, 2, 6, 6, generator=generator)
+    return x, (x[:, k % 2, k % 3].mean(1) * 2 + 1).long().clamp(0, 2)
+
+
+def _strategy(network: nn.Module, *plugins: Any, kind: Any = Naive, **options: Any) -> Any:
+    """Avalanche's plain strategy, or another kind, with the plugin first in its list."""
+    config = CGaPConfig(target_price=0.5, price=price.balanced, trunk_blocks=1)
+    settings = {"train_epochs": 4, "train_mb_size": 16, "eval_mb_size": 16, **options}
+    optimizer = settings.pop("optimizer", None) or torch.optim.SGD(
+        network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.05
+    )
+    evaluator = settings.pop("evaluator", None) or EvaluationPlugin()
+    own = CGaPPlugin(settings.pop("config", config))
+    return kind(
+        model=network, optimizer=optimizer, evaluator=evaluator, plugins=[own, *plugins],
+        **settings,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def rows() -> Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]:
+    return _rows
+
+
+@pytest.fixture(scope="session")
+def strategy() -> Callable[..., Any]:
+    return _strategy
+
+
+@pytest.fixture
+def stream() -> Any:
+    """Three experiences of three classes, with task labels."""
+    generator = torch.Generator().manual_seed(0)
+    train = [_rows(k, 48, generator) for k in range(3)]
+    test = [_rows(k, 24, generator) for k in range(3)]
+    return tensors_benchmark(train_tensors=train, test_tensors=test, task_labels=[0, 1, 2])
+
+
+@pytest.fixture
+def network() -> PlasticNetwork:
+    torch.manual_seed(0)
+    return PlasticNetwork(chain(), torch.zeros(2, 2, 6, 6), seed_ratio=0.5)

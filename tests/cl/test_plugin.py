@@ -16,9 +16,16 @@ from avalanche.training.plugins import (
     SupervisedPlugin,
 )
 
-from cgap_cl import CGaP, CGaPConfig, CGaPPlugin, Inherit, PlasticNetwork, Schedule, price
-from cgap_cl.growth import GrowthLoop
-from cgap_cl.saliency import Activation, RandomScore
+from cgap_cl import (
+    CGaP,
+    CGaPConfig,
+    CGaPPlugin,
+    GrowthPolicy,
+    Inherit,
+    PlasticNetwork,
+    Schedule,
+    price,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
@@ -27,39 +34,7 @@ pytestmark = pytest.mark.filterwarnings(
 )  # fmt: skip
 
 
-def rows(k, n, generator):
-    """Three classes that a small network can tell apart; another rule in every task."""
-    x = torch.randn(n, 2, 6, 6, generator=generator)
-    return x, (x[:, k % 2, k % 3].mean(1) * 2 + 1).long().clamp(0, 2)
-
-
-@pytest.fixture
-def stream():
-    generator = torch.Generator().manual_seed(0)
-    train = [rows(k, 48, generator) for k in range(3)]
-    test = [rows(k, 24, generator) for k in range(3)]
-    return tensors_benchmark(train_tensors=train, test_tensors=test, task_labels=[0, 1, 2])
-
-
-@pytest.fixture
-def network(architectures):
-    torch.manual_seed(0)
-    return PlasticNetwork(architectures["chain"](), torch.zeros(2, 2, 6, 6), seed_ratio=0.5)
-
-
 CONFIG = CGaPConfig(target_price=0.5, price=price.balanced, trunk_blocks=1)
-
-
-def strategy(network, *plugins, kind=Naive, config=CONFIG, **options):
-    settings = {"train_epochs": 4, "train_mb_size": 16, "eval_mb_size": 16, **options}
-    optimizer = settings.pop("optimizer", None) or torch.optim.SGD(
-        network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.05
-    )
-    evaluator = settings.pop("evaluator", None) or EvaluationPlugin()
-    return kind(
-        model=network, optimizer=optimizer, evaluator=evaluator,
-        plugins=[CGaPPlugin(config), *plugins], **settings,
-    )  # fmt: skip
 
 
 def run(host, network, stream, x):
@@ -118,7 +93,7 @@ def beside(name, network):
 
 
 @pytest.mark.parametrize("name", ["replay", "lwf", "scheduler", "metrics"])
-def test_nothing_is_forgotten_beside(name, network, stream):
+def test_nothing_is_forgotten_beside(name, network, stream, strategy):
     plugins, options = beside(name, network)
     host = strategy(network, *plugins, **options)
     host.eval(stream.test_stream)  # forward transfer is measured against this
@@ -138,7 +113,7 @@ REFUSED = {"LBFGS", "Adafactor", "SparseAdam", "Muon"}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_element_wise_optimizer(name, network, stream):
+def test_every_element_wise_optimizer(name, network, stream, strategy):
     """Through growth, pruning and merging; what is merged no longer has any state."""
     optimizer = getattr(torch.optim, name)(network.parameters(), lr=0.01, **OPTIMIZERS[name])
     host = strategy(network, optimizer=optimizer, train_epochs=3)
@@ -157,7 +132,7 @@ def test_no_optimizer_of_torch_is_forgotten():
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED & set(vars(torch.optim))))
-def test_other_optimizers_are_refused_by_name(name, network, stream):
+def test_other_optimizers_are_refused_by_name(name, network, stream, strategy):
     parameters = [p for p in network.parameters() if name != "Muon" or p.dim() == 2]
     optimizer = getattr(torch.optim, name)(parameters, lr=0.01)
     with pytest.raises(TypeError, match=name):
@@ -172,21 +147,21 @@ class Autocast(Naive):
             return super().forward().float()
 
 
-def test_autocast(network, stream):
+def test_autocast(network, stream, strategy):
     host = strategy(network, kind=Autocast)
     run(host, network, stream, X)
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_cuda(network, stream):
+def test_cuda(network, stream, strategy):
     host = strategy(network, device="cuda", train_epochs=2)
     run(host, network, stream, X.cuda())
     assert {tensor.device.type for tensor in network.state_dict().values()
             if isinstance(tensor, torch.Tensor)} == {"cuda"}  # fmt: skip
 
 
-def test_plateau_schedules_and_rates_are_left_alone(network, stream):
+def test_plateau_schedules_and_rates_are_left_alone(network, stream, strategy):
     """The plugin carries the rate that the user's scheduler has set."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -208,7 +183,7 @@ def test_plateau_schedules_and_rates_are_left_alone(network, stream):
     assert rates[-1][0] < 0.1
 
 
-def test_evaluation_in_the_middle_changes_nothing(architectures, stream):
+def test_evaluation_in_the_middle_changes_nothing(architectures, stream, strategy):
     """Every epoch and every third batch: the same network in the end.
 
     Avalanche's loaders draw from the global generator, hence a seed for every batch.
@@ -236,7 +211,7 @@ def test_evaluation_in_the_middle_changes_nothing(architectures, stream):
         assert all(torch.equal(value, states[0][key]) for key, value in other.items())
 
 
-def test_several_visits_of_one_label(network):
+def test_several_visits_of_one_label(network, strategy, rows):
     """Task 0, task 1, task 0 with more classes: 1 bitwise as before, 0 goes on learning."""
     generator = torch.Generator().manual_seed(3)
     parts = [rows(0, 48, generator), rows(1, 48, generator), rows(0, 48, generator)]
@@ -257,7 +232,7 @@ def test_several_visits_of_one_label(network):
     host.eval(stream.test_stream)
 
 
-def test_cumulative_mixes_tasks_in_a_batch(network, stream):
+def test_cumulative_mixes_tasks_in_a_batch(network, stream, strategy):
     mixes = []
 
     class Noting(SupervisedPlugin):
@@ -281,7 +256,7 @@ def test_convenience_strategy(network, stream):
 
 
 @pytest.mark.filterwarnings("ignore:training ended before:UserWarning")
-def test_early_stopping_restores_an_older_structure(network, stream):
+def test_early_stopping_restores_an_older_structure(network, stream, strategy):
     stopper = EarlyStoppingPlugin(1, "test_stream", metric_name="Top1_Acc_Stream")
     host = strategy(
         network,
@@ -312,7 +287,7 @@ def test_a_batch_of_old_rows_changes_nothing(network):
 
 @pytest.mark.filterwarnings("ignore:training ended before:UserWarning")
 @pytest.mark.parametrize(("n", "classes"), [(1, 1), (17, 1), (17, 3)])
-def test_tiny_experiences(network, n, classes):
+def test_tiny_experiences(network, n, classes, strategy):
     """One sample, one class, a last batch of one: trained and merged."""
     y = torch.arange(n) % classes
     x = torch.randn(n, 2, 6, 6)
@@ -346,7 +321,7 @@ def test_a_revisited_label_keeps_its_old_classes(network):
 
 
 @pytest.mark.parametrize("inherit", list(Inherit))
-def test_held_out_rules(network, stream, inherit):
+def test_held_out_rules(network, stream, inherit, strategy):
     config = CGaPConfig(
         target_price=0.5, price=price.balanced, inherit=inherit, held_out_share=0.25,
         growth_patience=1, pruning_tolerance=0.0, trial_iterations=3,
@@ -358,65 +333,29 @@ def test_held_out_rules(network, stream, inherit):
     )
 
 
-def test_wrong_model_and_optimizer_are_refused(network, stream, architectures):
+def test_a_group_may_have_a_capacity_of_its_own(network, stream, strategy):
+    """The second of two convolutions grows as far as it may, the first further."""
+    growth = GrowthPolicy(beta=1.0, capacities={"4": 0.6}, linear_capacity=1.0)
+    config = CGaPConfig(
+        target_price=1.0, peak_ratio=2.0, growth=growth, schedule=Schedule(0.5, 0.6, 0.8)
+    )
+    host = strategy(network, config=config)
+    host.train(stream.train_stream[0])
+    peak = [entry["widths"] for entry in host.plugins[0].history if entry["kind"] == "grow"][-1]
+    assert network.layout.widths == {"0": 4, "4": 5, "10": 6}
+    assert peak == {"0": 4, "4": 3, "10": 6}
+    wrong = CGaPConfig(growth=GrowthPolicy(capacities={"5": 0.6}))
+    with pytest.raises(ValueError, match="unknown group '5': known: 0, 4, 10"):
+        strategy(network, config=wrong).train(stream.train_stream[1])
+
+
+def test_wrong_model_and_optimizer_are_refused(network, stream, architectures, strategy):
     plain = strategy(architectures["chain"]())
     with pytest.raises(TypeError, match="PlasticNetwork"):
         plain.train(stream.train_stream[0])
     optimizer = torch.optim.LBFGS(network.parameters())
     with pytest.raises(TypeError, match="LBFGS"):
         strategy(network, optimizer=optimizer).train(stream.train_stream[0])
-
-
-def train_loop(loop, optimizer, batches, stop, start=0):
-    for x, y in batches[start:stop]:
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(loop.network(x, 1), y).backward()
-        loop.observe()
-        optimizer.step()
-        loop.advance(optimizer)
-
-
-def begin(architectures, config):
-    torch.manual_seed(0)
-    network = PlasticNetwork(architectures["residual"](), torch.zeros(2, 2, 6, 6))
-    loop = GrowthLoop(network, config)
-    loop.sprout(0, 3)
-    network.merge()
-    loop.sprout(1, 3)
-    loop.start(16)
-    optimizer = torch.optim.SGD(network.live_parameters(), lr=0.05, momentum=0.9)
-    return loop, optimizer
-
-
-@pytest.mark.parametrize("score", [None, RandomScore, Activation])
-def test_resume_at_any_batch_is_bitwise_equal(architectures, tmp_path, score):
-    def config():
-        extra = {} if score is None else {"score": score()}
-        return CGaPConfig(target_price=0.3, trunk_blocks=1, schedule=Schedule(), **extra)
-
-    generator = torch.Generator().manual_seed(2)
-    batches = [rows(0, 8, generator) for _ in range(16)]
-    whole, optimizer = begin(architectures, config())
-    train_loop(whole, optimizer, batches, 16)
-    whole.finish(optimizer)
-    for stop in range(0, 16, 3):
-        loop, optimizer = begin(architectures, config())
-        train_loop(loop, optimizer, batches, stop)
-        state = {"network": loop.network.state_dict(), "loop": loop.state_dict(),
-                 "optimizer": optimizer.state_dict()}  # fmt: skip
-        torch.save(state, tmp_path / "state.pt")
-        state = torch.load(tmp_path / "state.pt", weights_only=True)
-        again, _ = begin(architectures, config())
-        again.network.load_state_dict(state["network"])
-        again.load_state_dict(state["loop"])
-        optimizer = torch.optim.SGD(again.network.live_parameters(), lr=0.05, momentum=0.9)
-        optimizer.load_state_dict(state["optimizer"])
-        train_loop(again, optimizer, batches, 16, start=stop)
-        again.finish(optimizer)
-        assert again.history == whole.history
-        for key, value in whole.network.state_dict().items():
-            if isinstance(value, torch.Tensor):
-                assert torch.equal(again.network.state_dict()[key], value), (stop, key)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -436,36 +375,7 @@ def test_precisions(architectures, dtype):
     assert all(p.grad is not None for p in network.live_parameters())
 
 
-def test_plugin_state_continues_an_unfinished_experience(network, stream, tmp_path):
-    """Killed in the second experience: the column, not a new one, goes on learning."""
-
-    class KilledError(Exception):
-        pass
-
-    class Killer(CGaPPlugin):
-        def after_training_iteration(self, strategy, **options):
-            super().after_training_iteration(strategy, **options)
-            if self.loop.column.index == 1 and self.loop.iteration == 5:
-                raise KilledError
-
-    host = strategy(network)
-    host.plugins[0] = killer = Killer(CONFIG)
-    host.train(stream.train_stream[0])
-    with pytest.raises(KilledError):
-        host.train(stream.train_stream[1])
-    torch.save({"net": network.state_dict(), "plugin": killer.state_dict()}, tmp_path / "s.pt")
-    saved = torch.load(tmp_path / "s.pt", weights_only=True)
-    fresh = PlasticNetwork(network._plain.module.to_empty(device="cpu"), X)
-    fresh.load_state_dict(saved["net"])
-    host = strategy(fresh)
-    plugin = host.plugins[0]
-    plugin.load_state_dict(saved["plugin"], fresh)
-    host.train(stream.train_stream[1])
-    assert [e["block"] for e in plugin.history if e["kind"] == "sprout"] == [0, 1]
-    assert fresh.n_merged == 2
-
-
-def test_same_seed_same_network(architectures, stream):
+def test_same_seed_same_network(architectures, stream, strategy):
     states = []
     for _ in range(2):
         torch.manual_seed(0)

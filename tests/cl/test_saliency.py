@@ -155,6 +155,7 @@ def test_alignment_equals_mean_norms(column):
         (lambda: CGaPConfig(growth_patience=0), "at least 1"),
         (lambda: GrowthPolicy(beta=2), "beta must lie in"),
         (lambda: GrowthPolicy(capacity=0), "capacity must be positive"),
+        (lambda: GrowthPolicy(capacities={"0": 0}), r"capacities\['0'\] must be positive"),
         (lambda: PruningPolicy(floor=-1), "floor must lie in"),
         (lambda: Schedule(grow_until=0.9), "out of order"),
         (lambda: Schedule(growth_events=-1), "cannot be negative"),

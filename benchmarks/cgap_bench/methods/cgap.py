@@ -1,6 +1,7 @@
 """CGaP: a column per experience that grows, is pruned, and is merged into the frozen base."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -8,7 +9,7 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from cgap_bench.config import Settings
+from cgap_bench.config import Settings, later
 from cgap_bench.errors import UsageError
 from cgap_bench.method import METHODS, Context, Method
 from cgap_bench.workload_price import BoardPrice, Quantity
@@ -20,13 +21,14 @@ from cgap_cl import (
     PlasticNetwork,
     PruningPolicy,
     Schedule,
-    UnsupportedNetworkError,
     Where,
     initialise,
     price,
     saliency,
 )
 from cgap_cl.gradmax import GradMax
+from cgap_cl.initialise import FanOut, Initialiser
+from cgap_cl.parents import ceiling
 from cgap_cl.price import PriceFactory
 
 
@@ -70,7 +72,7 @@ SCORES: dict[Score, Callable[[int], Any]] = {
     Score.ACTIVATION: lambda _seed: saliency.Activation(),
     Score.RANDOM: saliency.RandomScore,
 }
-NEWBORNS: dict[Newborn, Callable[[], Any]] = {
+NEWBORNS: dict[Newborn, Callable[..., Any]] = {
     Newborn.SPLIT: initialise.Split,
     Newborn.NET2WIDER: initialise.net2wider,
     Newborn.SCALED_COPY: initialise.ScaledCopy,
@@ -111,6 +113,14 @@ class CGaPSettings(Settings):
     trunk_blocks: int = METHOD.trunk_blocks
     lateral_keep: float = METHOD.lateral_keep
     distillation: float = METHOD.distillation
+    temperature: float = later(METHOD.temperature)
+    noise: float | None = later(None)  # of `newborn=split`, as a share of its parent
+    fan_out: FanOut | None = later(None)  # None: as the newborn's own definition has it
+    capacities: dict[str, float] = later({})  # group -> its own capacity
+    held_out_share: float = later(METHOD.held_out_share)
+    growth_patience: int = later(METHOD.growth_patience)
+    pruning_tolerance: float | None = later(METHOD.pruning_tolerance)
+    trial_iterations: int = later(METHOD.trial_iterations)
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -130,9 +140,13 @@ class CGaPSettings(Settings):
             seed_ratio=self.seed_ratio,
             price=self._price(example),
             score=SCORES[self.score](seed),
-            initialiser=NEWBORNS[self.newborn](),
+            initialiser=self._initialiser(),
             growth=GrowthPolicy(
-                self.beta, self.grow_where, self.capacity, self.linear_capacity
+                self.beta,
+                self.grow_where,
+                self.capacity,
+                self.linear_capacity,
+                self.capacities,
             ),
             pruning=PruningPolicy(self.prune_where, self.floor),
             schedule=Schedule(
@@ -147,8 +161,20 @@ class CGaPSettings(Settings):
             trunk_blocks=self.trunk_blocks,
             lateral_keep=self.lateral_keep,
             distillation=self.distillation,
+            temperature=self.temperature,
             seed=seed,
+            held_out_share=self.held_out_share,
+            growth_patience=self.growth_patience,
+            pruning_tolerance=self.pruning_tolerance,
+            trial_iterations=self.trial_iterations,
         )
+
+    def _initialiser(self) -> Initialiser:
+        if self.noise is not None and self.newborn is not Newborn.SPLIT:
+            raise ValueError(f"noise belongs to newborn=split, not to {self.newborn.value}")
+        own = {} if self.noise is None else {"noise": self.noise}
+        newborn: Initialiser = NEWBORNS[self.newborn](**own)
+        return newborn if self.fan_out is None else replace(newborn, fan_out=self.fan_out)  # type: ignore[type-var]
 
     def _price(self, example: Tensor | None) -> PriceFactory:
         if self.price in PRICES:
@@ -164,11 +190,12 @@ class PlasticLearner:
         reference, example = context.network(), context.stream.example_input
         try:
             self.network = PlasticNetwork(reference, example, seed_ratio=settings.seed_ratio)
-        except UnsupportedNetworkError as error:
+            self.plugin = CGaPPlugin(settings.config(context.config.seed, example))
+            ceiling(self.network.layout, self.plugin.config)
+        except ValueError as error:
             raise UsageError(
                 f"cgap cannot grow {context.config.network.name}: {error}"
             ) from error
-        self.plugin = CGaPPlugin(settings.config(context.config.seed, example))
         self.strategy = context.strategy(self.network, [self.plugin])
         self.extra: dict[str, Any] = {}
 
