@@ -41,15 +41,32 @@ def paid_lanes(price: Price, widths: Mapping[str, int], group: str) -> int:
 
     Latency is a staircase: an array that makes 16 channels at once takes as long for 17 filters
     as for 32, so the 17th costs much and the next 15 little. A step is a unit that costs more
-    than twice as much as the one before. 0 where the next unit opens a step, and where there is
-    none within ``STEP`` units: in the price of multiply-adds, say.
+    than twice as much as the one before. Lanes are paid for where the step costs at least as
+    much as all lanes of its row; where other layers charge for every channel that they read,
+    filling a row saves little. 0 where the next unit opens a step, and where there is none
+    within ``STEP`` units: in the price of multiply-adds, say.
     """
-    costs = [price({**widths, group: widths[group] + more}) for more in range(STEP + 2)]
-    each = [after - before for before, after in pairwise(costs)]
+    each = _unit_costs(price, widths, group, STEP + 1)
     if each[0] > 2 * each[1]:
         return 0
-    steps = (more for more in range(1, STEP + 1) if each[more] > 2 * each[more - 1] + 1e-12)
-    return next(steps, 0)
+    lanes = _next_step(each)
+    if lanes is None:
+        return 0
+    row = _unit_costs(price, {**widths, group: widths[group] + lanes}, group, STEP + 1)
+    length = _next_step(row) or lanes + 1
+    return lanes if row[0] >= length * each[lanes - 1] else 0
+
+
+def _unit_costs(price: Price, widths: Mapping[str, int], group: str, n: int) -> list[float]:
+    """What each of the next ``n`` units of a group costs."""
+    costs = [price({**widths, group: widths[group] + more}) for more in range(n + 1)]
+    return [after - before for before, after in pairwise(costs)]
+
+
+def _next_step(each: Sequence[float]) -> int | None:
+    """The next unit, but the very next, that costs more than twice as much as its elder."""
+    found = (k for k in range(1, len(each)) if each[k] > 2 * each[k - 1] + 1e-12)
+    return next(found, None)
 
 
 def rank(

@@ -37,10 +37,13 @@ class Comparison:
     """A difference between two methods over the seeds both have been run with.
 
     ``p_value`` is two-sided, of Student's paired t-test; ``nan`` with fewer than two pairs.
+    ``smallest`` and ``largest`` are the extremes of single pairs.
     """
 
     difference: Estimate
     p_value: float
+    smallest: float
+    largest: float
 
 
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -75,7 +78,7 @@ def compare(left: Sequence[float], right: Sequence[float]) -> Comparison:
         raise ValueError(f"{len(left)} and {len(right)} runs cannot be paired")
     differences = [a - b for a, b in zip(left, right, strict=True)]
     difference = estimate(differences)
-    return Comparison(difference, _p_value(difference))
+    return Comparison(difference, _p_value(difference), min(differences), max(differences))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -116,7 +116,7 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
             str(result.difference.n),
             _difference(result.difference),
             _p_value(p),
-            _difference(later[method].difference) if method in later else "-",
+            *(_later(later[method]) if method in later else ("-", "-")),
         )
         for (method, result), p in zip(results.items(), adjusted, strict=True)
     )
@@ -126,6 +126,7 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
         "accuracy difference [points]",
         "p (Holm)",
         "without the first task [points]",
+        "its range over seeds",
     )
     return Table(header, rows) if rows else None
 
@@ -190,6 +191,12 @@ def _difference(difference: stats.Estimate) -> str:
     """A difference of ratios in points, always with its sign."""
     text = format_estimate(difference.mean * 100, difference.half_width * 100, 2)
     return f"+{text}" if difference.mean > 0 else text
+
+
+def _later(result: stats.Comparison) -> tuple[str, str]:
+    """A paired difference, and its smallest and largest value."""
+    extremes = (f"{100 * value:+.1f}" for value in (result.smallest, result.largest))
+    return _difference(result.difference), " to ".join(extremes)
 
 
 def _p_value(value: float) -> str:

@@ -59,6 +59,11 @@ def test_pairs_without_spread():
         stats.compare([0.5, 0.5], [0.5])
 
 
+def test_extremes_are_those_of_single_pairs():
+    result = stats.compare([0.5, 0.75, 0.25], [0.25, 0.25, 0.5])
+    assert (result.smallest, result.largest) == (-0.25, 0.5)
+
+
 def test_holm_worked_example():
     # Three tests: .01 * 3, then .03 * 2, then .04 * 1 raised to the one before it.
     assert stats.holm([0.03, 0.01, 0.04]) == pytest.approx([0.06, 0.03, 0.06])

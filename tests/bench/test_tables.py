@@ -147,6 +147,10 @@ def test_differences_are_paired_by_seed(some_records, make_record, platform):
     assert table.rows[0][:3] == ("ewc", "3", "+5.00 ± 0.00")
     assert table.rows[1][:3] == ("fixed", "3", "+30.00 ± 0.00")
     assert [row[3] for row in table.rows] == ["< 0.001", "< 0.001"]
+    assert [row[4:] for row in table.rows] == [
+        ("+5.00 ± 0.00", "+5.0 to +5.0"),
+        ("+30.00 ± 0.00", "+30.0 to +30.0"),
+    ]
 
 
 def test_no_differences_without_pairs(make_record, platform):

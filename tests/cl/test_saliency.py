@@ -178,6 +178,12 @@ def test_lanes_that_are_paid_for_are_counted(width, left):
         assert paid_lanes(staircase(8, slope), {"0": width, "2": 3}, "2") == 0
 
 
+def test_lanes_that_cost_as_much_as_their_step_are_not_paid_for():
+    """Eight lanes at 0.1 each behind a step of 1 are; at 0.2 each they are not."""
+    for slope, left in ((0.1, 5), (0.2, 0)):
+        assert paid_lanes(staircase(8, slope), {"0": 3, "2": 3}, "0") == left
+
+
 def test_no_smooth_price_has_lanes(architectures):
     for name in ("chain", "residual", "depthwise", "concat"):
         network = PlasticNetwork(architectures[name](), torch.zeros(2, 2, 6, 6))
