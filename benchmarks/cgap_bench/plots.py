@@ -16,7 +16,9 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from cgap_bench import stats, tables
 
 PNG_DPI = 160
-CHARACTERS_AN_INCH = 12  # of a title
+CHARACTERS_AN_INCH = 12  # of a title; narrower than what is drawn, of a label as well
+LABEL_WIDTH = 36  # characters; longer names of methods are broken
+LINE_HEIGHT = 0.2  # inches, of a line of the legend
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 TRADE_OFFS = ("latency_ms", "macs", "parameters")
 LOG_RATIO = 30.0  # prices further apart than this are shown on a logarithmic axis
@@ -40,7 +42,8 @@ def trade_off(summary: pd.DataFrame, title: str) -> Figure:
     """
     columns = {column.key: column for column in tables.COLUMNS}
     with mpl.rc_context(STYLE):
-        figure = _figure((3.1 * len(TRADE_OFFS) + 1.7, 3.6), title)
+        width, height = _label_size(summary["method"])
+        figure = _figure((3.1 * len(TRADE_OFFS) + 0.6 + width, max(3.6, 0.5 + height)), title)
         axes = figure.subplots(1, len(TRADE_OFFS), sharey=True)
         for axis, key in zip(axes, TRADE_OFFS, strict=True):
             _trade_off_panel(axis, summary, columns[key])
@@ -67,7 +70,8 @@ def over_experiences(tasks: pd.DataFrame, title: str) -> Figure | None:
     if means["experience"].nunique() < 2:
         return None
     with mpl.rc_context(STYLE):
-        figure = _figure((6.8, 4.0), title)
+        width, height = _label_size(means["method"])
+        figure = _figure((5.7 + width, max(4.0, 0.5 + height)), title)
         axis = figure.subplots()
         for index, method in enumerate(_ordered(means["method"])):
             _experience_line(axis, means[means["method"] == method], method, index)
@@ -89,7 +93,9 @@ def per_task(tasks: pd.DataFrame, title: str) -> Figure:
     grid = 100 * final.pivot_table(index="method", columns="task", values="accuracy")
     grid = grid.loc[grid.mean(axis=1).sort_values(ascending=False, kind="stable").index]
     with mpl.rc_context(STYLE):
-        size = (1.9 + 0.55 * grid.shape[1], 1.2 + 0.36 * grid.shape[0])
+        width, height = _label_size(grid.index)
+        grid.index = grid.index.map(_broken)
+        size = (0.9 + width + 0.55 * grid.shape[1], 1.2 + max(0.36 * grid.shape[0], height))
         figure = _figure((max(size[0], 4.5), size[1]), title)
         axis = figure.subplots()
         sns.heatmap(
@@ -125,6 +131,17 @@ def _figure(size: tuple[float, float], title: str) -> Figure:
     return figure
 
 
+def _broken(name: str) -> str:
+    """A long name of a method on several lines."""
+    return textwrap.fill(name, LABEL_WIDTH, subsequent_indent="  ")
+
+
+def _label_size(methods: Iterable[str]) -> tuple[float, float]:
+    """Width and height in inches that the names of methods take, one below the other."""
+    lines = [line for name in set(methods) for line in _broken(name).splitlines()]
+    return 0.4 + max(map(len, lines)) / CHARACTERS_AN_INCH, LINE_HEIGHT * len(lines)
+
+
 def _ordered(methods: Iterable[str]) -> list[str]:
     """CGaP first, the others by name: the same colours whatever it is compared with."""
     return sorted(set(methods), key=lambda name: (not _is_ours(name), name))
@@ -142,10 +159,11 @@ def _look(method: str, index: int) -> dict[str, Any]:
     is solid, smaller and on top.
     """
     palette = sns.color_palette("colorblind", len(MARKERS))
+    again = index // len(MARKERS)  # the same colours with other markers
     ours = _is_ours(method)
     return {
         "color": palette[index % len(palette)],
-        "marker": MARKERS[index % len(MARKERS)],
+        "marker": MARKERS[(index + again) % len(MARKERS)],
         "markersize": 5 if ours else 9,
         "markerfacecolor": None if ours else "none",
         "markeredgewidth": 1.5,
@@ -205,7 +223,9 @@ def _end_at_hundred(axis: Axes) -> None:
 def _legend(figure: Figure, axis: Axes) -> None:
     """One legend for the whole figure, beside the panels."""
     handles, names = axis.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right center", frameon=False)
+    figure.legend(
+        handles, [_broken(name) for name in names], loc="outside right center", frameon=False
+    )
 
 
 def _known(half_width: float) -> Sequence[float] | None:

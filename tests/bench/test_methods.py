@@ -50,6 +50,15 @@ def records() -> dict[str, Record]:
 
 
 @pytest.mark.parametrize("name", METHODS.names())
+def test_every_method_is_the_same_on_another_device(records, name, second_device):
+    """What it takes from the CPU it moves: CUDA would do the same, but for rounding."""
+    with second_device() as device:
+        record = run(tiny(name).model_copy(update={"device": device}))
+    for part in ("accuracy", "accuracy_8bit", "history", "subnetworks", "extra"):
+        assert getattr(record, part) == getattr(records[name], part), part
+
+
+@pytest.mark.parametrize("name", METHODS.names())
 def test_record_is_complete(records, name):
     record = records[name]
     assert len(record.accuracy) == 2

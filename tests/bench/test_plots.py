@@ -55,6 +55,35 @@ def test_a_long_title_stays_inside_the_picture(some_records):
     assert box.x1 <= figure.bbox.width
 
 
+def test_many_methods_of_long_names_leave_the_panels_their_room(make_record):
+    """An ablation: every panel keeps its size, and the legend is inside the picture."""
+    records = []
+    for name in (f"a_rather_long_setting={k} and_another_setting={k}" for k in range(25)):
+        for seed in (0, 1):
+            record = make_record("cgap", seed, method_settings={"variant": name})
+            config = record.config.model_copy(update={"variant": name})
+            records.append(record.model_copy(update={"config": config}))
+    frame = derive.runs_frame(records, derive.Platform(load_board("zcu102")))
+    summary, tasks = tables.summarise(frame), derive.tasks_frame(records)
+    assert len(summary) == 25
+    for figure, width in (
+        (plots.trade_off(summary, "toy"), 2.0),
+        (plots.over_experiences(tasks, "toy"), 4.0),
+        (plots.per_task(tasks, "toy"), 1.0),
+    ):
+        figure.canvas.draw()
+        assert figure.axes[0].get_window_extent().width > width * figure.dpi
+        for legend in figure.legends:
+            box = legend.get_window_extent()
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+
+
+def test_no_two_methods_look_alike():
+    looks = [plots._look(f"method{k}", k) for k in range(40)]
+    assert len({(look["color"], look["marker"]) for look in looks}) == 40
+
+
 def test_prices_far_apart_are_on_a_logarithmic_axis(summary):
     far = summary.assign(macs=[1e5, 1e6, 1e8])
     scales = [axis.get_xscale() for axis in plots.trade_off(far, "toy").axes]
