@@ -1,7 +1,8 @@
 """Generated text inside hand-written pages: it sits between two comments, and only there.
 
 A page holds ``<!-- generated: WHAT -->...<!-- end -->``. The first word of WHAT names a
-renderer, the second a comparison (``split-digits-standard``), the others what to take:
+renderer, the second a comparison (``split-digits-standard``) or, for the last, a script that
+measures, the others what to take:
 
     table NAME                       the comparison table
     differences NAME                 CGaP against the others, paired by seed
@@ -10,6 +11,7 @@ renderer, the second a comparison (``split-digits-standard``), the others what t
     figure NAME KIND                 a link to a figure
     value NAME METHOD COLUMN         one number with its interval
     share NAME METHOD OTHER COLUMN   a number as a percentage of another method's
+    measured SCRIPT FIGURE           a figure, to three significant digits
 """
 
 import os
@@ -17,11 +19,14 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cgap_bench.comparison import Comparison
 from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.measured import Measured
 
 Renderer = Callable[..., str]
+T = TypeVar("T")
 
 _BLOCK = re.compile(r"<!-- generated: (?P<what>.+?) -->(?P<body>.*?)<!-- end -->", re.DOTALL)
 _OPENING = "<!-- generated: "
@@ -33,6 +38,7 @@ _N_WORDS = {
     "figure": 2,
     "value": 3,
     "share": 4,
+    "measured": 2,
 }
 
 
@@ -61,12 +67,16 @@ def fill(text: str, render: Callable[[Sequence[str]], str]) -> str:
 
 
 def renderer(
-    known: Sequence[Comparison], page: Path, figure_path: Callable[[Comparison, str], Path]
+    known: Sequence[Comparison],
+    measured: Measured,
+    page: Path,
+    figure_path: Callable[[Comparison, str], Path],
 ) -> Callable[[Sequence[str]], str]:
     """What `fill` needs to fill one page from the comparisons there are.
 
     Args:
         known: The comparisons that markers may name.
+        measured: The figures that markers may name.
         page: The page, for relative links.
         figure_path: Where the figure of a kind is.
 
@@ -85,13 +95,25 @@ def renderer(
                 f" not {len(arguments)}"
             )
         name, *rest = arguments
-        if name not in by_name:
-            raise UnknownNameError("comparison", name, by_name)
+        if word == "measured":
+            return f"{_find('figure', rest[0], _find('script', name, measured)):.3g}"
+        one = _find("comparison", name, by_name)
         if word == "figure":
-            return _link(by_name[name], page, figure_path(by_name[name], rest[0]))
-        return _TEXT[word](by_name[name], *rest)
+            return _link(one, page, figure_path(one, rest[0]))
+        return _TEXT[word](one, *rest)
 
     return render
+
+
+def _find(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """An entry by its name.
+
+    Raises:
+        UnknownNameError: There is none.
+    """
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return known[name]
 
 
 def _differences(comparison: Comparison) -> str:

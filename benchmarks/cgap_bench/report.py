@@ -17,6 +17,7 @@ from cgap_bench import pages, tables
 from cgap_bench.comparison import Comparison, comparisons
 from cgap_bench.derive import Platform
 from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.measured import read_measured
 from cgap_bench.record import Record, read_records
 from cgap_hw import load_board
 
@@ -233,11 +234,14 @@ def _words(facts: Mapping[str, object]) -> str:
 def _filled_pages(known: Sequence[Comparison], out: Path, root: Path | None) -> dict[Path, str]:
     """Every page with markers: path -> text with its generated parts made anew."""
     filled: dict[Path, str] = {}
+    measured = read_measured(out)
     for name in PAGES:
         page = (root or out.resolve().parent) / name
         text = _text(page)
         if text is not None and "<!-- generated: " in text:
-            render = pages.renderer(known, page, lambda one, kind: figure_path(one, out, kind))
+            render = pages.renderer(
+                known, measured, page, lambda one, kind: figure_path(one, out, kind)
+            )
             filled[page] = pages.fill(text, render)
     return filled
 

@@ -3,16 +3,20 @@
 Counted, not sampled: tensors that autograd saves for the backward pass (each storage once, and
 parameters not again), parameters and buffers of the whole network, and the optimizer's state.
 
-Run: `python benchmarks/speed/memory.py`.
+Run: `python benchmarks/speed/memory.py`. With `--output results` the ratio is kept, and
+`cgap-cl report` writes it into the pages.
 """
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from cgap_bench.config import NetworkSettings
+from cgap_bench.measured import write_measured
 from cgap_bench.networks import build_network
 from cgap_cl import Birth, PlasticNetwork
 
@@ -93,8 +97,8 @@ def ratio(found: list[StepMemory]) -> float:
     return last.total / (first.total + last.base - first.base)
 
 
-def main() -> None:
-    """Print the table for the protocols' AlexNet."""
+def main() -> float:
+    """Print the table for the protocols' AlexNet; its ratio."""
     settings = NetworkSettings(name="alexnet-gpm")
     x = torch.randn(BATCH, 3, 32, 32)
     found = memory_by_experience(lambda: build_network(settings, (3, 32, 32), N_CLASSES), x, 10)
@@ -103,8 +107,14 @@ def main() -> None:
               f"and optimizer {memory.learning / 2**20:.1f} MiB, base "
               f"{memory.base / 2**20:.1f} MiB")  # fmt: skip
     print(f"memory of a step at t=10 against t=2 plus the base's growth: {ratio(found):.3f}")
+    return ratio(found)
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, help="results folder to keep the ratio in")
+    output = parser.parse_args().output
     torch.manual_seed(0)
-    main()
+    at_10 = main()
+    if output:
+        print(write_measured("memory", {"step_at_10": at_10}, output))

@@ -1,16 +1,20 @@
 """Cost of a training step and of growth, as ratios measured in one run on one machine.
 
 Run: `python benchmarks/speed/training_step.py` (one thread is steadiest: OMP_NUM_THREADS=1).
+With `--output results` the ratios are kept, and `cgap-cl report` writes them into the pages.
 """
 
+import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
 from torchvision import models
 
 from cgap_bench.config import NetworkSettings
+from cgap_bench.measured import write_measured
 from cgap_bench.networks import build_network
 from cgap_cl import Birth, Plan, PlasticNetwork, surgery
 
@@ -76,7 +80,7 @@ def plain_twin(network: PlasticNetwork) -> nn.Sequential:
     return twin
 
 
-def step_ratio(t: int) -> None:
+def step_ratio(t: int) -> float:
     """A training step at experience ``t`` against the work that it cannot avoid."""
     x = torch.randn(BATCH, 3, 32, 32)
     network = PlasticNetwork(reference(), x[:2])
@@ -98,9 +102,10 @@ def step_ratio(t: int) -> None:
     floor = median_ms(forward_trunk) + median_ms(training(twin, list(twin.parameters()), x))
     print(f"step at t={t}: {ours:.1f} ms; trunk + plain network: {floor:.1f} ms; "
           f"ratio {ours / floor:.2f}")  # fmt: skip
+    return ours / floor
 
 
-def growth_ratio() -> None:
+def growth_ratio() -> float:
     """Growing every group of ResNet-18 against one of its training steps."""
     x = torch.randn(BATCH, 3, 32, 32)
     network = PlasticNetwork(models.resnet18(num_classes=N_CLASSES), x[:2])
@@ -113,9 +118,14 @@ def growth_ratio() -> None:
     grow = 1e3 * (time.perf_counter() - start)
     print(f"growing all groups of ResNet-18 by a quarter: {grow:.0f} ms; "
           f"training step: {step:.0f} ms; ratio {grow / step:.2f}")  # fmt: skip
+    return grow / step
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, help="results folder to keep the ratios in")
+    output = parser.parse_args().output
     torch.manual_seed(0)
-    step_ratio(5)
-    growth_ratio()
+    ratios = {"step_at_5": step_ratio(5), "growing_resnet18": growth_ratio()}
+    if output:
+        print(write_measured("training_step", ratios, output))

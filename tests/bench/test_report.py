@@ -11,6 +11,7 @@ from cgap_bench import report
 from cgap_bench.comparison import comparisons
 from cgap_bench.derive import Platform
 from cgap_bench.errors import UsageError
+from cgap_bench.measured import write_measured
 from cgap_bench.record import write_record
 from cgap_hw import load_board
 
@@ -111,6 +112,19 @@ def test_check_notices_a_page_that_says_something_else(out):
     assert report.stale(BOARD, out) == [page, table]
 
 
+def test_measured_figures_are_quoted_and_checked(out):
+    page = out.parent / "README.md"
+    page.write_text("A step costs <!-- generated: measured speed ratio --><!-- end --> of it.")
+    kept = write_measured("speed", {"ratio": 0.86543}, out)
+    report.rebuild(BOARD, out)
+    assert "measured speed ratio -->0.865<!-- end --> of it." in page.read_text()
+    write_measured("speed", {"ratio": 0.9}, out)
+    assert report.stale(BOARD, out) == [page]
+    kept.write_text("{}")
+    with pytest.raises(UsageError, match="holds no measured figures"):
+        report.rebuild(BOARD, out)
+
+
 def test_check_notices_a_new_run(out, make_record):
     report.rebuild(BOARD, out)
     write_record(make_record("cgap", seed=3, final=(0.5, 0.5, 0.5)), out)
@@ -133,9 +147,12 @@ def test_check_notices_a_new_run(out, make_record):
         ),
         ("<!-- generated: figure toy-standard trade --><!-- end -->", "mean 'trade-off'"),
         ("<!-- generated: table toy-standard -->", "has no '<!-- end -->'"),
+        ("<!-- generated: measured sped ratio --><!-- end -->", "did you mean 'speed'"),
+        ("<!-- generated: measured speed ration --><!-- end -->", "did you mean 'ratio'"),
     ],
 )
 def test_bad_markers_are_named_and_nothing_is_written(out, marker, message):
+    write_measured("speed", {"ratio": 0.5}, out)
     page = out.parent / "README.md"
     page.write_text(marker)
     with pytest.raises(UsageError, match=message):
