@@ -112,7 +112,7 @@ def terminal_table(comparison: Comparison, width: int) -> RichTable:
         caption_justify="left",
     )
     first, *others = table.header
-    drawn.add_column(first, no_wrap=True)
+    drawn.add_column(first, no_wrap=wide, overflow="fold")  # names of variants are long
     shown = [wide or not column.spare for column in comparison.columns]
     for title, column in compress(zip(others, comparison.columns, strict=True), shown):
         heading = title.replace(column.title, column.heading(wide)).replace(" [", "\n[")

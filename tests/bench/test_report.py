@@ -191,10 +191,16 @@ def test_every_column_and_unit_is_on_the_terminal(make_record, columns):
         for method in ("cgap", "independent")
         for seed in (0, 1)
     ]
+    config = records[0].config.model_copy(
+        update={"variant": "price=latency target_price=0.038"}
+    )
+    records.append(records[0].model_copy(update={"config": config}))
     (made,) = comparisons(records, Platform(load_board(BOARD)))
     console = Console(width=columns, file=io.StringIO(), force_terminal=False)
     console.print(report.terminal_table(made, columns))
     text = console.file.getvalue()
     assert "…" not in text
+    name = "".join(line[:14] for line in text.splitlines()).replace(" ", "")
+    assert "cgap(price=latencytarget_price=0.038)" in name or columns > 80
     for word in ("accuracy", "8", "forgetting", "[points]", "[ms]", "[mJ]", "meters", "linear"):
         assert word in text

@@ -8,8 +8,12 @@ import torch
 from torch import nn
 
 from cgap_bench.config import NetworkSettings
+from cgap_bench.datasets import data_root
+from cgap_bench.derive import Platform, runs_frame
 from cgap_bench.errors import UsageError
 from cgap_bench.networks import build_network
+from cgap_bench.recipe import load_recipe, resolve
+from cgap_bench.train import train
 from cgap_bench.workload import layer_shapes
 from cgap_bench.workload_price import BoardPrice, Quantity
 from cgap_cl import Birth, GrowthPolicy, Plan, PlasticNetwork, PruningPolicy, Where, surgery
@@ -135,6 +139,21 @@ def test_widths_that_fill_lanes_cost_less_each():
     steps = [after - before for before, after in pairwise(costs)]
     assert max(steps) == steps[2]  # lanes -> lanes + 1
     assert steps[2] > 2 * max(steps[3 : lanes + 2])
+
+
+def test_growth_steered_by_latency_is_faster_at_equal_accuracy():
+    """Digits, the quick preset: the share of the reference that the plain run comes to."""
+    name, recipe = load_recipe("split-digits")
+    platform, found = Platform(load_board(BOARD)), []
+    for extra in ([], ["cgap.price=latency", "cgap.target_price=0.35"]):
+        config = resolve(name, recipe, "quick", ["cgap.share_groups=0", *extra])
+        record = train(config.config("cgap", 0), data_root())
+        found.append(runs_frame([record], platform).iloc[0])
+    plain, steered = found
+    assert steered["latency_ms"] < 0.95 * plain["latency_ms"]
+    assert steered["energy_mj"] < 0.95 * plain["energy_mj"]
+    assert steered["accuracy"] > plain["accuracy"] - 0.01
+    assert steered["accuracy"] > 0.97
 
 
 def test_unknown_boards_are_named():
