@@ -1,5 +1,6 @@
 """Many runs over local processes; finished ones are kept, dependants run after CGaP."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -172,6 +173,7 @@ def _work(job: Job, options: Options, reference: Reference | None) -> Record:
     except UsageError as error:  # its subclasses do not survive the way between processes
         raise UsageError(str(error)) from None
     write_record(record, options.output)
+    gc.collect()  # strategies and plugins hold one another, and with them a whole dataset
     return record
 
 
