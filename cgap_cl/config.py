@@ -30,6 +30,7 @@ class CGaPConfig:
         target_price: what one task's inference may cost after pruning.
         peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
         seed_ratio: width of a column without parent, as a share of the reference's.
+        first_seed_ratio: the same for the first experience; None: as the others.
         price: what counts as cost; see :mod:`cgap_cl.price`.
         score: saliency of a unit; see :mod:`cgap_cl.saliency`.
         initialiser: values of newborn units; see :mod:`cgap_cl.initialise`.
@@ -61,6 +62,7 @@ class CGaPConfig:
     target_price: float = 0.2
     peak_ratio: float = 1.4
     seed_ratio: float = 0.35
+    first_seed_ratio: float | None = None
     price: PriceFactory = price.macs
     score: Score = saliency.weight_gradient
     initialiser: Initialiser = field(default_factory=Random)
@@ -84,11 +86,12 @@ class CGaPConfig:
         check_share("seed_ratio", self.seed_ratio)
         check_share("lateral_keep", self.lateral_keep)
         check_share("distillation", self.distillation)
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be positive, not {self.temperature}")
-        if self.target_price <= 0:
-            raise ValueError(f"target_price must be positive, not {self.target_price}")
-        if self.peak_ratio < 1:
+        if self.first_seed_ratio is not None:
+            check_share("first_seed_ratio", self.first_seed_ratio)
+        for name in ("temperature", "target_price"):
+            if not getattr(self, name) > 0:  # also what is not a number
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if not self.peak_ratio >= 1:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
         for name in ("trunk_blocks", "share_groups"):
             if getattr(self, name) < 0:

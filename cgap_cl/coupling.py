@@ -55,8 +55,8 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
         UnsupportedNetworkError: a layer mixes channels, is used twice, or is coupled in a way
             that cannot be described.
     """
+    check_modules(module)
     probe = copy.deepcopy(module).eval()
-    check_modules(probe)
     for parameter in probe.parameters():
         parameter.requires_grad_(True)
     order = _forward_order(probe, example_input)
@@ -64,6 +64,8 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
     head = head if head is not None else find_head(probe, order)
     if head not in order:
         raise UnsupportedNetworkError(head, unknown("head", head, order))
+    if not _is_producer(probe, head):
+        raise UnsupportedNetworkError(head, "a head is a linear layer or a convolution")
     table = _axis_table(probe, example_input, head)
     layers = tuple(_describe(name, probe.get_submodule(name), table, head) for name in order)
     used = {s.group for layer in layers for s in (*layer.inputs, *layer.outputs)}
@@ -77,7 +79,12 @@ def _forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
     """Names of the conv, linear and norm layers in the order in which they run."""
     order: list[str] = []
 
-    def note(name: str, layer: nn.Module, x: Tensor) -> None:
+    def note(name: str, layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if not args:
+            raise UnsupportedNetworkError(
+                name, "it is called with its input as a keyword argument; give it by position"
+            )
+        x = args[0]
         if isinstance(layer, nn.Linear) and x.dim() != 2:
             raise UnsupportedNetworkError(
                 name, f"it reads a tensor of shape {tuple(x.shape)}: a linear layer must read "
@@ -86,7 +93,7 @@ def _forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
         order.append(name)
 
     handles = [
-        layer.register_forward_hook(lambda m, args, _, name=name: note(name, m, args[0]))
+        layer.register_forward_hook(lambda m, args, _, name=name: note(name, m, args))
         for name, layer in module.named_modules()
         if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS))
     ]
@@ -292,4 +299,9 @@ def _segments(name: str, table: _Table, side: str, length: int) -> Axis:
             )
         segments.append(Segment(group, repeat))
         position += width * repeat
+    if position != length:
+        raise UnsupportedNetworkError(
+            name, f"its {length} {side}put positions act on several units of "
+            f"'{segments[-1].group}' each (one channel broadcast over many?)",
+        )  # fmt: skip
     return tuple(segments)

@@ -3,20 +3,26 @@
 loop = GrowthLoop(network, config)
 loop.sprout(label, n_classes)          # then make or adopt the optimizer
 loop.start(total_iterations)
-for each iteration: forward, backward; loop.observe(); optimizer.step(); loop.advance(optimizer)
+for each iteration:
+    loss = loop.taught(criterion(network(x, label), y), len(x))
+    loss.backward()
+    loop.observe()
+    optimizer.step()
+    loop.advance(optimizer)
 loop.finish(optimizer)                 # outstanding pruning, merge
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from cgap_cl import loop_state, surgery
 from cgap_cl import optimizer as state
-from cgap_cl import surgery
 from cgap_cl.column import Block
 from cgap_cl.config import CGaPConfig
 from cgap_cl.directions import record_gradients
@@ -27,12 +33,9 @@ from cgap_cl.parents import ceiling, choose_birth
 from cgap_cl.plan import Plan
 from cgap_cl.policy import Price, prune_laterals
 from cgap_cl.saliency import magnitude, record_activity, score_laterals, score_units
+from cgap_cl.structure import describe
 from cgap_cl.teacher import Teacher
 from cgap_cl.watch import Quality, Watch
-
-KEPT = (
-    "iteration", "growth", "pruning", "history", "planned", "start_price", "peak", "peak_price"
-)  # fmt: skip
 
 
 class GrowthLoop:
@@ -55,6 +58,7 @@ class GrowthLoop:
         ceiling(network.layout, config)  # an unknown group is told before training starts
         self.network = network
         self.config = config
+        self.score = copy.deepcopy(config.score)  # one that draws has a generator of its own
         self.generator = torch.Generator().manual_seed(config.seed)
         self.measure: Callable[[], Quality] | None = None
         self.trial: Callable[[Birth], float] | None = None
@@ -66,13 +70,16 @@ class GrowthLoop:
         self.start_price = 0.0
         self.peak: dict[str, int] = {}
         self.peak_price = 0.0
+        self.pruned: dict[str, Any] = {}  # what the last step left; see _structure
         self.watch = Watch(config.growth_patience, config.pruning_tolerance)
         self.classes: dict[int, set[int]] = {}
-        self._new_classes: set[int] = set()
-        self._shared: set[str] = set()
-        self._scores: dict[str, Tensor] = {}
-        self._laterals: dict[tuple[str, int], Tensor] = {}
-        self._initial_laterals: dict[tuple[str, int], int] = {}
+        self.new_classes: set[int] = set()
+        self.shared: set[str] = set()
+        self.scores: dict[str, Tensor] = {}
+        self.lateral_scores: dict[tuple[str, int], Tensor] = {}
+        self.initial_laterals: dict[tuple[str, int], int] = {}
+        self._restorations = network.restorations
+        self._dead = False  # whether the optimizer holds parameters of before a restoration
 
     @property
     def column(self) -> Block:
@@ -83,8 +90,18 @@ class GrowthLoop:
 
     @property
     def price(self) -> Price:
-        """Cost of the column's task at given widths, as a share of the reference's."""
-        return self.config.price(self.network)
+        """Cost of the column's task at given widths, as a share of the reference's.
+
+        Raises:
+            TypeError: the setting is a price itself, not what makes one for a network.
+        """
+        price = self.config.price(self.network)
+        if not callable(price):
+            raise TypeError(
+                f"price must take a network and return a function of widths, not {price!r}; "
+                "wrap a function of widths in cgap_cl.price.of_widths"
+            )
+        return price
 
     # -- one experience ----------------------------------------------------------------------
 
@@ -100,16 +117,16 @@ class GrowthLoop:
         revisited = label in self.network.labels
         birth = choose_birth(self.network, self.config, self.trial)
         column = self.network.sprout(label, n_classes, birth)
-        self._shared = set(birth.share)
-        self._initial_laterals = {
+        self.shared = set(birth.share)
+        self.initial_laterals = {
             (layer.name, source): lateral.n_source
             for layer in column.plastic()
             for source, lateral in layer.sources()
-            if source in birth.trunk  # what is shared or was inherited is not pruned again
+            if source in birth.trunk  # what is read of other blocks is shared, not lateral
             and not (revisited and layer is column.head)  # a revisited head keeps what it reads
         }
         known = self.classes.setdefault(label, set())
-        self._new_classes = set(classes) - known
+        self.new_classes = set(classes) - known
         self._record()
         self._note("sprout", parent=birth.parent, trunk=list(birth.trunk))
         return column
@@ -117,7 +134,7 @@ class GrowthLoop:
     def _ceiling(self) -> dict[str, int]:
         """Widths that are never passed; shared groups have all they need."""
         widths = ceiling(self.network.layout, self.config)
-        return widths | {group: self.column.widths[group] for group in self._shared}
+        return widths | {group: self.column.widths[group] for group in self.shared}
 
     def start(self, total: int) -> None:
         """Fix the iterations of growth and pruning for a training of ``total`` iterations."""
@@ -127,18 +144,20 @@ class GrowthLoop:
         self.planned = [len(self.growth), len(self.pruning)]
         self.start_price = self.price(self.column.widths)
         self.peak, self.peak_price = dict(self.column.widths), self.start_price
+        self.pruned = {}
         self.watch.reset()
         self._forget()
 
     def observe(self) -> None:
         """Add up saliency; call it when gradients are there."""
-        if not self.growth and not self.pruning:
-            return
+        restored = self._notice_restoration()
+        if restored or not (self.growth or self.pruning):
+            return  # the batch went through layers that noted nothing, or nothing is to come
         if all(p.grad is None for p in self.column.parameters()):
             return  # a batch without rows of the present task
-        _add(self._scores, score_units(self.column, self.config.score))
-        if not self.growth and self._initial_laterals:
-            _add(self._laterals, score_laterals(self.column))
+        _add(self.scores, score_units(self.column, self.score))
+        if not self.growth and self.initial_laterals:
+            _add(self.lateral_scores, score_laterals(self.column))
 
     def taught(self, loss: Tensor, n_rows: int) -> Tensor:
         """The batch's loss, the teacher's part of it included; call it before backward.
@@ -155,6 +174,10 @@ class GrowthLoop:
 
     def advance(self, optimizer: torch.optim.Optimizer) -> Plan:
         """Count one iteration and grow or prune if it is time; returns what was done."""
+        self._notice_restoration()
+        if self._dead:
+            state.adopt(optimizer, self.network.live_parameters())
+            self._dead = False
         self.iteration += 1
         if self.growth and self.iteration >= self.growth[0]:
             self.growth.pop(0)
@@ -165,15 +188,17 @@ class GrowthLoop:
 
     def finish(self, optimizer: torch.optim.Optimizer) -> bool:
         """Do outstanding pruning at once and merge; returns whether any was outstanding."""
-        outstanding = bool(self.pruning)
+        self._notice_restoration()
+        undone = bool(self.pruned) and self.pruned != self._structure()  # by an older state
+        outstanding = bool(self.pruning) or undone
         self.growth, self.pruning = [], []
         if outstanding:
             self._prune(optimizer)
         self.network.teacher = None
         label = self.column.label
         if self.config.align_weights:
-            align(self.column, self.classes.get(label, set()), self._new_classes)
-        self.classes.setdefault(label, set()).update(self._new_classes)
+            align(self.column, self.classes.get(label, set()), self.new_classes)
+        self.classes.setdefault(label, set()).update(self.new_classes)
         self._record(False)
         self.network.merge()
         self._note("merge", executed=self.network.executed_widths(label))
@@ -192,7 +217,7 @@ class GrowthLoop:
             peak = self.config.target_price * self.config.peak_ratio
             limit = self.start_price + max(0.0, peak - self.start_price) * done
             plan = self.config.growth.plan(
-                self._scores, self._ceiling(), self.price, limit, self.generator
+                self.scores, self._ceiling(), self.price, limit, self.generator
             )
         self._apply("grow", plan, optimizer)
         self._forget()
@@ -202,6 +227,7 @@ class GrowthLoop:
     def _prune_step(self, optimizer: torch.optim.Optimizer) -> Plan:
         if self.measure is not None and self.watch.too_low(self.measure()):
             self.pruning.clear()
+            self.pruned = {}
             self._note("tolerance")
             return Plan()
         if self.config.distillation and self.network.teacher is None:
@@ -211,17 +237,19 @@ class GrowthLoop:
 
     def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
         """Prune lateral inputs, then units, down to what this step of the schedule asks for."""
-        scores, laterals = self._scores, self._laterals
+        scores, laterals = self.scores, self.lateral_scores
         if not self._fits():  # no gradients since the last change: fall back on magnitudes
             scores, laterals = score_units(self.column, magnitude), {}
+        laterals = laterals or score_laterals(self.column)
         share = 1 - len(self.pruning) / max(1, self.planned[1])
         keep = 1 - (1 - self.config.lateral_keep) * share
-        first = prune_laterals(laterals, keep, self._initial_laterals)
+        first = prune_laterals(laterals, keep, self.initial_laterals)
         self._apply("prune", first, optimizer)
         target = self.peak_price + min(0.0, self.config.target_price - self.peak_price) * share
         second = self.config.pruning.plan(scores, self.peak, self.price, target, self.generator)
         self._apply("prune", second, optimizer)
         self._forget()
+        self.pruned = self._structure()
         return Plan(prune=second.prune, laterals=first.laterals)
 
     def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
@@ -235,19 +263,33 @@ class GrowthLoop:
             n_laterals = sum(len(gone) for gone in plan.laterals.values())
             self._note(kind, changed=changed, lateral_inputs=n_laterals)
 
+    def _notice_restoration(self) -> bool:
+        """Begin scores anew if a state of another structure was loaded; whether one was."""
+        if self._restorations == self.network.restorations:
+            return False
+        self._restorations, self._dead = self.network.restorations, True
+        self._forget()
+        self._record()
+        return True
+
+    def _structure(self) -> dict[str, Any]:
+        """Widths and numbers of lateral inputs of the column, as plain values."""
+        described = describe(self.column)
+        return {key: described[key] for key in ("widths", "laterals")}
+
     def _fits(self) -> bool:
         """Whether the scores belong to the column as it is; a restored state may differ."""
-        widths = {group: len(values) for group, values in self._scores.items()}
+        widths = {group: len(values) for group, values in self.scores.items()}
         return widths == self.column.widths
 
     def _record(self, on: bool = True) -> None:
         """Let the column note what the score and the initialiser need."""
-        score, initialiser = self.config.score, self.config.initialiser
+        score, initialiser = self.score, self.config.initialiser
         record_activity(self.column, on and getattr(score, "needs_activity", False))
         record_gradients(self.column, on and getattr(initialiser, "needs_gradients", False))
 
     def _forget(self) -> None:
-        self._scores, self._laterals = {}, {}
+        self.scores, self.lateral_scores = {}, {}
 
     def _note(self, kind: str, **facts: Any) -> None:
         block = self.network.column or self.network.block(self.network.n_merged - 1)
@@ -261,50 +303,14 @@ class GrowthLoop:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the network, as tensors and plain values; copies, not views."""
-        score = getattr(self.config.score, "generator", None)
-        teacher = self.network.teacher
-        return {
-            "teacher": None if teacher is None else teacher.state_dict(),
-            **{name: _copied(getattr(self, name)) for name in KEPT},
-            "watch": self.watch.state(),
-            "classes": [[label, sorted(seen)] for label, seen in self.classes.items()],
-            "new_classes": sorted(self._new_classes),
-            "shared": sorted(self._shared),
-            "scores": {group: values.clone() for group, values in self._scores.items()},
-            "laterals": [[*key, values.clone()] for key, values in self._laterals.items()],
-            "initial_laterals": [[*key, n] for key, n in self._initial_laterals.items()],
-            "generator": self.generator.get_state(),
-            "score_generator": None if score is None else score.get_state(),
-        }
+        return loop_state.save(self)
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Counterpart of :meth:`state_dict`; load the network's own state first."""
-        for name in KEPT:
-            setattr(self, name, _copied(saved[name]))
-        self.watch.restore(saved["watch"])
-        self.classes = {label: set(seen) for label, seen in saved["classes"]}
-        self._new_classes = set(saved["new_classes"])
-        self._shared = set(saved["shared"])
-        self._scores = {group: values.clone() for group, values in saved["scores"].items()}
-        self._laterals = {(n, source): v.clone() for n, source, v in saved["laterals"]}
-        self._initial_laterals = {(n, source): k for n, source, k in saved["initial_laterals"]}
-        self.generator.set_state(saved["generator"])
-        if saved["score_generator"] is not None:
-            self.config.score.generator.set_state(saved["score_generator"])  # type: ignore[attr-defined]
+        loop_state.restore(self, saved)
+        self._restorations, self._dead = self.network.restorations, False
         if self.network.column is not None:
             self._record()
-        self.network.teacher = None
-        if saved["teacher"] is not None:
-            self.network.teacher = Teacher.restored(
-                saved["teacher"], self.network, self.config.temperature
-            )
-
-
-def _copied(value: Any) -> Any:
-    """A copy of plain values that shares no list or dict with the original."""
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _add(total: dict[Any, Tensor], new: Mapping[Any, Tensor]) -> None:

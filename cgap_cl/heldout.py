@@ -72,8 +72,8 @@ class HeldOut:
         return Quality(loss / n, right / n)
 
     def trial_with(
-        self, dataset: Any, label: int, iterations: int, seed: int
-    ) -> Callable[[Birth], float]:
+        self, dataset: Any, label: int, n_classes: int, iterations: int, seed: int
+    ) -> Callable[[Birth], float]:  # fmt: skip
         """A judge of births: held-out loss of such a column after a short training.
 
         The trial runs in a copy of the network, with a fresh optimizer of the strategy's kind
@@ -82,10 +82,10 @@ class HeldOut:
         Args:
             dataset: rows to train on.
             label: the experience's task label.
+            n_classes: outputs of its head.
             iterations: steps of the trial.
             seed: of the batches and fresh weights.
         """
-        n_classes = 1 + max(int(y) for y in dataset.targets)
 
         def trial(birth: Birth) -> float:
             network = copy.deepcopy(self.network)

@@ -204,7 +204,8 @@ def extend_head(column: Block, blocks: Sequence[Block], older: int) -> None:
     """
     head, old = column.head, blocks[older].head
     n_old = old.own.weight.shape[0]
-    head.own.weight[:n_old] = 0
+    for part in (head.own, *(lateral.op for _, lateral in head.sources())):
+        part.weight[:n_old] = 0
     if head.own.bias is not None and old.own.bias is not None:
         head.own.bias[:n_old] = old.own.bias
     connect(head, blocks[older]).op.weight[:n_old] = old.own.weight

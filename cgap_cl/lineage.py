@@ -27,7 +27,12 @@ class Lineage(nn.Module):
         module: the reference network.
         example_input: one batch for tracing.
         head: name of the head; by default the last linear layer or 1x1 convolution.
-        seed_ratio: width of the first seed column as a share of the reference's.
+        seed_ratio: width of a column that is sprouted without a birth, the seed column before
+            the first experience included, as a share of the reference's; the plugin's columns
+            follow :class:`~cgap_cl.config.CGaPConfig`.
+
+    Attributes:
+        restorations: how often a state of another structure was loaded.
     """
 
     def __init__(
@@ -38,6 +43,8 @@ class Lineage(nn.Module):
         seed_ratio: float = 0.25,
     ) -> None:
         super().__init__()
+        if not seed_ratio > 0:
+            raise ValueError(f"seed_ratio must be positive, not {seed_ratio}")
         self.layout: Layout = trace(module, example_input, head)
         self._plain = _Unregistered(_skeleton(module, self.layout))
         check_channels(self._plain.module, self.layout, example_input)
@@ -45,12 +52,14 @@ class Lineage(nn.Module):
         self.blocks = nn.ModuleList()
         self.labels: dict[int, int] = {}
         self.n_merged = 0
+        self.restorations = 0
         self.seed_ratio = seed_ratio
         self._cache: dict[int, nn.Module] = {}
         self.register_buffer("_anchor", example_input.new_zeros(()), persistent=False)
         logits = module.get_submodule(self.layout.head).weight
         assert isinstance(logits, Tensor)
-        self._append(SEED, self.layout.scaled(seed_ratio), len(logits))
+        self._n_classes = len(logits)
+        self._seed()
         weights = cost.weight_counts(self.block(0), self.layout, self.layout.widths)
         self.reference_parameters = sum(weights.values())
         self.reference_macs = cost.macs(weights, self.positions)
@@ -71,6 +80,10 @@ class Lineage(nn.Module):
     def all_blocks(self) -> list[Block]:
         """All blocks, oldest first, the column included."""
         return [self.block(index) for index in range(len(self.blocks))]
+
+    def _seed(self) -> None:
+        """The column before any experience."""
+        self._append(SEED, self.layout.scaled(self.seed_ratio), self._n_classes)
 
     def _append(self, label: int, widths: Mapping[str, int], n_classes: int) -> Block:
         block = self._make(len(self.blocks), label, widths, n_classes)
@@ -143,7 +156,8 @@ class Lineage(nn.Module):
     def _check_sprout(self, label: int, n_classes: int) -> None:
         if self.column is not None and self.column.label != SEED:
             raise RuntimeError(
-                f"the column of task {self.column.label} is still learning: merge it first"
+                f"the column of task {self.column.label} is still learning: merge() it, or "
+                "discard() it if its training was interrupted"
             )
         if label < 0 or n_classes < 1:
             raise ValueError(
@@ -166,6 +180,20 @@ class Lineage(nn.Module):
         self.n_merged += 1
         self._cache.clear()
         return column
+
+    def discard(self) -> None:
+        """Drop the column, as if it had not been sprouted.
+
+        Raises:
+            RuntimeError: there is no column.
+        """
+        if self.column is None or self.column.label == SEED:
+            raise RuntimeError("there is no column to discard")
+        del self.blocks[self.n_merged :]
+        self.labels = {block.label: block.index for block in self.all_blocks()}
+        self._cache.clear()
+        if not self.n_merged:
+            self._seed()
 
     def live_parameters(self) -> list[nn.Parameter]:
         """Parameters that learn: the column's."""
@@ -257,6 +285,7 @@ class Lineage(nn.Module):
             ValueError: the structure belongs to another reference network.
         """
         structure.check(state, self.layout.widths)
+        self.restorations += 1
         del self.blocks[:]
         for index, described in enumerate(state["blocks"]):
             self.blocks.append(self.build(described, index))

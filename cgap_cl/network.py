@@ -34,7 +34,13 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
             act per channel. It is copied, never trained.
         example_input: one batch for tracing, ``(N, C, H, W)`` or ``(N, features)``.
         head: name of the head; by default the last linear layer or 1x1 convolution.
-        seed_ratio: width of the first seed column as a share of the reference's.
+        seed_ratio: width of a column that is sprouted without a birth, the seed column before
+            the first experience included, as a share of the reference's; the plugin's columns
+            follow :class:`~cgap_cl.config.CGaPConfig`.
+
+    Attributes:
+        n_outputs: in evaluation, logits have at least so many columns; those of classes that a
+            task's head does not know (yet) are ``PADDING``.
 
     Raises:
         UnsupportedNetworkError: a layer cannot grow; names it and the reason.
@@ -50,6 +56,7 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
         super().__init__(module, example_input, head, seed_ratio)
         self.unlabelled = Unlabelled.ONLY_HEAD
         self.teacher: Teacher | None = None
+        self.n_outputs = 0
 
     # -- forward -----------------------------------------------------------------------------
 
@@ -80,22 +87,20 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
             are ``PADDING``.
 
         Raises:
-            ValueError: no label given and several heads to choose from.
+            ValueError: no label given and several heads to choose from, or a negative one.
         """
         if task_labels is None and self.unlabelled is Unlabelled.ALL_HEADS:
-            return {k: self._anchored(self._one_task(x, k)) for k in sorted(self.labels)}
+            return {k: self._finished(self._one_task(x, k)) for k in sorted(self.labels)}
         labels = self._labels(x, task_labels)
         if len(labels) == 1:
-            return self._anchored(self._one_task(x, labels[0]))
+            return self._finished(self._one_task(x, labels[0]))
         assert isinstance(task_labels, Tensor)
         rows = {label: (task_labels == label).nonzero().flatten() for label in labels}
         parts = [self._one_task(x[index.to(x.device)], label) for label, index in rows.items()]
         width = max(part.shape[1] for part in parts)
-        padded = [
-            nn.functional.pad(part, (0, width - part.shape[1]), value=PADDING) for part in parts
-        ]
+        padded = [_widened(part, width) for part in parts]
         order = torch.cat(list(rows.values())).argsort().to(x.device)
-        return self._anchored(torch.cat(padded).index_select(0, order))
+        return self._finished(torch.cat(padded).index_select(0, order))
 
     def _labels(self, x: Tensor, task_labels: int | Tensor | None) -> list[int]:
         known = sorted(self.labels) or [SEED]
@@ -111,13 +116,20 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
             )
         return known
 
-    def _anchored(self, logits: Tensor) -> Tensor:
-        """Let a training batch without rows of the present task run backward, to no effect."""
-        if self.training and torch.is_grad_enabled() and not logits.requires_grad:
+    def _finished(self, logits: Tensor) -> Tensor:
+        """In evaluation as wide as asked for.
+
+        A training batch without rows of the present task can run backward, to no effect.
+        """
+        if not self.training:
+            return _widened(logits, self.n_outputs)
+        if torch.is_grad_enabled() and not logits.requires_grad:
             return logits + torch.zeros((), device=logits.device, requires_grad=True)
         return logits
 
     def _one_task(self, x: Tensor, label: int) -> Tensor:
+        if label < SEED:
+            raise ValueError(f"task labels are 0 or more, not {label}")
         column = self.column
         own = column.label if column is not None else None
         if column is not None and label == own:
@@ -204,3 +216,9 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
         if self.n_merged:
             self._cache[key] = module
         return module
+
+
+def _widened(logits: Tensor, n: int) -> Tensor:
+    """Logits with at least ``n`` columns."""
+    missing = n - logits.shape[1]
+    return nn.functional.pad(logits, (0, missing), value=PADDING) if missing > 0 else logits

@@ -7,6 +7,7 @@ Parameters that are gone leave; learning rates stay.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -108,23 +109,61 @@ def _carried(
     return carry_one(value, None if key in SECOND_MOMENTS else 0.0)  # type: ignore[operator]
 
 
-def adopt(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+def adopt(
+    optimizer: torch.optim.Optimizer,
+    parameters: Iterable[nn.Parameter],
+    places: Mapping[nn.Parameter, int] | None = None,
+) -> None:
     """Make the optimizer hold exactly these parameters, each once and in the order given.
-
-    Newcomers join the last group.
 
     Args:
         optimizer: whatever it held before; state of parameters that stay is untouched.
         parameters: every live parameter.
+        places: parameter group of each newcomer; the last one by default.
     """
     live = list(dict.fromkeys(parameters))
     wanted = set(live)
+    groups = optimizer.param_groups
     held: set[nn.Parameter] = set()
-    for group in optimizer.param_groups:
+    homes: dict[nn.Parameter, int] = {}
+    for number, group in enumerate(groups):
         own = (wanted & set(group["params"])) - held
         held |= own
-        if group is optimizer.param_groups[-1]:
-            own |= wanted - held
+        homes |= dict.fromkeys(own, number)
+    last = len(groups) - 1
+    homes |= {p: (places or {}).get(p, last) for p in wanted - held}
+    for number, group in enumerate(groups):
+        own = {p for p, home in homes.items() if home == number}
         group["params"] = [p for p in live if p in own]  # one order whatever happened before
     for parameter in [p for p in optimizer.state if p not in wanted]:
         del optimizer.state[parameter]
+
+
+class Places:
+    """In which parameter group a layer's parameters are, whatever block holds them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def learn(
+        self, optimizer: torch.optim.Optimizer, named: Iterable[tuple[str, nn.Parameter]]
+    ) -> None:
+        """Note the groups of the parameters that the optimizer holds.
+
+        Args:
+            optimizer: the optimizer.
+            named: names in the network, with their parameters.
+        """
+        groups = enumerate(optimizer.param_groups)
+        held = {parameter: number for number, group in groups for parameter in group["params"]}
+        self._known |= {_role(name): held[p] for name, p in named if p in held}
+
+    def of(self, named: Iterable[tuple[str, nn.Parameter]]) -> dict[nn.Parameter, int]:
+        """The group of every parameter whose layer is known; a lateral goes with its layer."""
+        return {p: self._known[_role(name)] for name, p in named if _role(name) in self._known}
+
+
+def _role(name: str) -> str:
+    """``"blocks.2.body.conv.laterals.0.op.weight"`` -> ``"body.conv.own.weight"``."""
+    inside = re.sub(r"^blocks\.\d+\.", "", name)
+    return re.sub(r"\.laterals\.\d+\.op\.", ".own.", inside)

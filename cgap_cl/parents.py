@@ -40,7 +40,9 @@ def choose_birth(network: PlasticNetwork, config: CGaPConfig, trial: Trial | Non
     n, inherit = network.n_merged, config.inherit
     trunk = tuple(range(min(config.trunk_blocks, n)))
     if not n or inherit is Inherit.NONE:
-        return Birth(ceiling(network.layout, config, config.seed_ratio), None, trunk)
+        first = None if n else config.first_seed_ratio
+        ratio = config.seed_ratio if first is None else first
+        return Birth(ceiling(network.layout, config, ratio), None, trunk)
     if inherit is Inherit.FIRST:
         return _from_parent(network, config, 0, trunk)
     if inherit is Inherit.BEST and trial is not None:

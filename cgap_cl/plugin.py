@@ -20,7 +20,9 @@ Avalanche 0.6's training loop, with our calls in their places::
             optimizer step
             after_training_iteration         grow or prune, carry the optimizer's state, log
       after_training_exp                     outstanding pruning, merge
-    strategy.eval(stream)                    changes nothing
+    strategy.eval(stream)
+      before_eval_exp                        ask for a logit of every class of the experience
+      after_eval_exp                         and no longer; nothing else changes
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
 
     Raises:
         TypeError: the strategy's model is no PlasticNetwork, or its optimizer cannot follow.
-        ValueError: an experience mixes several task labels of its own.
+        ValueError: an experience mixes several task labels of its own, or trains on rows of
+            tasks that were never one.
     """
 
     def __init__(self, config: CGaPConfig | None = None) -> None:
@@ -59,6 +62,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         self.config = config or CGaPConfig()
         self.loop: GrowthLoop | None = None
         self._training: list[int] | None = None
+        self._places = state.Places()
         self._scheduled = False
         self._resumed = False
         self._logged = 0
@@ -92,15 +96,30 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         labels = sorted(set(strategy.experience.task_labels))
         if len(labels) != 1:
             raise ValueError(f"an experience must have one task label, this one has {labels}")
-        self._hold_out(strategy)
+        classes = _classes(strategy.experience)
+        self._hold_out(strategy, max(classes) + 1)
         column = self.loop.network.column
         if self._resumed and column is not None and column.label == labels[0]:
+            self._resumed = False
             return
-        classes = strategy.experience.classes_in_this_experience
         self._scheduled = False
+        self._places.learn(strategy.optimizer, strategy.model.named_parameters())
         self.loop.sprout(labels[0], max(classes) + 1, classes)
+        self._place_everything(strategy)
 
-    def _hold_out(self, strategy: Any) -> None:
+    def _place_everything(self, strategy: Any) -> None:
+        """Spare Avalanche the choice among several parameter groups, which it cannot make.
+
+        It wants all parameters, frozen ones too; :meth:`before_training_epoch` takes those out.
+        """
+        if len(strategy.optimizer.param_groups) > 1:
+            named = list(strategy.model.named_parameters())
+            places = self._places.of(named)
+            state.adopt(strategy.optimizer, strategy.model.parameters(), places)
+            if strategy.optimized_param_id is not None:
+                self._tell_avalanche(strategy)
+
+    def _hold_out(self, strategy: Any, n_classes: int) -> None:
         """Split this experience's data; the same way whenever it comes with the same seed."""
         loop, dataset = self._active, strategy.experience.dataset
         training, held_out = split_indices(
@@ -115,14 +134,26 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         if self.config.inherit is Inherit.BEST:
             label = strategy.experience.task_label
             loop.trial = judge.trial_with(
-                dataset.subset(training), label, self.config.trial_iterations, self.config.seed
-            )
+                dataset.subset(training), label, n_classes, self.config.trial_iterations,
+                self.config.seed,
+            )  # fmt: skip
 
     def after_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
-        """Take what is held out from the training data."""
+        """Take what is held out from the training data.
+
+        Cumulative puts the rows of all experiences before it in front.
+        """
+        if self._training is None:
+            return
         adapted, own = strategy.adapted_dataset, strategy.experience.dataset
-        if self._training is not None and len(adapted) == len(own):
-            strategy.adapted_dataset = adapted.subset(self._training)
+        n_older = len(adapted) - len(own)
+        if n_older < 0 or list(adapted.targets)[n_older:] != list(own.targets):
+            raise ValueError(
+                "held_out_share: the strategy trains neither on the experience's own rows nor "
+                "on those behind older ones, so none can be held out; set it to 0"
+            )
+        kept = [*range(n_older), *(n_older + row for row in self._training)]
+        strategy.adapted_dataset = adapted.subset(kept)
 
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
         """Give the optimizer the column, nothing else; in the first epoch fix the schedule.
@@ -130,12 +161,43 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         Here, not earlier: other plugins may replace the data loader or restore a state before.
         """
         loop = self._active
-        state.adopt(strategy.optimizer, loop.network.live_parameters())
+        live = loop.network.live_parameters()
+        places = self._places.of(loop.network.named_parameters())
+        state.adopt(strategy.optimizer, live, places)
         self._tell_avalanche(strategy)
-        if not self._scheduled and not self._resumed:
+        if not self._scheduled:
+            self._check_training(strategy)
             loop.start(strategy.train_epochs * len(strategy.dataloader))
             self._log(strategy)
-        self._scheduled, self._resumed = True, False
+        self._scheduled = True
+
+    def _check_training(self, strategy: Any) -> None:
+        """Refuse strategies that go round the column."""
+        network = self._active.network
+        if strategy.model is not network:
+            raise TypeError(
+                "another plugin has put a copy in the place of the network whose column learns "
+                "(GDumb does); CGaP cannot be combined with it"
+            )
+        found = getattr(strategy.adapted_dataset, "targets_task_labels", None)
+        strangers = (
+            set() if found is None else {int(k) for k in found.uniques} - {*network.labels}
+        )
+        if strangers:
+            raise ValueError(
+                f"the training data holds rows of tasks {sorted(strangers)}, which were never "
+                "experiences of their own; train on one experience after the other"
+            )
+
+    def before_eval_exp(self, strategy: Any, **_: Any) -> None:
+        """Give a logit to every class of the experience, unknown ones included."""
+        if isinstance(strategy.model, PlasticNetwork):
+            strategy.model.n_outputs = max(_classes(strategy.experience)) + 1
+
+    def after_eval_exp(self, strategy: Any, **_: Any) -> None:
+        """Give the logits of the heads again, no more."""
+        if isinstance(strategy.model, PlasticNetwork):
+            strategy.model.n_outputs = 0
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add what the teacher says, once there is one."""
@@ -189,7 +251,8 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values: loads with ``torch.load(..., weights_only=True)``."""
-        return {"loop": None if self.loop is None else self.loop.state_dict()}
+        loop = None if self.loop is None else self.loop.state_dict()
+        return {"loop": loop, "scheduled": self._scheduled}
 
     def load_state_dict(self, saved: Mapping[str, Any], network: PlasticNetwork) -> None:
         """Continue from :meth:`state_dict`, inside an experience too.
@@ -207,4 +270,13 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         self.loop = GrowthLoop(network, self.config)
         self.loop.load_state_dict(saved["loop"])
         self._resumed = network.column is not None
+        self._scheduled = saved["scheduled"]
         self._logged = len(self.loop.history)
+
+
+def _classes(experience: Any) -> list[int]:
+    """The classes of an experience, also where the benchmark keeps no record of them."""
+    known = getattr(experience, "classes_in_this_experience", None)
+    if known is None:
+        known = experience.dataset.targets.uniques
+    return sorted(int(k) for k in known)

@@ -119,7 +119,7 @@ class GrowthPolicy:
         of_groups = {f"capacities['{g}']": share for g, share in self.capacities.items()}
         of_kinds = {"capacity": self.capacity, "linear_capacity": self.linear_capacity}
         for name, share in (of_kinds | of_groups).items():
-            if share <= 0:
+            if not share > 0:
                 raise ValueError(f"{name} must be positive, not {share}")
 
     def plan(
@@ -230,10 +230,11 @@ def _spared(
 ) -> dict[str, list[int]]:
     """What still goes when units in paid lanes stay, the best of each group first."""
     widths, left = dict(widths), {group: list(units) for group, units in gone.items()}
+    limit = max(target, price(widths))  # floors may keep the target out of reach
     for group, units in left.items():
         for _ in range(min(len(units), paid_lanes(price, widths, group))):
             more = {**widths, group: widths[group] + 1}
-            if price(more) > target:
+            if price(more) > limit:
                 break
             widths = more
             units.pop()

@@ -10,6 +10,16 @@ from cgap_cl.policy import Price
 PriceFactory = Callable[[PlasticNetwork], Price]
 
 
+def of_widths(function: Price) -> PriceFactory:
+    """A price of your own, for ``CGaPConfig(price=of_widths(function))``.
+
+    Args:
+        function: units per group of the column -> cost of one inference, as a share of the
+            reference network's.
+    """
+    return lambda _network: function
+
+
 def macs(network: PlasticNetwork) -> Price:
     """Multiply-adds of one inference, as a share of the reference network's."""
     full, elders = network.reference_macs, network.elder_macs()

@@ -72,11 +72,11 @@ def _run(forward: Callable[[], Tensor], reached: dict[str, Tensor]) -> Tensor:
     """
     try:
         return forward()
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
         raise UnsupportedNetworkError(
             next(reversed(reached), "(network)"),
             "at or behind it the network does not run at other widths (a size written into its "
-            f"forward?): {error}",
+            f"forward, or asked of a layer?): {error}",
         ) from error
 
 

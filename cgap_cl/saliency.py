@@ -78,7 +78,9 @@ def norm_taylor(rows: Sequence[Rows]) -> Tensor:
     :func:`taylor` where there is no batch norm.
     """
     norms = [r for r in rows if r.norm]
-    return sum_over((r.weight * _need(r)).square() for r in norms) if norms else taylor(rows)
+    if not norms:
+        return taylor(rows)
+    return sum_over(_summed((r.weight * _need(r)).square()) for r in norms)
 
 
 class Activation:

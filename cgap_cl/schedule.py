@@ -33,8 +33,12 @@ class Schedule:
                 "phases are out of order: grow_until <= prune_from <= prune_until, not "
                 f"{self.grow_until}, {self.prune_from}, {self.prune_until}"
             )
-        if min(self.growth_events, self.pruning_steps) < 0:
-            raise ValueError("growth_events and pruning_steps cannot be negative")
+        for name in ("growth_events", "pruning_steps"):
+            n = getattr(self, name)
+            if not isinstance(n, int) or n < 0:
+                raise ValueError(
+                    f"{name} must be a whole number and cannot be negative, not {n}"
+                )
 
     def growth_iterations(self, total: int) -> list[int]:
         """Iterations (1-based, ascending) after which a growth event takes place."""

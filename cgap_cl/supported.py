@@ -27,6 +27,7 @@ def check_modules(module: nn.Module) -> None:
         UnsupportedNetworkError: names the layer and the reason.
     """
     _check_mixing(module)
+    _check_plain(module)
     _check_sharing(module)
 
 
@@ -57,6 +58,25 @@ def _check_mixing(module: nn.Module) -> None:
     for name, layer in module.named_modules():
         if isinstance(layer, MIXING):
             raise UnsupportedNetworkError(name, f"{type(layer).__name__} mixes channels")
+
+
+def _check_plain(module: nn.Module) -> None:
+    """Refuse layers that compute something else than torch's own: blocks would not."""
+    for name, layer in module.named_modules():
+        kind = next((k for k in (nn.Conv2d, nn.Linear, *NORMS) if isinstance(layer, k)), None)
+        if kind is None:
+            continue
+        own = {n.rpartition(".")[2] for n, _ in layer.named_parameters()} - {"weight", "bias"}
+        nested = any("." in n for n, _ in layer.named_parameters())
+        changed = any(
+            getattr(type(layer), method, None) is not getattr(kind, method, None)
+            for method in ("forward", "_conv_forward")
+        )
+        if own or nested or changed:
+            raise UnsupportedNetworkError(
+                name, f"{type(layer).__name__} is not computed as torch's {kind.__name__} is "
+                "(a subclass with a forward of its own, or weights that are computed)",
+            )  # fmt: skip
 
 
 def check_layers(module: nn.Module, order: Sequence[str]) -> None:

@@ -129,6 +129,7 @@ def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> N
             )
     for part in (own, *(lateral.op for _, lateral in module.sources())):
         _sync_sizes(part)
+    module.activity = module.last = None  # of the widths before
 
 
 def _gather(op: _Operation, weight: Tensor, rows: tuple[Tensor, Tensor] | None) -> Tensor:

@@ -33,6 +33,10 @@ class Teacher:
         self.temperature = temperature
         self.loss: Tensor | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of the teacher has no batch behind it."""
+        return {**self.__dict__, "loss": None}
+
     def teach(self, x: Tensor, taps: Taps, logits: Tensor) -> None:
         """Compare the column's logits with its own.
 

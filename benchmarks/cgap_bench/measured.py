@@ -3,21 +3,22 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from cgap_bench.environment import describe_environment
 from cgap_bench.errors import UsageError
 
 Measured = dict[str, dict[str, float]]  # script -> name of a figure -> value
 
 
-def write_measured(script: str, figures: Mapping[str, float], output: Path) -> Path:
+def write_measured(
+    script: str, figures: Mapping[str, float], environment: Mapping[str, Any], output: Path
+) -> Path:
     """Keep the figures of a script, and where they were measured.
 
     Args:
         script: Name of the script, without its ending.
         figures: Name -> value.
+        environment: Where it was, see `cgap_bench.environment`.
         output: Results folder.
 
     Returns:
@@ -25,10 +26,7 @@ def write_measured(script: str, figures: Mapping[str, float], output: Path) -> P
     """
     path = output / "measured" / f"{script}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "figures": dict(figures),
-        "environment": describe_environment(torch.device("cpu")),
-    }
+    content = {"figures": dict(figures), "environment": dict(environment)}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from cgap_bench.config import NetworkSettings
+from cgap_bench.environment import describe_environment
 from cgap_bench.measured import write_measured
 from cgap_bench.networks import build_network
 from cgap_cl import Birth, PlasticNetwork
@@ -117,4 +118,5 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     at_10 = main()
     if output:
-        print(write_measured("memory", {"step_at_10": at_10}, output))
+        here = describe_environment(torch.device("cpu"))
+        print(write_measured("memory", {"step_at_10": at_10}, here, output))

@@ -14,6 +14,7 @@ from torch import nn
 from torchvision import models
 
 from cgap_bench.config import NetworkSettings
+from cgap_bench.environment import describe_environment
 from cgap_bench.measured import write_measured
 from cgap_bench.networks import build_network
 from cgap_cl import Birth, Plan, PlasticNetwork, surgery
@@ -128,4 +129,5 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     ratios = {"step_at_5": step_ratio(5), "growing_resnet18": growth_ratio()}
     if output:
-        print(write_measured("training_step", ratios, output))
+        here = describe_environment(torch.device("cpu"))
+        print(write_measured("training_step", ratios, here, output))

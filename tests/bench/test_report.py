@@ -115,10 +115,10 @@ def test_check_notices_a_page_that_says_something_else(out):
 def test_measured_figures_are_quoted_and_checked(out):
     page = out.parent / "README.md"
     page.write_text("A step costs <!-- generated: measured speed ratio --><!-- end --> of it.")
-    kept = write_measured("speed", {"ratio": 0.86543}, out)
+    kept = write_measured("speed", {"ratio": 0.86543}, {}, out)
     report.rebuild(BOARD, out)
     assert "measured speed ratio -->0.865<!-- end --> of it." in page.read_text()
-    write_measured("speed", {"ratio": 0.9}, out)
+    write_measured("speed", {"ratio": 0.9}, {}, out)
     assert report.stale(BOARD, out) == [page]
     kept.write_text("{}")
     with pytest.raises(UsageError, match="holds no measured figures"):
@@ -152,7 +152,7 @@ def test_check_notices_a_new_run(out, make_record):
     ],
 )
 def test_bad_markers_are_named_and_nothing_is_written(out, marker, message):
-    write_measured("speed", {"ratio": 0.5}, out)
+    write_measured("speed", {"ratio": 0.5}, {}, out)
     page = out.parent / "README.md"
     page.write_text(marker)
     with pytest.raises(UsageError, match=message):

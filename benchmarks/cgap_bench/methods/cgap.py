@@ -121,6 +121,7 @@ class CGaPSettings(Settings):
     growth_patience: int = later(METHOD.growth_patience)
     pruning_tolerance: float | None = later(METHOD.pruning_tolerance)
     trial_iterations: int = later(METHOD.trial_iterations)
+    first_seed_ratio: float | None = later(METHOD.first_seed_ratio)
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -167,6 +168,7 @@ class CGaPSettings(Settings):
             growth_patience=self.growth_patience,
             pruning_tolerance=self.pruning_tolerance,
             trial_iterations=self.trial_iterations,
+            first_seed_ratio=self.first_seed_ratio,
         )
 
     def _initialiser(self) -> Initialiser:
