@@ -301,7 +301,7 @@ def _segments(name: str, table: _Table, side: str, length: int) -> Axis:
         position += width * repeat
     if position != length:
         raise UnsupportedNetworkError(
-            name, f"its {length} {side}put positions act on several units of "
-            f"'{segments[-1].group}' each (one channel broadcast over many?)",
+            name, f"its {length} {side}put positions do not fit the units of "
+            f"'{segments[-1].group}' (one channel broadcast over many, a size written in?)",
         )  # fmt: skip
     return tuple(segments)
