@@ -1,7 +1,7 @@
 """Continuous growth and pruning (CGaP) for continual learning, as an Avalanche plugin."""
 
 from cgap_cl.config import CGaPConfig, Inherit
-from cgap_cl.errors import UnsupportedNetworkError
+from cgap_cl.errors import UnreachableTargetError, UnsupportedNetworkError
 from cgap_cl.inherit import Birth
 from cgap_cl.network import PlasticNetwork, Unlabelled
 from cgap_cl.plan import Plan
@@ -12,6 +12,7 @@ from cgap_cl.strategy import CGaP
 
 __all__ = [
     "Birth", "CGaP", "CGaPConfig", "CGaPPlugin", "GrowthPolicy", "Inherit", "Plan",
-    "PlasticNetwork", "PruningPolicy", "Schedule", "Unlabelled", "UnsupportedNetworkError",
+    "PlasticNetwork", "PruningPolicy", "Schedule", "Unlabelled",
+    "UnreachableTargetError", "UnsupportedNetworkError",
     "Where",
 ]  # fmt: skip

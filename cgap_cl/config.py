@@ -27,7 +27,8 @@ class CGaPConfig:
     """Settings of continuous growth and pruning; prices are shares of the reference network's.
 
     Attributes:
-        target_price: what one task's inference may cost after pruning.
+        target_price: what one task's inference may cost after pruning, older blocks that it
+            needs included: with a trunk, or a head that all classes share, leave room for them.
         peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
         seed_ratio: width of a column without parent, as a share of the reference's.
         first_seed_ratio: the same for the first experience; None: as the others.
@@ -102,13 +103,14 @@ class CGaPConfig:
         check_share("held_out_share", self.held_out_share)
         if self.held_out_share == 1:
             raise ValueError("held_out_share 1 leaves nothing to train on")
-        if min(self.growth_patience, self.trial_iterations) < 1:
-            raise ValueError("growth_patience and trial_iterations must be at least 1")
+        for name in ("growth_patience", "trial_iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.pruning_tolerance is not None:
             check_share("pruning_tolerance", self.pruning_tolerance)
         needs = (self.pruning_tolerance is not None) or self.inherit is Inherit.BEST
         if needs and not self.held_out_share:
             raise ValueError(
-                "pruning_tolerance and Inherit.BEST are decided on held-out data: set "
+                "pruning_tolerance and inherit=best are decided on held-out data: set "
                 "held_out_share above 0 (0.1, say)"
             )

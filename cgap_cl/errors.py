@@ -15,6 +15,16 @@ class UnsupportedNetworkError(ValueError):
         self.reason = reason
 
 
+class UnreachableTargetError(ValueError):
+    """A column with one unit in every layer would cost more than the target."""
+
+    def __init__(self, target: float, least: float) -> None:
+        super().__init__(
+            f"target_price={target} cannot be reached: with one unit in every layer an "
+            f"inference already costs {least:.3g} of the reference's price"
+        )
+
+
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """Message for an unknown name: the nearest match first, then everything there is."""
     names = [str(item) for item in known]

@@ -26,6 +26,7 @@ from cgap_cl import optimizer as state
 from cgap_cl.column import Block
 from cgap_cl.config import CGaPConfig
 from cgap_cl.directions import record_gradients
+from cgap_cl.errors import UnreachableTargetError
 from cgap_cl.head import align
 from cgap_cl.inherit import Birth
 from cgap_cl.network import PlasticNetwork
@@ -137,7 +138,11 @@ class GrowthLoop:
         return widths | {group: self.column.widths[group] for group in self.shared}
 
     def start(self, total: int) -> None:
-        """Fix the iterations of growth and pruning for a training of ``total`` iterations."""
+        """Fix the iterations of growth and pruning for a training of ``total`` iterations.
+
+        Raises:
+            UnreachableTargetError: the first column would be dearer with one unit a layer.
+        """
         self.iteration = 0
         self.growth = self.config.schedule.growth_iterations(total)
         self.pruning = self.config.schedule.pruning_iterations(total)
@@ -145,8 +150,15 @@ class GrowthLoop:
         self.start_price = self.price(self.column.widths)
         self.peak, self.peak_price = dict(self.column.widths), self.start_price
         self.pruned = {}
+        self._check_target()
         self.watch.reset()
         self._forget()
+
+    def _check_target(self) -> None:
+        """The first column must not be pruned to nothing in search of a price there is not."""
+        least = self.price(dict.fromkeys(self.column.widths, 1))
+        if not self.network.n_merged and least > self.config.target_price:
+            raise UnreachableTargetError(self.config.target_price, least)
 
     def observe(self) -> None:
         """Add up saliency; call it when gradients are there."""

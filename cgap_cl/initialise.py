@@ -65,6 +65,10 @@ class Split:
     noise: float = 0.1
     fan_out: FanOut = FanOut.HALVES
 
+    def __post_init__(self) -> None:
+        if not self.noise >= 0:
+            raise ValueError(f"noise cannot be negative, not {self.noise}")
+
     def incoming(self, copies: Tensor, layer: Tensor, generator: torch.Generator) -> Tensor:
         """Parent plus scaled noise."""
         if not self.noise:

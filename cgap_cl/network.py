@@ -170,7 +170,10 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
     # -- plain modules -----------------------------------------------------------------------
 
     def subnetwork(self, label: int) -> nn.Module:
-        """Plain module for one task: ordinary layers, nothing that the task does not need.
+        """Plain module for one task, with nothing that the task does not need.
+
+        Its layers are torch's own; one that reads several blocks is a
+        :class:`~cgap_cl.blockwise.BlockwiseLayer` of them, side by side.
 
         Each call gives a module of its own, in eval mode.
 

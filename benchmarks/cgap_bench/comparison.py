@@ -13,7 +13,9 @@ from cgap_bench.derive import Platform
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.record import Record
 
-INTERVAL_NOTE = "± is the half-width of the 95 % t interval over seeds."
+INTERVAL_NOTE = (
+    "± is the half-width of the 95 % t interval over seeds, without the cost model's own error."
+)
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _execute(
         name, error = next(iter(failed.items()))
         kind = UsageError if isinstance(error, UsageError) else RuntimeError
         raise kind(
-            f"{len(failed) + len(waiting)} runs not done, first {name}: {error}"
+            f"{len(failed) + len(waiting)} of the runs not done, first {name}: {error}"
         ) from error
 
 

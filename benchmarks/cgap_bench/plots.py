@@ -20,6 +20,11 @@ CHARACTERS_AN_INCH = 12  # of a title; narrower than what is drawn, of a label a
 LABEL_WIDTH = 36  # characters; longer names of methods are broken
 LINE_HEIGHT = 0.2  # inches, of a line of the legend
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+# In every figure the same colour and marker; other rows take what follows.
+KNOWN = (
+    "cgap", "warm", "independent", "fixed", "fixed-equal", "ewc", "joint", "shaped",
+    "shaped-warm",
+)  # fmt: skip
 TRADE_OFFS = ("latency_ms", "macs", "parameters")
 LOG_RATIO = 30.0  # prices further apart than this are shown on a logarithmic axis
 # The same records give the same SVG, byte for byte, on one version of matplotlib.
@@ -73,8 +78,9 @@ def over_experiences(tasks: pd.DataFrame, title: str) -> Figure | None:
         width, height = _label_size(means["method"])
         figure = _figure((5.7 + width, max(4.0, 0.5 + height)), title)
         axis = figure.subplots()
-        for index, method in enumerate(_ordered(means["method"])):
-            _experience_line(axis, means[means["method"] == method], method, index)
+        looks = _looks(means["method"])
+        for method in _ordered(means["method"]):
+            _experience_line(axis, means[means["method"] == method], method, looks[method])
         axis.set(xlabel="after experience", ylabel="mean accuracy on the tasks seen [%]")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         _end_at_hundred(axis)
@@ -147,6 +153,13 @@ def _ordered(methods: Iterable[str]) -> list[str]:
     return sorted(set(methods), key=lambda name: (not _is_ours(name), name))
 
 
+def _looks(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """How each method is drawn."""
+    others = [name for name in _ordered(methods) if name not in KNOWN]
+    numbers = {name: number for number, name in enumerate((*KNOWN, *others))}
+    return {name: _look(name, numbers[name]) for name in methods}
+
+
 def _is_ours(method: str) -> bool:
     """Whether a row is CGaP's, with whatever settings."""
     return method.partition(" ")[0] == tables.REFERENCE
@@ -173,7 +186,8 @@ def _look(method: str, index: int) -> dict[str, Any]:
 
 def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -> None:
     """One panel: a point with error bars in both directions for each method."""
-    for index, method in enumerate(_ordered(summary["method"])):
+    looks = _looks(summary["method"])
+    for method in _ordered(summary["method"]):
         row = summary[summary["method"] == method].iloc[0]
         axis.errorbar(
             row[column.key],
@@ -184,7 +198,7 @@ def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -
             linestyle="none",
             capsize=2.5,
             elinewidth=1,
-            **_look(method, index),
+            **looks[method],
         )
     if summary[column.key].max() > LOG_RATIO * summary[column.key].min():
         axis.set_xscale("log")
@@ -198,14 +212,15 @@ def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -
     axis.grid(visible=True, which="major", alpha=0.3)
 
 
-def _experience_line(axis: Axes, group: pd.DataFrame, method: str, index: int) -> None:
+def _experience_line(
+    axis: Axes, group: pd.DataFrame, method: str, look: dict[str, Any]
+) -> None:
     """One method's line with its interval over seeds as a band."""
     points = []
     x = sorted(set(group["experience"]))
     for experience in x:
         values = group.loc[group["experience"] == experience, "accuracy"]
         points.append(stats.estimate([100 * value for value in values]))
-    look = _look(method, index)
     axis.plot(x, [point.mean for point in points], label=method, **look)
     if not any(pd.isna(point.low) for point in points):  # one run says nothing about the spread
         low = [max(0, point.low) for point in points]

@@ -213,7 +213,7 @@ def _provenance(comparison: Comparison) -> list[dict[str, str]]:
     return [
         {
             "run_id": record.run_id,
-            "method": record.config.method,
+            "method": f"{record.config.method} {record.config.variant}".strip(),
             "seed": str(record.config.seed),
             "depends_on": record.depends_on or "",
             "environment": _words(record.environment),

@@ -17,12 +17,13 @@ from rich.progress import (
 )
 
 from cgap_bench.config import RunConfig
-from cgap_bench.datasets import data_root
+from cgap_bench.datasets import DATASETS, data_root
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.execute import Job, Options, execute, plan
 from cgap_bench.method import METHODS
 from cgap_bench.metrics import mean_accuracy
-from cgap_bench.recipe import load_recipe, parse_seeds, resolve, variants
+from cgap_bench.networks import NETWORKS
+from cgap_bench.recipe import SECTIONS, load_recipe, parse_seeds, resolve, variants
 from cgap_bench.record import Record
 from cgap_bench.streams import build_stream
 from cgap_hw import load_board
@@ -60,12 +61,24 @@ class Request:
         methods = _names(self.methods) if self.methods else list(resolver.layer.methods)
         seeds = parse_seeds(self.seeds or resolver.layer.seeds)
         varied = variants(benchmark, recipe, self.preset, self.overrides, self.device)
-        return plan(resolver.config, methods, seeds) + [
+        jobs = plan(resolver.config, methods, seeds) + [
             Job(made.config(method, seed))
             for method, made in varied
             if method in methods
             for seed in seeds
         ]
+        self._check(jobs)
+        return jobs
+
+    def _check(self, jobs: list[Job]) -> None:
+        """Find now what would fail, or be ignored, only once there are worker processes."""
+        for config in (job.config for job in jobs):
+            NETWORKS[config.network.name]
+            DATASETS[config.stream.dataset]
+        run = {job.config.method for job in jobs}
+        for owner, dot, _ in (override.partition(".") for override in self.overrides):
+            if dot and owner not in SECTIONS and owner not in run:
+                raise UsageError(f"a key of {owner} is set, but that method is not run")
 
     def options(self) -> Options:
         """How to execute them."""

@@ -126,7 +126,7 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
         "accuracy difference [points]",
         "p (Holm)",
         "without the first task [points]",
-        "its range over seeds",
+        "without the first task, range over seeds",
     )
     return Table(header, rows) if rows else None
 

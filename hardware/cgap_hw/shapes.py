@@ -144,8 +144,11 @@ def total_macs(layers: Iterable[LayerShape]) -> int:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first of pydantic's complaints in one line."""
+    """The first of pydantic's complaints in one line, or everything that is missing."""
     problem = error.errors()[0]
+    missing = [e for e in error.errors() if e["type"] == "missing"]
+    if problem in missing and len(missing) > 1:
+        return "missing: " + ", ".join(".".join(map(str, e["loc"])) for e in missing)
     where = ".".join(str(part) for part in problem["loc"])
     given = problem.get("input")
     shown = f", got {given!r}" if isinstance(given, (int, float, str)) else ""

@@ -27,6 +27,9 @@ def call(*words):
         (["split-digits", "--preset", "fast"], "unknown preset 'fast'"),
         (["split-digits", "--set", "training.lrr=1"], "did you mean 'training.lr'?"),
         (["split-digits", "--set", "cgap.betta=1"], "did you mean 'cgap.beta'?"),
+        (["split-digits", "--methods", "cgap", "--set", "ewc.strength=2"], "not run"),
+        (["split-digits", "--set", "network.name=digit-cnn"], "did you mean 'digits-cnn'?"),
+        (["split-digits", "--set", "stream.dataset=digit"], "did you mean 'digits'?"),
         (["split-digits", "--device", "cudda"], "unknown device 'cudda'; did you mean 'cuda'?"),
         (["split-digits", "--board", "zcu10"], "did you mean 'zcu10"),
         (["split-digits", "--seeds", "0-"], "seeds '0-' are not like 0, 0,3,7 or 0-4"),
@@ -40,6 +43,15 @@ def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, words, message):
     assert result.output.startswith("Error: ")
     assert len(result.output.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_an_unreachable_target_is_one_line(tmp_path):
+    result = call(
+        "run", "split-digits", *TINY, "--methods", "cgap", "--set", "cgap.target_price=1e-4",
+        "--output", tmp_path,
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "target_price=0.0001 cannot be reached: with one unit" in result.output
 
 
 def test_unwritable_output_is_found_before_training(tmp_path):

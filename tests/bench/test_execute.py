@@ -81,7 +81,7 @@ def test_a_run_that_fails_loses_no_other(tmp_path):
             finished.append(job)
 
     with pytest.raises(
-        UsageError, match=r"2 runs not done, first fixed, seed 0: .*n_experiences=3"
+        UsageError, match=r"2 of the runs not done, first fixed, seed 0: .*n_experiences=3"
     ):
         run_all()
     assert finished == [jobs[1]]

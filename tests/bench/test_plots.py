@@ -80,8 +80,14 @@ def test_many_methods_of_long_names_leave_the_panels_their_room(make_record):
 
 
 def test_no_two_methods_look_alike():
-    looks = [plots._look(f"method{k}", k) for k in range(40)]
+    looks = plots._looks([f"method{k}" for k in range(40)]).values()
     assert len({(look["color"], look["marker"]) for look in looks}) == 40
+
+
+def test_a_method_looks_alike_in_every_figure():
+    few, many = plots._looks(["warm", "cgap"]), plots._looks(["ewc", "warm", "cgap", "mine"])
+    assert few["warm"] == many["warm"]
+    assert few["cgap"] == many["cgap"]
 
 
 def test_prices_far_apart_are_on_a_logarithmic_axis(summary):

@@ -19,6 +19,7 @@ from cgap_cl import (
     PlasticNetwork,
     PruningPolicy,
     Schedule,
+    UnreachableTargetError,
     UnsupportedNetworkError,
     price,
     saliency,
@@ -67,7 +68,7 @@ def test_the_whole_test_stream_is_evaluated_after_every_experience(
     network, strategy, classes, labels
 ):
     stream = stream_of([part(c) for c in classes], labels)
-    host = strategy(network, config=CGaPConfig(growth=WIDE))
+    host = strategy(network, config=CGaPConfig(target_price=0.9, growth=WIDE))
     host.eval(stream.test_stream)
     for experience in stream.train_stream:
         host.train(experience)
@@ -243,7 +244,9 @@ def test_an_unpruned_state_restored_after_pruning_is_pruned_again(network, strat
 
 
 def test_stopping_while_growing_prunes_laterals_too(network, strategy, stream):
-    config = CGaPConfig(trunk_blocks=1, share_groups=0, lateral_keep=0.25, growth=WIDE)
+    config = CGaPConfig(
+        target_price=0.9, trunk_blocks=1, share_groups=0, lateral_keep=0.25, growth=WIDE
+    )
 
     def stop(host):
         if host.clock.train_exp_counter == 1 and host.clock.train_exp_iterations == 2:
@@ -337,7 +340,7 @@ def test_batch_norm_behind_flatten_has_one_score_a_unit(strategy, stream):
         ),
         X,
     )  # fmt: skip
-    config = CGaPConfig(growth=WIDE, score=saliency.norm_taylor)
+    config = CGaPConfig(target_price=0.5, growth=WIDE, score=saliency.norm_taylor)
     host = strategy(network, config=config)
     host.train(stream.train_stream[0])
     column = network.sprout(1, 3)
@@ -353,6 +356,17 @@ def test_pruning_gives_up_nothing_for_nothing():
         torch.Generator(),
     )  # fmt: skip
     assert not plan
+
+
+def test_a_target_below_the_smallest_column(network):
+    """An error before anything is learnt; later columns keep their floors."""
+    loop = GrowthLoop(network, CGaPConfig(target_price=0.01, growth=WIDE))
+    loop.sprout(0, 3)
+    with pytest.raises(UnreachableTargetError, match=r"target_price=0\.01 cannot be reached"):
+        loop.start(8)
+    network.merge()
+    loop.sprout(1, 3)
+    loop.start(8)
 
 
 def test_a_price_of_ones_own(network, strategy, stream):

@@ -21,6 +21,7 @@ from cgap_cl import (
     PlasticNetwork,
     PruningPolicy,
     Schedule,
+    UnreachableTargetError,
     Where,
     initialise,
     price,
@@ -126,7 +127,21 @@ class CGaPSettings(Settings):
     @model_validator(mode="after")
     def _valid(self) -> Self:
         self.config(seed=0)
+        for name, (wanted, there) in self._needs().items():
+            default = type(self).model_fields[name].default
+            if getattr(self, name) != default and not there:
+                raise ValueError(f"{name}={getattr(self, name)} has no effect without {wanted}")
         return self
+
+    def _needs(self) -> dict[str, tuple[str, bool]]:
+        """Settings that matter only beside others: what they need, and whether it is there."""
+        return {
+            "board": ("price=latency, energy or dram-bytes", self.price not in PRICES),
+            "lateral_keep": ("trunk_blocks above 0", self.trunk_blocks > 0),
+            "temperature": ("distillation above 0", self.distillation > 0),
+            "growth_patience": ("held_out_share above 0", self.held_out_share > 0),
+            "trial_iterations": ("inherit=best", self.inherit is Inherit.BEST),
+        }
 
     def config(self, seed: int, example: Tensor | None = None) -> CGaPConfig:
         """As `cgap_cl` takes them.
@@ -208,7 +223,10 @@ class PlasticLearner:
 
     def learn(self, experience: Any) -> None:
         """Sprout, grow, prune and merge one column."""
-        self.strategy.train(experience)
+        try:
+            self.strategy.train(experience)
+        except UnreachableTargetError as error:
+            raise UsageError(f"cgap: {error}") from error
 
     def network_for(self, task: int) -> nn.Module | None:
         """The task's subnetwork."""

@@ -89,7 +89,7 @@ METHODS.add(
 METHODS.add(
     "joint",
     Method(
-        "the reference network trained on all tasks at once: an upper bound",
+        "the reference network trained on all tasks at once: it cannot forget",
         NoSettings,
         lambda context, _settings: JointNetwork(context),
     ),
