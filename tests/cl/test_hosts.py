@@ -1,0 +1,182 @@
+"""Streams and strategies as users have them: no crash, and nothing lost silently."""
+
+import math
+
+import pytest
+import torch
+from avalanche.benchmarks import benchmark_from_datasets, tensors_benchmark, with_task_labels
+from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
+from avalanche.training import Cumulative, JointTraining
+from avalanche.training.plugins import GDumbPlugin, SupervisedPlugin
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from cgap_cl import (
+    CGaPConfig,
+    GrowthPolicy,
+    Inherit,
+    PlasticNetwork,
+)
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+)  # fmt: skip
+WIDE = GrowthPolicy(linear_capacity=1.0)
+X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def part(classes, n=24, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.tensor(classes)[torch.arange(n) % len(classes)]
+    return torch.randn(n, 2, 6, 6, generator=generator) + 0.3 * y.view(-1, 1, 1, 1), y
+
+
+def stream_of(parts, labels):
+    return tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
+
+
+class At(SupervisedPlugin):
+    """Calls a function at the start of an epoch or of an iteration."""
+
+    def __init__(self, kind, function):
+        super().__init__()
+        setattr(self, f"before_training_{kind}", lambda strategy, **_: function(strategy))
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (((0, 1, 2), (3, 4, 5)), (0, 0)),  # class-incremental
+        (((0, 1), (0, 1, 2, 3)), (0, 1)),  # a later task has more classes
+        (((0, 1), (2, 3)), (0, 1)),  # class ids go on from task to task
+    ],
+)
+def test_the_whole_test_stream_is_evaluated_after_every_experience(
+    network, strategy, classes, labels
+):
+    stream = stream_of([part(c) for c in classes], labels)
+    host = strategy(network, config=CGaPConfig(target_price=0.9, growth=WIDE))
+    host.eval(stream.test_stream)
+    for experience in stream.train_stream:
+        host.train(experience)
+        results = host.eval(stream.test_stream)
+        assert all(math.isfinite(v) for v in results.values() if isinstance(v, float))
+        width = max(classes[experience.current_experience]) + 1
+        assert network(X, experience.task_label).shape[1] == width  # none is left behind
+
+
+def test_unknown_classes_are_never_predicted(network):
+    network.sprout(0, 2)
+    network.eval().n_outputs = 5
+    assert network(X, 0).shape == (7, 5)
+    assert (network(X, 0).argmax(1) < 2).all()
+    assert (network(X, 3).argmax(1) < 5).all()
+    assert network.train()(X, 0).shape == (7, 2)
+
+
+def test_benchmarks_without_a_record_of_classes(network, strategy):
+    """Avalanche's generic constructors keep none."""
+    x, y = part((0, 1, 2))
+    data = [
+        AvalancheDataset(
+            [TensorDataset(x, y)],
+            data_attributes=[
+                DataAttribute(y.tolist(), "targets"),
+                DataAttribute([label] * len(y), "targets_task_labels", use_in_getitem=True),
+            ],
+        )
+        for label in (0, 1)
+    ]
+    stream = with_task_labels(benchmark_from_datasets(train=data, test=data))
+    host = strategy(network)
+    for experience in stream.train_stream:
+        host.train(experience)
+        host.eval(stream.test_stream)
+    assert network(X, 1).shape == (7, 3)
+
+
+def test_negative_labels_are_refused(network):
+    network.sprout(0, 2)
+    network.merge()
+    with pytest.raises(ValueError, match="0 or more, not -2"):
+        network(X, -2)
+
+
+def test_parameter_groups_stay_what_they_are(network, strategy, stream):
+    """Weights decay, biases and norms do not; in every column, laterals included."""
+    weights = [p for p in network.parameters() if p.dim() > 1]
+    others = [p for p in network.parameters() if p.dim() < 2]
+    optimizer = torch.optim.SGD(
+        [{"params": weights, "weight_decay": 0.1}, {"params": others}], lr=0.05, momentum=0.9
+    )
+    seen = []
+
+    def note(host):
+        groups = host.optimizer.param_groups
+        seen.append(tuple(frozenset(p.dim() > 1 for p in group["params"]) for group in groups))
+        held = [p for group in groups for p in group["params"]]
+        assert len(held) == len(set(held))
+        assert set(held) == set(network.live_parameters())
+
+    host = strategy(network, At("iteration", note), optimizer=optimizer)
+    for experience in stream.train_stream:
+        host.train(experience)
+    assert set(seen) == {(frozenset({True}), frozenset({False}))}
+    assert any(block.sources() for block in network.all_blocks())
+
+
+def test_cumulative_does_not_train_on_what_is_held_out(network, strategy):
+    sizes = []
+    host = strategy(
+        network, At("epoch", lambda host: sizes.append(len(host.adapted_dataset))),
+        kind=Cumulative, train_epochs=1, criterion=nn.CrossEntropyLoss(),
+        config=CGaPConfig(held_out_share=0.25),
+    )  # fmt: skip
+    stream = stream_of([part((0, 1, 2), 40), part((0, 1, 2), 40, 1)], [0, 1])
+    for experience in stream.train_stream:
+        host.train(experience)
+    assert sizes == [30, 70]
+
+
+def test_a_class_that_is_only_held_out(network, strategy):
+    config = CGaPConfig(held_out_share=0.5, inherit=Inherit.BEST, trial_iterations=2)
+    host = strategy(network, config=config, train_epochs=2)
+    for experience in stream_of([part((0, 1, 2), 12), part((0, 1, 2), 6)], [0, 1]).train_stream:
+        host.train(experience)
+    assert network(X, 1).shape == (7, 3)
+
+
+def test_strategies_that_go_round_the_column_are_refused(architectures, strategy, stream):
+    def network():
+        return PlasticNetwork(architectures["chain"](), X)
+
+    joint = strategy(network(), kind=JointTraining, criterion=nn.CrossEntropyLoss())
+    with pytest.raises(ValueError, match=r"rows of tasks \[1, 2\]"):
+        joint.train(stream.train_stream)
+    swapping = strategy(network(), GDumbPlugin(20))
+    swapping.train(stream.train_stream[0])
+    with pytest.raises(TypeError, match="GDumb"):  # it swaps models from here on
+        swapping.train(stream.train_stream[1])
+
+
+def test_an_interrupted_experience_can_be_dropped(network, strategy, stream):
+    def interrupt(host):
+        if host.clock.train_exp_iterations == 3:
+            raise KeyboardInterrupt
+
+    host = strategy(network, At("iteration", interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        host.train(stream.train_stream[0])
+    host.plugins.pop(1)
+    with pytest.raises(RuntimeError, match=r"merge\(\) it, or discard\(\)"):
+        host.train(stream.train_stream[0])
+    network.discard()
+    with pytest.raises(RuntimeError, match="no column to discard"):
+        network.discard()
+    for experience in stream.train_stream[:2]:
+        host.train(experience)
+    before = network.eval()(X, 1)
+    network.sprout(1, 3)
+    network.discard()
+    assert torch.equal(network(X, 1), before)

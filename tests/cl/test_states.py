@@ -1,0 +1,174 @@
+"""States of another structure, stops and restarts: no crash, and nothing lost silently."""
+
+import copy
+import math
+
+import pytest
+import torch
+from avalanche.benchmarks import tensors_benchmark
+from avalanche.training.plugins import SupervisedPlugin
+from torch import nn
+
+from cgap_cl import (
+    CGaPConfig,
+    GrowthPolicy,
+    PlasticNetwork,
+    Schedule,
+    saliency,
+)
+from cgap_cl.growth import GrowthLoop
+from cgap_cl.inherit import Birth
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+)  # fmt: skip
+WIDE = GrowthPolicy(linear_capacity=1.0)
+X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def part(classes, n=24, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.tensor(classes)[torch.arange(n) % len(classes)]
+    return torch.randn(n, 2, 6, 6, generator=generator) + 0.3 * y.view(-1, 1, 1, 1), y
+
+
+def stream_of(parts, labels):
+    return tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
+
+
+class At(SupervisedPlugin):
+    """Calls a function at the start of an epoch or of an iteration."""
+
+    def __init__(self, kind, function):
+        super().__init__()
+        setattr(self, f"before_training_{kind}", lambda strategy, **_: function(strategy))
+
+
+@pytest.mark.parametrize("score", [saliency.weight_gradient, saliency.Activation()])
+def test_an_older_structure_loaded_inside_an_experience(network, strategy, stream, score):
+    """Scores begin anew, and the optimizer learns what is there now."""
+    kept = {}
+
+    def swap(host):
+        number = host.clock.train_exp_iterations
+        if number == 1:
+            kept["state"] = copy.deepcopy(network.state_dict())
+        if number == 7:
+            network.load_state_dict(kept["state"])
+        if number == 9:
+            held = {p for group in host.optimizer.param_groups for p in group["params"]}
+            assert held == set(network.live_parameters())
+
+    config = CGaPConfig(growth=WIDE, schedule=Schedule(0.5, 0.6, 0.8), score=score)
+    host = strategy(network, At("iteration", swap), config=config, train_epochs=6)
+    host.train(stream.train_stream[0])
+    kinds = [entry["kind"] for entry in host.plugins[0].history]
+    assert "grow" in kinds[kinds.index("grow") + 1 :]
+    assert kinds[-1] == "merge"
+
+
+def test_an_unpruned_state_restored_after_pruning_is_pruned_again(network, strategy, stream):
+    kept = {}
+
+    def swap(host):
+        if host.clock.train_exp_epochs == 2:
+            kept["state"] = copy.deepcopy(network.state_dict())
+        if host.clock.train_exp_epochs == 8:
+            network.load_state_dict(kept["state"])
+            host.stop_training()
+
+    config = CGaPConfig(
+        target_price=0.3, peak_ratio=2.0, seed_ratio=0.5, growth=WIDE,
+        schedule=Schedule(0.1, 0.25, 0.5, 2, 3),
+    )  # fmt: skip
+    host = strategy(network, At("epoch", swap), config=config, train_epochs=12)
+    with pytest.warns(UserWarning, match="outstanding pruning was done at once"):
+        host.train(stream.train_stream[0])
+    assert host.plugins[0].history[-1]["price"] <= 0.3
+
+
+def test_stopping_while_growing_prunes_laterals_too(network, strategy, stream):
+    config = CGaPConfig(
+        target_price=0.9, trunk_blocks=1, share_groups=0, lateral_keep=0.25, growth=WIDE
+    )
+
+    def stop(host):
+        if host.clock.train_exp_counter == 1 and host.clock.train_exp_iterations == 2:
+            host.stop_training()
+
+    host = strategy(network, At("iteration", stop), config=config)
+    host.train(stream.train_stream[0])
+    with pytest.warns(UserWarning, match="outstanding"):
+        host.train(stream.train_stream[1])
+    for layer in network.block(1).plastic():
+        for _, lateral in layer.sources():
+            assert len(lateral.index) == math.ceil(0.25 * lateral.n_source)
+
+
+def test_a_structural_change_is_the_last_thing_that_happens(network, strategy):
+    """One batch an experience, scored by activity of other widths than there are now."""
+    config = CGaPConfig(score=saliency.Activation(), growth=WIDE)
+    host = strategy(network, config=config, train_epochs=1)
+    with pytest.warns(UserWarning, match="outstanding"):
+        host.train(stream_of([part((0, 1, 2), 12)], [0]).train_stream[0])
+    assert network(X, 0).shape == (7, 3)
+
+
+def test_a_state_of_a_plugin_that_has_not_begun_its_schedule(network, strategy, stream):
+    saved = {}
+
+    class Saving(SupervisedPlugin):
+        def before_training_exp(self, host, **_):
+            saved.update(net=copy.deepcopy(network.state_dict()),
+                         plugin=copy.deepcopy(host.plugins[0].state_dict()))  # fmt: skip
+
+    config = CGaPConfig(target_price=0.3, growth=WIDE)
+    host = strategy(network, Saving(), config=config)
+    host.train(stream.train_stream[0])
+    fresh = PlasticNetwork(network._plain.module.to_empty(device="cpu"), X)
+    fresh.load_state_dict(saved["net"])
+    again = strategy(fresh, config=config)
+    again.plugins[0].load_state_dict(saved["plugin"], fresh)
+    again.train(stream.train_stream[0])
+    assert [entry["kind"] for entry in again.plugins[0].history] == [
+        entry["kind"] for entry in host.plugins[0].history
+    ]
+
+
+def test_a_config_can_be_used_twice(network):
+    """A score that draws has a generator of its own in every loop."""
+    config = CGaPConfig(score=saliency.RandomScore(3))
+    rows = [saliency.Rows(torch.ones(5, 2), None)]
+    first, second = (GrowthLoop(network, config).score(rows) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_a_teacher_can_be_copied_with_a_batch_behind_it(network):
+    loop = GrowthLoop(network, CGaPConfig(distillation=0.5, growth=WIDE))
+    loop.sprout(0, 3)
+    loop.start(4)
+    optimizer = torch.optim.SGD(network.live_parameters(), lr=0.1)
+    network.train()
+    for _ in range(4):
+        loss = loop.taught(network(X, 0).square().mean(), len(X))
+        loss.backward()
+        loop.observe()
+        loop.advance(optimizer)
+    network(X, 0)
+    assert network.teacher is not None
+    assert network.teacher.loss is not None
+    assert copy.deepcopy(network).teacher.loss is None
+
+
+def test_a_revisited_head_starts_as_the_old_one_whatever_the_parent_reads(network):
+    """Labels 0, 1, 2, 0; the parent's head reads two older blocks."""
+    network.eval()
+    for label, trunk in ((0, ()), (1, (0,)), (2, (0, 1))):
+        column = network.sprout(label, 3, Birth(network.layout.scaled(0.5), trunk=trunk))
+        for _, lateral in column.head.sources():
+            nn.init.normal_(lateral.op.weight)
+        network.merge()
+    old = network(X, 0)
+    network.sprout(0, 4, Birth(parent=2, trunk=(0, 1)))
+    torch.testing.assert_close(network(X, 0)[:, :3], old)
