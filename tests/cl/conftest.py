@@ -1,14 +1,14 @@
 """Small architectures and helpers that the tests of the method share."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 from avalanche.benchmarks import tensors_benchmark
 from avalanche.training import Naive
-from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 from torch import Tensor, nn
 
 from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Plan, PlasticNetwork, price, surgery
@@ -284,3 +284,36 @@ def stream() -> Any:
 def network() -> PlasticNetwork:
     torch.manual_seed(0)
     return PlasticNetwork(chain(), torch.zeros(2, 2, 6, 6), seed_ratio=0.5)
+
+
+def _part(classes: Sequence[int], n: int = 24, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Rows of some classes in turn, a little apart."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.tensor(classes)[torch.arange(n) % len(classes)]
+    return torch.randn(n, 2, 6, 6, generator=generator) + 0.3 * y.view(-1, 1, 1, 1), y
+
+
+class _At(SupervisedPlugin):  # type: ignore[misc]
+    """Calls a function with the strategy at the start of an epoch or of an iteration."""
+
+    def __init__(self, kind: str, function: Callable[[Any], None]) -> None:
+        super().__init__()
+        setattr(self, f"before_training_{kind}", lambda strategy, **_: function(strategy))
+
+
+@pytest.fixture(scope="session")
+def part() -> Callable[..., tuple[Tensor, Tensor]]:
+    return _part
+
+
+@pytest.fixture(scope="session")
+def at() -> type[SupervisedPlugin]:
+    return _At
+
+
+@pytest.fixture(scope="session")
+def stream_of() -> Callable[..., Any]:
+    """Parts and their task labels -> a benchmark that is tested on what it is trained on."""
+    return lambda parts, labels: tensors_benchmark(
+        train_tensors=parts, test_tensors=parts, task_labels=labels
+    )

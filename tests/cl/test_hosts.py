@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from avalanche.benchmarks import benchmark_from_datasets, tensors_benchmark, with_task_labels
+from avalanche.benchmarks import benchmark_from_datasets, with_task_labels
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
 from avalanche.training import Cumulative, JointTraining
-from avalanche.training.plugins import GDumbPlugin, SupervisedPlugin
+from avalanche.training.plugins import GDumbPlugin
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -26,24 +26,6 @@ WIDE = GrowthPolicy(linear_capacity=1.0)
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
-def part(classes, n=24, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.tensor(classes)[torch.arange(n) % len(classes)]
-    return torch.randn(n, 2, 6, 6, generator=generator) + 0.3 * y.view(-1, 1, 1, 1), y
-
-
-def stream_of(parts, labels):
-    return tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
-
-
-class At(SupervisedPlugin):
-    """Calls a function at the start of an epoch or of an iteration."""
-
-    def __init__(self, kind, function):
-        super().__init__()
-        setattr(self, f"before_training_{kind}", lambda strategy, **_: function(strategy))
-
-
 @pytest.mark.parametrize(
     ("classes", "labels"),
     [
@@ -53,7 +35,7 @@ class At(SupervisedPlugin):
     ],
 )
 def test_the_whole_test_stream_is_evaluated_after_every_experience(
-    network, strategy, classes, labels
+    network, strategy, classes, labels, part, stream_of
 ):
     stream = stream_of([part(c) for c in classes], labels)
     host = strategy(network, config=CGaPConfig(target_price=0.9, growth=WIDE))
@@ -75,7 +57,7 @@ def test_unknown_classes_are_never_predicted(network):
     assert network.train()(X, 0).shape == (7, 2)
 
 
-def test_benchmarks_without_a_record_of_classes(network, strategy):
+def test_benchmarks_without_a_record_of_classes(network, strategy, part):
     """Avalanche's generic constructors keep none."""
     x, y = part((0, 1, 2))
     data = [
@@ -103,7 +85,7 @@ def test_negative_labels_are_refused(network):
         network(X, -2)
 
 
-def test_parameter_groups_stay_what_they_are(network, strategy, stream):
+def test_parameter_groups_stay_what_they_are(network, strategy, stream, at):
     """Weights decay, biases and norms do not; in every column, laterals included."""
     weights = [p for p in network.parameters() if p.dim() > 1]
     others = [p for p in network.parameters() if p.dim() < 2]
@@ -119,17 +101,17 @@ def test_parameter_groups_stay_what_they_are(network, strategy, stream):
         assert len(held) == len(set(held))
         assert set(held) == set(network.live_parameters())
 
-    host = strategy(network, At("iteration", note), optimizer=optimizer)
+    host = strategy(network, at("iteration", note), optimizer=optimizer)
     for experience in stream.train_stream:
         host.train(experience)
     assert set(seen) == {(frozenset({True}), frozenset({False}))}
     assert any(block.sources() for block in network.all_blocks())
 
 
-def test_cumulative_does_not_train_on_what_is_held_out(network, strategy):
+def test_cumulative_does_not_train_on_what_is_held_out(network, strategy, part, stream_of, at):
     sizes = []
     host = strategy(
-        network, At("epoch", lambda host: sizes.append(len(host.adapted_dataset))),
+        network, at("epoch", lambda host: sizes.append(len(host.adapted_dataset))),
         kind=Cumulative, train_epochs=1, criterion=nn.CrossEntropyLoss(),
         config=CGaPConfig(held_out_share=0.25),
     )  # fmt: skip
@@ -139,7 +121,7 @@ def test_cumulative_does_not_train_on_what_is_held_out(network, strategy):
     assert sizes == [30, 70]
 
 
-def test_a_class_that_is_only_held_out(network, strategy):
+def test_a_class_that_is_only_held_out(network, strategy, part, stream_of):
     config = CGaPConfig(held_out_share=0.5, inherit=Inherit.BEST, trial_iterations=2)
     host = strategy(network, config=config, train_epochs=2)
     for experience in stream_of([part((0, 1, 2), 12), part((0, 1, 2), 6)], [0, 1]).train_stream:
@@ -160,12 +142,12 @@ def test_strategies_that_go_round_the_column_are_refused(architectures, strategy
         swapping.train(stream.train_stream[1])
 
 
-def test_an_interrupted_experience_can_be_dropped(network, strategy, stream):
+def test_an_interrupted_experience_can_be_dropped(network, strategy, stream, at):
     def interrupt(host):
         if host.clock.train_exp_iterations == 3:
             raise KeyboardInterrupt
 
-    host = strategy(network, At("iteration", interrupt))
+    host = strategy(network, at("iteration", interrupt))
     with pytest.raises(KeyboardInterrupt):
         host.train(stream.train_stream[0])
     host.plugins.pop(1)

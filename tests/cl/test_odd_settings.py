@@ -4,8 +4,6 @@ import math
 
 import pytest
 import torch
-from avalanche.benchmarks import tensors_benchmark
-from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
 from cgap_cl import (
@@ -28,24 +26,6 @@ pytestmark = pytest.mark.filterwarnings(
 )  # fmt: skip
 WIDE = GrowthPolicy(linear_capacity=1.0)
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
-
-
-def part(classes, n=24, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.tensor(classes)[torch.arange(n) % len(classes)]
-    return torch.randn(n, 2, 6, 6, generator=generator) + 0.3 * y.view(-1, 1, 1, 1), y
-
-
-def stream_of(parts, labels):
-    return tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
-
-
-class At(SupervisedPlugin):
-    """Calls a function at the start of an epoch or of an iteration."""
-
-    def __init__(self, kind, function):
-        super().__init__()
-        setattr(self, f"before_training_{kind}", lambda strategy, **_: function(strategy))
 
 
 def test_batch_norm_behind_flatten_has_one_score_a_unit(strategy, stream):

@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from avalanche.benchmarks import tensors_benchmark
 from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
@@ -27,26 +26,8 @@ WIDE = GrowthPolicy(linear_capacity=1.0)
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
-def part(classes, n=24, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.tensor(classes)[torch.arange(n) % len(classes)]
-    return torch.randn(n, 2, 6, 6, generator=generator) + 0.3 * y.view(-1, 1, 1, 1), y
-
-
-def stream_of(parts, labels):
-    return tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
-
-
-class At(SupervisedPlugin):
-    """Calls a function at the start of an epoch or of an iteration."""
-
-    def __init__(self, kind, function):
-        super().__init__()
-        setattr(self, f"before_training_{kind}", lambda strategy, **_: function(strategy))
-
-
 @pytest.mark.parametrize("score", [saliency.weight_gradient, saliency.Activation()])
-def test_an_older_structure_loaded_inside_an_experience(network, strategy, stream, score):
+def test_an_older_structure_loaded_inside_an_experience(network, strategy, stream, score, at):
     """Scores begin anew, and the optimizer learns what is there now."""
     kept = {}
 
@@ -61,14 +42,16 @@ def test_an_older_structure_loaded_inside_an_experience(network, strategy, strea
             assert held == set(network.live_parameters())
 
     config = CGaPConfig(growth=WIDE, schedule=Schedule(0.5, 0.6, 0.8), score=score)
-    host = strategy(network, At("iteration", swap), config=config, train_epochs=6)
+    host = strategy(network, at("iteration", swap), config=config, train_epochs=6)
     host.train(stream.train_stream[0])
     kinds = [entry["kind"] for entry in host.plugins[0].history]
     assert "grow" in kinds[kinds.index("grow") + 1 :]
     assert kinds[-1] == "merge"
 
 
-def test_an_unpruned_state_restored_after_pruning_is_pruned_again(network, strategy, stream):
+def test_an_unpruned_state_restored_after_pruning_is_pruned_again(
+    network, strategy, stream, at
+):
     kept = {}
 
     def swap(host):
@@ -82,13 +65,13 @@ def test_an_unpruned_state_restored_after_pruning_is_pruned_again(network, strat
         target_price=0.3, peak_ratio=2.0, seed_ratio=0.5, growth=WIDE,
         schedule=Schedule(0.1, 0.25, 0.5, 2, 3),
     )  # fmt: skip
-    host = strategy(network, At("epoch", swap), config=config, train_epochs=12)
+    host = strategy(network, at("epoch", swap), config=config, train_epochs=12)
     with pytest.warns(UserWarning, match="outstanding pruning was done at once"):
         host.train(stream.train_stream[0])
     assert host.plugins[0].history[-1]["price"] <= 0.3
 
 
-def test_stopping_while_growing_prunes_laterals_too(network, strategy, stream):
+def test_stopping_while_growing_prunes_laterals_too(network, strategy, stream, at):
     config = CGaPConfig(
         target_price=0.9, trunk_blocks=1, share_groups=0, lateral_keep=0.25, growth=WIDE
     )
@@ -97,7 +80,7 @@ def test_stopping_while_growing_prunes_laterals_too(network, strategy, stream):
         if host.clock.train_exp_counter == 1 and host.clock.train_exp_iterations == 2:
             host.stop_training()
 
-    host = strategy(network, At("iteration", stop), config=config)
+    host = strategy(network, at("iteration", stop), config=config)
     host.train(stream.train_stream[0])
     with pytest.warns(UserWarning, match="outstanding"):
         host.train(stream.train_stream[1])
@@ -106,7 +89,7 @@ def test_stopping_while_growing_prunes_laterals_too(network, strategy, stream):
             assert len(lateral.index) == math.ceil(0.25 * lateral.n_source)
 
 
-def test_a_structural_change_is_the_last_thing_that_happens(network, strategy):
+def test_a_structural_change_is_the_last_thing_that_happens(network, strategy, part, stream_of):
     """One batch an experience, scored by activity of other widths than there are now."""
     config = CGaPConfig(score=saliency.Activation(), growth=WIDE)
     host = strategy(network, config=config, train_epochs=1)
