@@ -187,7 +187,7 @@ def _look(method: str, index: int) -> dict[str, Any]:
 def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -> None:
     """One panel: a point with error bars in both directions for each method."""
     looks = _looks(summary["method"])
-    for method in _ordered(summary["method"]):
+    for number, method in enumerate(_ordered(summary["method"])):
         row = summary[summary["method"] == method].iloc[0]
         axis.errorbar(
             row[column.key],
@@ -196,7 +196,7 @@ def _trade_off_panel(axis: Axes, summary: pd.DataFrame, column: tables.Column) -
             yerr=_known(100 * row["accuracy_interval"]),
             label=method,
             linestyle="none",
-            capsize=2.5,
+            capsize=2.5 + 1.5 * (number % 4),  # intervals at one price can be told apart
             elinewidth=1,
             **looks[method],
         )
