@@ -123,6 +123,9 @@ def test_own_board_file(tmp_path):
             load_board(path)
     with pytest.raises(CostModelError, match="cannot read board file"):
         load_board(tmp_path / "none.toml")
+    path.write_text('name = "mine"\ndescription = "a board"\n')
+    with pytest.raises(CostModelError, match=r"missing: part, .*memory.*array"):
+        load_board(path)
 
 
 @pytest.mark.parametrize(
