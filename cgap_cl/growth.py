@@ -79,6 +79,7 @@ class GrowthLoop:
         self.scores: dict[str, Tensor] = {}
         self.lateral_scores: dict[tuple[str, int], Tensor] = {}
         self.initial_laterals: dict[tuple[str, int], int] = {}
+        self.places = state.Places()
         self._restorations = network.restorations
         self._dead = False  # whether the optimizer holds parameters of before a restoration
 
@@ -115,6 +116,7 @@ class GrowthLoop:
             classes: the classes in this experience, for weight alignment.
         """
         self.iteration = 0
+        self.network.teacher = None  # of a column that was discarded
         revisited = label in self.network.labels
         birth = choose_birth(self.network, self.config, self.trial)
         column = self.network.sprout(label, n_classes, birth)
@@ -188,7 +190,8 @@ class GrowthLoop:
         """Count one iteration and grow or prune if it is time; returns what was done."""
         self._notice_restoration()
         if self._dead:
-            state.adopt(optimizer, self.network.live_parameters())
+            places = self.places.of(self.network.named_parameters())
+            state.adopt(optimizer, self.network.live_parameters(), places)
             self._dead = False
         self.iteration += 1
         if self.growth and self.iteration >= self.growth[0]:

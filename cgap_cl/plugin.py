@@ -62,7 +62,6 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         self.config = config or CGaPConfig()
         self.loop: GrowthLoop | None = None
         self._training: list[int] | None = None
-        self._places = state.Places()
         self._scheduled = False
         self._resumed = False
         self._logged = 0
@@ -103,7 +102,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             self._resumed = False
             return
         self._scheduled = False
-        self._places.learn(strategy.optimizer, strategy.model.named_parameters())
+        self.loop.places.learn(strategy.optimizer, strategy.model.named_parameters())
         self.loop.sprout(labels[0], max(classes) + 1, classes)
         self._place_everything(strategy)
 
@@ -114,7 +113,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         """
         if len(strategy.optimizer.param_groups) > 1:
             named = list(strategy.model.named_parameters())
-            places = self._places.of(named)
+            places = self._active.places.of(named)
             state.adopt(strategy.optimizer, strategy.model.parameters(), places)
             if strategy.optimized_param_id is not None:
                 self._tell_avalanche(strategy)
@@ -162,7 +161,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         """
         loop = self._active
         live = loop.network.live_parameters()
-        places = self._places.of(loop.network.named_parameters())
+        places = loop.places.of(loop.network.named_parameters())
         state.adopt(strategy.optimizer, live, places)
         self._tell_avalanche(strategy)
         if not self._scheduled:

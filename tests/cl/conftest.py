@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from avalanche.benchmarks import tensors_benchmark
+from avalanche.logging import BaseLogger
 from avalanche.training import Naive
 from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 from torch import Tensor, nn
@@ -253,7 +254,7 @@ def _strategy(network: nn.Module, *plugins: Any, kind: Any = Naive, **options: A
     optimizer = settings.pop("optimizer", None) or torch.optim.SGD(
         network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.05
     )
-    evaluator = settings.pop("evaluator", None) or EvaluationPlugin()
+    evaluator = settings.pop("evaluator", None) or EvaluationPlugin(loggers=[BaseLogger()])
     own = CGaPPlugin(settings.pop("config", config))
     return kind(
         model=network, optimizer=optimizer, evaluator=evaluator, plugins=[own, *plugins],

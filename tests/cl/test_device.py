@@ -7,7 +7,6 @@ from cgap_cl import CGaPConfig, GrowthPolicy, Inherit, PlasticNetwork, initialis
 from cgap_cl.gradmax import GradMax
 from cgap_cl.saliency import Activation, RandomScore
 
-pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified:UserWarning")
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 SETTINGS = {
     "default": {},

@@ -20,10 +20,6 @@ from cgap_cl import (
 )
 from cgap_cl.growth import GrowthLoop
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning",
-)  # fmt: skip
 WIDE = GrowthPolicy(linear_capacity=1.0)
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 

@@ -18,10 +18,6 @@ from cgap_cl import (
 from cgap_cl.growth import GrowthLoop
 from cgap_cl.inherit import Birth
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning",
-)  # fmt: skip
 WIDE = GrowthPolicy(linear_capacity=1.0)
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
@@ -38,11 +34,18 @@ def test_an_older_structure_loaded_inside_an_experience(network, strategy, strea
         if number == 7:
             network.load_state_dict(kept["state"])
         if number == 9:
-            held = {p for group in host.optimizer.param_groups for p in group["params"]}
-            assert held == set(network.live_parameters())
+            weights, others = (set(group["params"]) for group in host.optimizer.param_groups)
+            assert weights | others == set(network.live_parameters())
+            assert {p.dim() > 1 for p in weights} == {True}
+            assert {p.dim() > 1 for p in others} == {False}
 
     config = CGaPConfig(growth=WIDE, schedule=Schedule(0.5, 0.6, 0.8), score=score)
-    host = strategy(network, at("iteration", swap), config=config, train_epochs=6)
+    flat = [p for p in network.parameters() if p.dim() < 2]
+    weights = [p for p in network.parameters() if p.dim() > 1]
+    optimizer = torch.optim.SGD([{"params": weights}, {"params": flat}], lr=0.1)
+    host = strategy(
+        network, at("iteration", swap), config=config, train_epochs=6, optimizer=optimizer
+    )
     host.train(stream.train_stream[0])
     kinds = [entry["kind"] for entry in host.plugins[0].history]
     assert "grow" in kinds[kinds.index("grow") + 1 :]
@@ -142,6 +145,9 @@ def test_a_teacher_can_be_copied_with_a_batch_behind_it(network):
     assert network.teacher is not None
     assert network.teacher.loss is not None
     assert copy.deepcopy(network).teacher.loss is None
+    network.discard()
+    loop.sprout(0, 3)
+    assert network.teacher is None  # what was discarded teaches nobody
 
 
 def test_a_revisited_head_starts_as_the_old_one_whatever_the_parent_reads(network):
