@@ -131,12 +131,14 @@ class Method:
         settings: The method's own configuration.
         build: Makes the learner.
         sized_by_cgap: Whether it runs after the CGaP run of the same seed and takes its MACs.
+        board: From its settings, the board whose costs steer it; None where none does.
     """
 
     summary: str
     settings: type[Settings]
     build: Callable[[Context, Any], Learner]
     sized_by_cgap: bool = False
+    board: Callable[[Any], str | None] = lambda _settings: None
 
 
 METHODS: Registry[Method] = Registry("method", package="cgap_bench.methods")

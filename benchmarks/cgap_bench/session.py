@@ -112,6 +112,8 @@ def run_benchmark(request: Request) -> None:
 
     jobs, options = request.plan(), request.options()
     console = Console()
+    for note in steered_elsewhere(jobs, request.board):
+        console.print(note, highlight=False, soft_wrap=True)
     counted = {job.run_id: n for job, n in zip(jobs, _images(jobs, options))}
     records: list[Record] = []
     with _progress(console) as progress:
@@ -121,6 +123,20 @@ def run_benchmark(request: Request) -> None:
             records.append(record)
             console.print(f"{job.name}: {_summary(record)}", highlight=False)
     show(records, request.board, request.output, console)
+
+
+def steered_elsewhere(jobs: list[Job], board: str) -> list[str]:
+    """A line on each method that the costs of another board than the table's steer."""
+    notes = []
+    for config in (job.config for job in jobs):
+        method = METHODS[config.method]
+        steering = method.board(method.settings.model_validate(config.method_settings))
+        if steering and load_board(steering) != load_board(board):
+            notes.append(
+                f"note: {steering} steers {config.method} ({config.method}.board); "
+                f"the table is priced on {board} (--board)"
+            )
+    return list(dict.fromkeys(notes))
 
 
 def _images(jobs: list[Job], options: Options) -> list[int]:

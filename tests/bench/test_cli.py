@@ -145,3 +145,17 @@ def test_list_of_something_else():
     result = call("list", "board")
     assert result.exit_code == 2
     assert "unknown list 'board'; did you mean 'boards'?" in result.output
+
+
+@pytest.mark.parametrize(
+    ("steering", "board", "noted"), [("zcu104", "kv260", True), ("kv260", "KV260", False)]
+)
+def test_a_price_on_another_board_than_the_table_s_is_told(tmp_path, steering, board, noted):
+    result = call(
+        "run", "split-digits", *TINY, "--methods", "cgap", "--seeds", "0", "--board", board,
+        "--set", "cgap.price=latency", "--set", f"cgap.board={steering}",
+        "--set", "cgap.target_price=0.9", "--output", tmp_path,
+    )  # fmt: skip
+    assert result.exit_code == 0
+    told = f"{steering} steers cgap (cgap.board); the table is priced on {board} (--board)"
+    assert (told in result.output) == noted

@@ -239,5 +239,10 @@ class PlasticLearner:
 
 METHODS.add(
     "cgap",
-    Method("continual growth and pruning: one column a task", CGaPSettings, PlasticLearner),
+    Method(
+        "continual growth and pruning: one column a task",
+        CGaPSettings,
+        PlasticLearner,
+        board=lambda settings: None if settings.price in PRICES else settings.board,
+    ),
 )
