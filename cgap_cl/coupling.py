@@ -22,6 +22,7 @@ from cgap_cl.errors import UnsupportedNetworkError, unknown
 from cgap_cl.layout import DENSE_KINDS, NORMS, Axis, Kind, LayerLayout, Layout, Segment
 from cgap_cl.supported import check_layers, check_modules
 
+# What Torch-Pruning raises at a graph that it cannot follow.
 GIVES_UP = (ArithmeticError, AssertionError, LookupError, RuntimeError, ValueError)
 
 
@@ -129,13 +130,7 @@ def _axis_table(module: nn.Module, example_input: Tensor, head: str) -> _Table:
         warnings.simplefilter("ignore")
         try:
             graph = torch_pruning.DependencyGraph().build_dependency(module, example_input)
-        except (
-            ArithmeticError,
-            AssertionError,
-            LookupError,
-            RuntimeError,
-            ValueError,
-        ) as error:
+        except GIVES_UP as error:
             raise UnsupportedNetworkError(
                 _last_before(error, module),
                 f"what follows it reorders or reshapes channels in a way that cannot be traced "
