@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pandas as pd
 
-from cgap_bench import derive, tables
+from cgap_bench import derive, stats, tables
 from cgap_bench.config import Split
 from cgap_bench.derive import Platform
 from cgap_bench.errors import UnknownNameError
@@ -81,6 +81,11 @@ class Comparison:
     def differences(self) -> tables.Table | None:
         """CGaP against the others, paired by seed."""
         return tables.differences(self.runs)
+
+    @property
+    def paired(self) -> dict[str, stats.Comparison]:
+        """The same, as numbers."""
+        return tables.paired(self.runs, "accuracy")
 
     @property
     def command(self) -> str:

@@ -1,7 +1,7 @@
-"""Figures: accuracy against price, over experiences, and per task."""
+"""Figures: accuracy against price, over experiences, per task, and against CGaP's."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,37 @@ def per_task(tasks: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
+def differences(compared: Mapping[str, stats.Comparison], title: str) -> Figure | None:
+    """By how much CGaP is ahead of each method: mean, interval, and the extremes of the seeds.
+
+    Args:
+        compared: CGaP's accuracy minus the method's (`tables.paired`).
+        title: What was run.
+
+    Returns:
+        The figure, or None where nothing is compared.
+    """
+    if not compared:
+        return None
+    rows = sorted(compared.items(), key=lambda row: (row[1].difference.mean, row[0]))
+    with mpl.rc_context(STYLE):
+        width, _ = _label_size(compared)
+        n_lines = max(len(_broken(method).splitlines()) for method in compared)
+        figure = _figure((4.7 + width, 1.2 + 1.1 * LINE_HEIGHT * n_lines * len(rows)), title)
+        axis = figure.subplots()
+        axis.set_ylim(-0.6, len(rows) - 0.4)
+        for place, (_, one) in enumerate(rows):
+            _difference_line(axis, place, one)
+        axis.axvline(0, color="0.4", linewidth=1)
+        axis.set_yticks(range(len(rows)), [_broken(method) for method, _ in rows])
+        axis.set_xlabel(
+            "accuracy of CGaP minus that of each row [points]\n"
+            "line: 95 % interval, hollow where it contains 0; ticks: single seeds' extremes"
+        )
+        axis.grid(visible=True, axis="x", alpha=0.3)
+    return figure
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem.svg`` and ``stem.png``; the files hold no date."""
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -227,6 +258,24 @@ def _experience_line(
         high = [min(100, point.high) for point in points]
         axis.fill_between(x, low, high, alpha=0.12, color=look["color"], linewidth=0)
     axis.grid(visible=True, alpha=0.3)
+
+
+def _difference_line(axis: Axes, place: int, one: stats.Comparison) -> None:
+    """One method's row: hollow where the interval contains zero."""
+    told = one.difference.low > 0 or one.difference.high < 0
+    color = sns.color_palette("colorblind")[0]
+    axis.errorbar(
+        100 * one.difference.mean,
+        place,
+        xerr=[100 * one.difference.half_width],
+        color=color,
+        marker="o",
+        markerfacecolor=color if told else "white",
+        capsize=3,
+        elinewidth=1.5,
+    )
+    extremes = [100 * one.smallest, 100 * one.largest]
+    axis.plot(extremes, [place, place], color="0.2", marker="|", linestyle="none", zorder=3)
 
 
 def _end_at_hundred(axis: Axes) -> None:

@@ -21,7 +21,7 @@ from cgap_bench.measured import read_measured
 from cgap_bench.record import Record, read_records
 from cgap_hw import load_board
 
-FIGURES = ("trade-off", "experiences", "tasks")
+FIGURES = ("trade-off", "experiences", "tasks", "differences")
 PAGES = (
     "README.md",
     "benchmarks/README.md",
@@ -181,6 +181,7 @@ def _draw(comparison: Comparison, out: Path) -> list[Path]:
         "trade-off": plots.trade_off(comparison.summary, comparison.title),
         "experiences": plots.over_experiences(comparison.tasks, comparison.stream),
         "tasks": plots.per_task(comparison.tasks, comparison.stream),
+        "differences": plots.differences(comparison.paired, comparison.stream),
     }
     written: list[Path] = []
     for kind, figure in drawn.items():

@@ -107,8 +107,8 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
     Returns:
         The table, or None where no method shares two seeds or more with the reference.
     """
-    results = _paired(runs, reference, "accuracy")
-    later = _paired(runs, reference, "later_accuracy")
+    results = paired(runs, "accuracy", reference)
+    later = paired(runs, "later_accuracy", reference)
     adjusted = stats.holm([result.p_value for result in results.values()])
     rows = tuple(
         (
@@ -131,8 +131,16 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
     return Table(header, rows) if rows else None
 
 
-def _paired(runs: pd.DataFrame, reference: str, key: str) -> dict[str, stats.Comparison]:
-    """The reference minus each method that shares two seeds or more with it."""
+def paired(
+    runs: pd.DataFrame, key: str, reference: str = REFERENCE
+) -> dict[str, stats.Comparison]:
+    """The reference minus each method that shares two seeds or more with it.
+
+    Args:
+        runs: One row a run (`derive.runs_frame`).
+        key: The column that is compared.
+        reference: The method that the others are compared with.
+    """
     values = runs.pivot(index="seed", columns="method", values=key)
     if reference not in values:
         return {}

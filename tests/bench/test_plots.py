@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cgap_bench import derive, plots, tables
+from cgap_bench import derive, plots, stats, tables
 from cgap_hw import load_board
 
 
@@ -134,6 +134,35 @@ def test_grid_of_final_accuracies(some_records):
     axis = plots.per_task(derive.tasks_frame(some_records), "toy").axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["cgap", "ewc", "fixed"]
     assert [text.get_text() for text in axis.texts[:3]] == ["91.0"] * 3
+
+
+def test_differences_are_those_of_the_table(some_records):
+    runs = derive.runs_frame(some_records, derive.Platform(load_board("zcu102")))
+    compared = tables.paired(runs, "accuracy")
+    axis = plots.differences(compared, "toy").axes[0]
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names == sorted(compared, key=lambda name: compared[name].difference.mean)
+    points = [tuple(c.lines[0].get_xydata()[0]) for c in axis.containers]
+    means = [100 * compared[name].difference.mean for name in names]
+    assert points == list(zip(means, range(len(names)), strict=True))
+    low, high = axis.get_ylim()
+    assert low < 0
+    assert high > len(names) - 1
+
+
+@pytest.mark.parametrize(("values", "hollow"), [((0.1, 0.3), True), ((0.1, 0.11), False)])
+def test_a_difference_that_may_be_none_is_hollow(values, hollow):
+    one = stats.compare(values, (0.0, 0.0))
+    axis = plots.differences({"other": one}, "toy").axes[0]
+    fill = axis.containers[0].lines[0].get_markerfacecolor()
+    assert (fill == "white") == hollow
+    extremes = [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "|"]
+    assert [100 * value for value in values] in extremes
+
+
+def test_nothing_to_compare_is_no_figure(make_record):
+    runs = derive.runs_frame([make_record()], derive.Platform(load_board("zcu102")))
+    assert plots.differences(tables.paired(runs, "accuracy"), "toy") is None
 
 
 def test_files_are_readable_and_reproducible(summary, tmp_path):

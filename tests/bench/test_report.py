@@ -46,7 +46,7 @@ def test_everything_is_rebuilt_from_the_records_alone(out):
         "tables/toy-standard.tex",
         *(
             f"figures/toy-standard-{kind}.{suffix}"
-            for kind in ("trade-off", "experiences", "tasks")
+            for kind in ("trade-off", "experiences", "tasks", "differences")
             for suffix in ("svg", "png")
         ),
         "report.html",
@@ -77,7 +77,7 @@ def test_command_does_not_hide_changed_settings(out, make_record):
 def test_html_is_self_contained(out):
     report.rebuild(BOARD, out)
     page = (out / "report.html").read_text()
-    assert page.count("data:image/svg+xml;base64,") == 3
+    assert page.count("data:image/svg+xml;base64,") == 4
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert "<td>91.00 ± 2.48</td>" in page  # t_{.975,2} * 0.01 / sqrt(3) = 0.0248
     assert "python 3.11, packages (torch 2.0)" in page
