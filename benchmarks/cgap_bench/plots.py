@@ -144,7 +144,7 @@ def differences(compared: Mapping[str, stats.Comparison], title: str) -> Figure 
         axis.set_yticks(range(len(rows)), [_broken(method) for method, _ in rows])
         axis.set_xlabel(
             "accuracy of CGaP minus that of each row [points]\n"
-            "line: 95 % interval, hollow where it contains 0; ticks: single seeds' extremes"
+            "line: 95 % interval, hollow if 0 is inside; ticks: extreme seeds"
         )
         axis.grid(visible=True, axis="x", alpha=0.3)
     return figure
