@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from cgap_cl import price, saliency
-from cgap_cl.initialise import Initialiser, Random
-from cgap_cl.policy import GrowthPolicy, PruningPolicy, check_share
-from cgap_cl.price import PriceFactory
-from cgap_cl.saliency import Score
-from cgap_cl.schedule import Schedule
+from cgap_cl.change.newborn import Initialiser, Random
+from cgap_cl.decide import price, saliency
+from cgap_cl.decide.phases import Schedule
+from cgap_cl.decide.policy import GrowthPolicy, PruningPolicy, check_share
+from cgap_cl.decide.price import PriceFactory
+from cgap_cl.decide.saliency import Score
 
 
 class Inherit(enum.Enum):
@@ -32,9 +32,9 @@ class CGaPConfig:
         peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
         seed_ratio: width of a column without parent, as a share of the reference's.
         first_seed_ratio: the same for the first experience; None: as the others.
-        price: what counts as cost; see :mod:`cgap_cl.price`.
-        score: saliency of a unit; see :mod:`cgap_cl.saliency`.
-        initialiser: values of newborn units; see :mod:`cgap_cl.initialise`.
+        price: what counts as cost; see :mod:`cgap_cl.decide.price`.
+        score: saliency of a unit; see :mod:`cgap_cl.decide.saliency`.
+        initialiser: values of newborn units; see :mod:`cgap_cl.change.newborn`.
         growth: which parents split.
         pruning: which units go.
         schedule: when.
@@ -57,7 +57,7 @@ class CGaPConfig:
         temperature: of that loss.
         trial_iterations: length of the trial of each candidate parent under ``Inherit.BEST``.
         align_weights: scale new classes' weights in a head that is revisited
-            (class-incremental; see :mod:`cgap_cl.head`).
+            (class-incremental; see :mod:`cgap_cl.network.head`).
     """
 
     target_price: float = 0.2

@@ -75,7 +75,7 @@ def run(benchmark: str, **options: Any) -> None:
 
     BENCHMARK is a name from `cgap-cl list benchmarks` or a recipe of your own (a TOML file).
     """
-    from cgap_bench.session import Request, dry_run, run_benchmark
+    from cgap_bench.commands.run import Request, dry_run, run_benchmark
 
     request = Request(benchmark, **options)
     if request.dry_run:
@@ -88,7 +88,7 @@ def run(benchmark: str, **options: Any) -> None:
 @click.argument("what", metavar="[benchmarks|methods|networks|boards]")
 def list_(what: str) -> None:
     """List what can be chosen."""
-    from cgap_bench.listing import listing
+    from cgap_bench.commands.listing import listing
 
     click.echo(listing(what))
 
@@ -110,7 +110,7 @@ def list_(what: str) -> None:
 @click.option("--check", is_flag=True, help="Write nothing; fail if a number is out of date.")
 def report(board: str, output: Path, check: bool) -> None:
     """Rebuild tables, figures and the numbers in README files from the records alone."""
-    from cgap_bench.report import rebuild, stale
+    from cgap_bench.show.report import rebuild, stale
 
     if not check:
         click.echo("\n".join(str(path) for path in rebuild(board, output)))
@@ -150,7 +150,7 @@ SOURCE_HELP = (
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> None:
     """Price one inference, layer by layer."""
-    from cgap_bench.hardware_commands import Target, cost_text
+    from cgap_bench.commands.hardware import Target, cost_text
 
     click.echo(cost_text(source, Target(**options), as_json=as_json, figure=figure))
 
@@ -168,7 +168,7 @@ def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> Non
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def explore(source: str, board: str, bits: int, top: int, as_json: bool) -> None:
     """Price every Pox x Poy x Pof array that fits a board."""
-    from cgap_bench.hardware_commands import Target, explore_text
+    from cgap_bench.commands.hardware import Target, explore_text
 
     click.echo(explore_text(source, Target(board, bits=bits), top, as_json=as_json))
 
@@ -184,7 +184,7 @@ def calibrate(measured: Path, array: str, out: Path) -> None:
 
     MEASURED is a CSV with the columns described in hardware/README.md.
     """
-    from cgap_bench.calibration_commands import calibrate_text
+    from cgap_bench.commands.calibration import calibrate_text
 
     click.echo(calibrate_text(measured, array, out))
 
@@ -200,10 +200,10 @@ def calibrate(measured: Path, array: str, out: Path) -> None:
 @click.option("--page", type=Path, help="Rewrite the validation tables of this page.")
 def validate_hardware(measured: Path | None, as_json: bool, page: Path | None) -> None:
     """Compare predicted with measured layer times."""
-    from cgap_bench.calibration_commands import validate_text
+    from cgap_bench.commands.calibration import validate_text
 
     if page:
-        from cgap_bench.validation_page import write_page
+        from cgap_bench.show.validation_page import write_page
 
         write_page(page)
         click.echo(page)

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cgap_bench.config import NetworkSettings
-from cgap_bench.environment import describe_environment
-from cgap_bench.measured import write_measured
-from cgap_bench.networks import build_network
+from cgap_bench.learn.networks import build_network
+from cgap_bench.record.configuration import NetworkSettings
+from cgap_bench.record.environment import describe_environment
+from cgap_bench.show.measured import write_measured
 from cgap_cl import Birth, PlasticNetwork
 
 BATCH, N_CLASSES, TRUNK, OWN = 64, 10, 0.45, 0.35

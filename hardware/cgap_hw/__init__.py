@@ -1,13 +1,13 @@
 """What one inference of a convolutional network costs on an FPGA."""
 
-from cgap_hw.advice import LayerAdvice, advise
-from cgap_hw.boards import Board, board_names, load_board
-from cgap_hw.cost import CostOptions, LayerCost, NetworkCost, Objective, network_cost
+from cgap_hw.boards.board import Board, board_names, load_board
+from cgap_hw.chips.values import Range
 from cgap_hw.errors import CostModelError, UnknownNameError
-from cgap_hw.explore import DesignGrid, Exploration
-from cgap_hw.shapes import LayerShape, read_shapes, write_shapes
-from cgap_hw.switching import Switch, resident_together, switch_cost
-from cgap_hw.values import Range
+from cgap_hw.layers.shapes import LayerShape, read_shapes, write_shapes
+from cgap_hw.price.advice import LayerAdvice, advise
+from cgap_hw.price.cost import CostOptions, LayerCost, NetworkCost, Objective, network_cost
+from cgap_hw.price.explore import DesignGrid, Exploration
+from cgap_hw.price.switching import Switch, resident_together, switch_cost
 
 __all__ = [
     "Board",

@@ -11,8 +11,8 @@ from cgap_hw import Board, LayerShape, NetworkCost, load_board, network_cost
 from cgap_hw.arrays import Controller, OutputStationary
 from cgap_hw.arrays import Systolic as SystolicModel
 from cgap_hw.arrays.lock_stepped import PlannedTraffic
-from cgap_hw.table import LayerTable
-from cgap_hw.values import Mark, Sourced
+from cgap_hw.chips.values import Mark, Sourced
+from cgap_hw.layers.table import LayerTable
 from rtl.driver import Design, Tiling, channel_units, fits
 from rtl.layers import Conv, random_layer, random_tensors, reference
 from rtl.simulator import Job, Outcome

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cgap_hw import LayerShape, load_board
-from cgap_hw.resources import resources
+from cgap_hw.price.resources import resources
 from rtl.comparison import array_of
 from rtl.driver import Design
 from rtl.page import markdown, rewrite, row
@@ -54,7 +54,7 @@ class Resources:
 
 
 def predicted(design: Design) -> Resources:
-    """Return what `cgap_hw.resources` charges the array on the ZCU102, an UltraScale+ board."""
+    """Return what `cgap_hw.price.resources` charges the array on the ZCU102 (UltraScale+)."""
     any_layer = LayerShape(name="layer", kind="linear", n_in=1, n_out=1)
     charged = resources([any_layer], load_board("zcu102"), array_of(design), design.bits)
     return Resources(charged.dsp, charged.block_ram)

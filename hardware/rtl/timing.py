@@ -1,8 +1,8 @@
-"""Latency of a simulated layer, predicted by `cgap_hw.lock_step` for the tiles that ran."""
+"""Latency of a simulated layer, predicted by `cgap_hw.arrays.lock_step` for its tiles."""
 
 from __future__ import annotations
 
-from cgap_hw.lock_step import Machine, Plan, Port, Schedule, Sizes, schedule
+from cgap_hw.arrays.lock_step import Machine, Plan, Port, Schedule, Sizes, schedule
 from rtl.driver import Design
 from rtl.layers import Conv
 from rtl.simulator import RATE_UNIT, Job

@@ -2,14 +2,14 @@
 
 import pytest
 
-from cgap_bench.config import (
+from cgap_bench.record.configuration import (
     NetworkSettings,
     RunConfig,
     StreamSettings,
     TrainingSettings,
     run_id,
 )
-from cgap_bench.record import Record, network_hash
+from cgap_bench.record.record import Record, network_hash
 
 
 def _layers(width):

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from cgap_bench.cli import main
-from cgap_bench.datasets import DATA_VARIABLE
-from cgap_bench.record import read_records
+from cgap_bench.learn.datasets import DATA_VARIABLE
+from cgap_bench.record.record import read_records
 
 TINY = [
     "--set", "stream.n_experiences=2", "--set", "stream.n_train_per_class=10",

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from cgap_bench import datasets
-from cgap_bench.datasets import DATA_VARIABLE, DATASETS, data_root
 from cgap_bench.errors import UsageError
+from cgap_bench.learn import datasets
+from cgap_bench.learn.datasets import DATA_VARIABLE, DATASETS, data_root
 
 
 def test_digits_split_is_fixed_and_stratified():

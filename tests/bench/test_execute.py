@@ -2,12 +2,12 @@
 
 import pytest
 
-from cgap_bench.config import StreamSettings, run_id
-from cgap_bench.datasets import data_root
 from cgap_bench.errors import UsageError
-from cgap_bench.execute import Job, Options, execute, plan, reference_of
-from cgap_bench.recipe import load_recipe, resolve
-from cgap_bench.record import read_records
+from cgap_bench.learn.datasets import data_root
+from cgap_bench.record.configuration import StreamSettings, run_id
+from cgap_bench.record.record import read_records
+from cgap_bench.run.execution import Job, Options, execute, plan, reference_of
+from cgap_bench.run.recipe import load_recipe, resolve
 
 TINY = (
     "stream.n_experiences=2",

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from cgap_bench.cli import main
-from cgap_bench.record import write_record
+from cgap_bench.record.record import write_record
 from cgap_hw import CostModelError, LayerShape, load_board, network_cost, write_shapes
-from cgap_hw.catalogue import on_board
-from cgap_hw.measured import data_folder
-from cgap_hw.resources import resources
+from cgap_hw.boards.catalogue import on_board
+from cgap_hw.evidence.measured import data_folder
+from cgap_hw.price.resources import resources
 
 NETWORK = [
     LayerShape(

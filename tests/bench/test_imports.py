@@ -20,11 +20,11 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 # Contract -> (module to add a line to, line that must not be there)
 VIOLATIONS = {
     "The method knows neither the runner nor the cost model": (
-        "cgap_cl/plan.py",
+        "cgap_cl/change/plan.py",
         "import cgap_hw",
     ),
     "Only the host adapters of the method import avalanche": (
-        "cgap_cl/plan.py",
+        "cgap_cl/change/plan.py",
         "import avalanche.core",
     ),
     "The cost model depends on numpy and pydantic only": (
@@ -32,13 +32,13 @@ VIOLATIONS = {
         "from torch import nn",
     ),
     "Records become tables and figures without torch": (
-        "cgap_bench/tables.py",
-        "from cgap_bench import workload",
+        "cgap_bench/show/tables.py",
+        "from cgap_bench.shapes import tracing",
     ),
-    "Only the command line imports click": ("cgap_bench/record.py", "import click"),
-    "Only plots draws": ("cgap_bench/tables.py", "import seaborn"),
-    "Only workload turns torch modules into shapes": (
-        "cgap_bench/networks.py",
+    "Only the command line imports click": ("cgap_bench/record/record.py", "import click"),
+    "Only plots draws": ("cgap_bench/show/tables.py", "import seaborn"),
+    "Only shapes turns torch modules into shapes": (
+        "cgap_bench/learn/networks.py",
         "from cgap_hw import LayerShape",
     ),
 }

@@ -4,15 +4,21 @@ import pytest
 import torch
 from avalanche.training.plugins import EWCPlugin
 
-from cgap_bench.config import NetworkSettings, Norm, RunConfig, StreamSettings, TrainingSettings
-from cgap_bench.datasets import data_root
-from cgap_bench.fastdata import BatchSource
-from cgap_bench.method import METHODS, Context, NoSettings
-from cgap_bench.methods.regularise import StableEWC
-from cgap_bench.record import Record
-from cgap_bench.streams import build_stream
-from cgap_bench.train import Reference, train
-from cgap_bench.workload import total_macs
+from cgap_bench.learn.batches import BatchSource
+from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.method import METHODS, Context, NoSettings
+from cgap_bench.learn.methods.regularise import StableEWC
+from cgap_bench.learn.streams import build_stream
+from cgap_bench.record.configuration import (
+    NetworkSettings,
+    Norm,
+    RunConfig,
+    StreamSettings,
+    TrainingSettings,
+)
+from cgap_bench.record.record import Record
+from cgap_bench.run.experiences import Reference, train
+from cgap_bench.shapes.tracing import total_macs
 
 TARGET_MACS = 60_000.0
 WIDTHS = {"conv1": 5, "conv2": 7, "linear": 9}

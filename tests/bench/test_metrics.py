@@ -9,7 +9,7 @@ from avalanche.evaluation.metrics.forward_transfer import ForwardTransfer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cgap_bench import metrics
+from cgap_bench.show import metrics
 
 # Task 0 rises from .9 to .95 and falls to .7; task 1 falls from .8 to .6; task 2 ends at .5.
 MATRIX = [[0.9, None, None], [0.95, 0.8, None], [0.7, 0.6, 0.5]]

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_bench.config import NetworkSettings, Norm
 from cgap_bench.errors import UnknownNameError
-from cgap_bench.networks import (
+from cgap_bench.learn.networks import (
     NETWORKS,
     FastDropout,
     MultiHead,
@@ -14,7 +13,8 @@ from cgap_bench.networks import (
     n_parameters,
     width_for,
 )
-from cgap_bench.workload import layer_shapes, total_macs
+from cgap_bench.record.configuration import NetworkSettings, Norm
+from cgap_bench.shapes.tracing import layer_shapes, total_macs
 
 
 def test_alexnet_has_the_size_of_the_protocol():

@@ -8,11 +8,11 @@ import torchvision
 from torch import nn
 
 from cgap_bench.errors import UsageError
-from cgap_bench.workload import trace
+from cgap_bench.shapes.tracing import trace
 from cgap_hw import LayerShape
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-onnx_shapes = pytest.importorskip("cgap_bench.onnx_shapes")
+onnx_shapes = pytest.importorskip("cgap_bench.shapes.onnx_file")
 
 COUNTED = ("n_in", "n_out", "out_h", "out_w", "kernel_h", "stride_w", "padding_h", "groups")
 

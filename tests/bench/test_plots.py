@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cgap_bench import derive, plots, stats, tables
+from cgap_bench.show import derive, plots, stats, tables
 from cgap_hw import load_board
 
 

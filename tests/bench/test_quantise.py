@@ -5,14 +5,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cgap_bench import train as training
-from cgap_bench.config import NetworkSettings, RunConfig, StreamSettings, TrainingSettings
-from cgap_bench.datasets import data_root
-from cgap_bench.method import METHODS
-from cgap_bench.networks import NETWORKS, build_network
-from cgap_bench.quantise import Quantised, thinned
+from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.networks import NETWORKS, build_network
+from cgap_bench.learn.quantise import Quantised, thinned
+from cgap_bench.record.configuration import (
+    NetworkSettings,
+    RunConfig,
+    StreamSettings,
+    TrainingSettings,
+)
+from cgap_bench.run import experiences as training
 from cgap_cl import Birth, PlasticNetwork
-from cgap_cl.blockwise import BlockwiseLayer
+from cgap_cl.blocks.blockwise import BlockwiseLayer
 
 
 class Residual(nn.Module):

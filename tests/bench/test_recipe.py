@@ -2,10 +2,10 @@
 
 import pytest
 
-from cgap_bench.config import Augmentation, Schedule, run_id
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.method import METHODS
-from cgap_bench.recipe import (
+from cgap_bench.learn.method import METHODS
+from cgap_bench.record.configuration import Augmentation, Schedule, run_id
+from cgap_bench.run.recipe import (
     Layer,
     known_keys,
     load_recipe,
@@ -14,7 +14,7 @@ from cgap_bench.recipe import (
     resolve,
     variants,
 )
-from cgap_cl.initialise import FanOut, Random
+from cgap_cl.change.newborn import FanOut, Random
 
 SEVEN = {"cgap", "ewc", "fixed", "fixed-equal", "independent", "warm", "joint"}
 FULL = {"standard", "quick", "paper"}

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from cgap_bench.config import (
+from cgap_bench.errors import UsageError
+from cgap_bench.record.configuration import (
     NetworkSettings,
     RunConfig,
     StreamSettings,
     TrainingSettings,
     run_id,
 )
-from cgap_bench.errors import UsageError
-from cgap_bench.record import (
+from cgap_bench.record.record import (
     SCHEMA_VERSION,
     Record,
     ensure_writable,

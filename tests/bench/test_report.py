@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cgap_bench import report
-from cgap_bench.comparison import comparisons
-from cgap_bench.derive import Platform
 from cgap_bench.errors import UsageError
-from cgap_bench.measured import write_measured
-from cgap_bench.record import write_record
+from cgap_bench.record.record import write_record
+from cgap_bench.show import report
+from cgap_bench.show.comparison import comparisons
+from cgap_bench.show.derive import Platform
+from cgap_bench.show.measured import write_measured
 from cgap_hw import load_board
 
 BOARD = "zcu102"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_bench.config import Schedule, TrainingSettings
-from cgap_bench.schedule import ConstantThenCosine, FixedLengthPlugin, PlateauPlugin
+from cgap_bench.learn.learning_rate import ConstantThenCosine, FixedLengthPlugin, PlateauPlugin
+from cgap_bench.record.configuration import Schedule, TrainingSettings
 
 
 class Strategy:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from cgap_bench import stats
+from cgap_bench.show import stats
 
 VALUES = st.lists(st.floats(-100, 100), min_size=2, max_size=8)
 

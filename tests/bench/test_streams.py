@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Generator
 
-from cgap_bench.config import Augmentation, MemoryFormat, StreamSettings
-from cgap_bench.datasets import DATASETS, data_root
 from cgap_bench.errors import UsageError
-from cgap_bench.fastdata import CROP_PADDING, BatchSource, TensorLoader, crop_and_flip
-from cgap_bench.streams import build_stream, joint_experience
+from cgap_bench.learn.batches import CROP_PADDING, BatchSource, TensorLoader, crop_and_flip
+from cgap_bench.learn.datasets import DATASETS, data_root
+from cgap_bench.learn.streams import build_stream, joint_experience
+from cgap_bench.record.configuration import Augmentation, MemoryFormat, StreamSettings
 
 
 def digits(holdout_share=0.1, seed=0, **settings):

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from cgap_bench import derive, stats, tables
+from cgap_bench.show import derive, stats, tables
 from cgap_hw import LayerShape, load_board, network_cost
 
 

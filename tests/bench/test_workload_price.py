@@ -7,16 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_bench.config import NetworkSettings
-from cgap_bench.datasets import data_root
-from cgap_bench.derive import Platform, runs_frame
 from cgap_bench.errors import UsageError
-from cgap_bench.networks import build_network
-from cgap_bench.recipe import load_recipe, resolve
-from cgap_bench.train import train
-from cgap_bench.workload import layer_shapes
-from cgap_bench.workload_price import BoardPrice, Quantity
-from cgap_cl import Birth, GrowthPolicy, Plan, PlasticNetwork, PruningPolicy, Where, surgery
+from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.networks import build_network
+from cgap_bench.record.configuration import NetworkSettings
+from cgap_bench.run.experiences import train
+from cgap_bench.run.recipe import load_recipe, resolve
+from cgap_bench.shapes.board_price import BoardPrice, Quantity
+from cgap_bench.shapes.tracing import layer_shapes
+from cgap_bench.show.derive import Platform, runs_frame
+from cgap_cl import Birth, GrowthPolicy, Plan, PlasticNetwork, PruningPolicy, Where
+from cgap_cl.change import surgery
 from cgap_hw import LayerShape, load_board, network_cost
 
 BOARD = "zcu104"

@@ -12,7 +12,9 @@ from avalanche.training import Naive
 from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 from torch import Tensor, nn
 
-from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Plan, PlasticNetwork, price, surgery
+from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Plan, PlasticNetwork
+from cgap_cl.change import surgery
+from cgap_cl.decide import price
 
 
 class Residual(nn.Module):

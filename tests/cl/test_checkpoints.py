@@ -8,8 +8,8 @@ import torch
 from avalanche.checkpointing import maybe_load_checkpoint, save_checkpoint
 
 from cgap_cl import CGaPConfig, CGaPPlugin, PlasticNetwork, Schedule
-from cgap_cl.growth import GrowthLoop
-from cgap_cl.saliency import Activation, RandomScore
+from cgap_cl.decide.saliency import Activation, RandomScore
+from cgap_cl.train.growth import GrowthLoop
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from cgap_cl import CGaPConfig, GrowthPolicy, Inherit, PlasticNetwork, initialise
-from cgap_cl.gradmax import GradMax
-from cgap_cl.saliency import Activation, RandomScore
+from cgap_cl import CGaPConfig, GrowthPolicy, Inherit, PlasticNetwork
+from cgap_cl.change import newborn as initialise
+from cgap_cl.change.gradmax import GradMax
+from cgap_cl.decide.saliency import Activation, RandomScore
 
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 SETTINGS = {

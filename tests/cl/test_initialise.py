@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_cl import Birth, Plan, PlasticNetwork, surgery
-from cgap_cl.directions import record_gradients, singular_vectors
-from cgap_cl.gradmax import GradMax
-from cgap_cl.initialise import FanOut, Random, ScaledCopy, Split, net2wider
-from cgap_cl.optimizer import carry
+from cgap_cl import Birth, Plan, PlasticNetwork
+from cgap_cl.change import surgery
+from cgap_cl.change.directions import record_gradients, singular_vectors
+from cgap_cl.change.gradmax import GradMax
+from cgap_cl.change.newborn import FanOut, Random, ScaledCopy, Split, net2wider
+from cgap_cl.change.optimizer_state import carry
 
 X = torch.randn(16, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(16) % 3

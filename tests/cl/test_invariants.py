@@ -8,17 +8,12 @@ import torch
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from cgap_cl import (
-    Birth,
-    Plan,
-    PlasticNetwork,
-    UnsupportedNetworkError,
-    saliency,
-    surgery,
-)
-from cgap_cl.closure import closure
-from cgap_cl.gradmax import GradMax
-from cgap_cl.initialise import FanOut, Random, ScaledCopy, Split, net2wider
+from cgap_cl import Birth, Plan, PlasticNetwork, UnsupportedNetworkError
+from cgap_cl.blocks.closure import closure
+from cgap_cl.change import surgery
+from cgap_cl.change.gradmax import GradMax
+from cgap_cl.change.newborn import FanOut, Random, ScaledCopy, Split, net2wider
+from cgap_cl.decide import saliency
 
 NAMES = ["chain", "mlp", "residual", "depthwise", "concat", "pointwise"]
 X = torch.randn(5, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

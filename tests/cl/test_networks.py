@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from cgap_bench.config import NetworkSettings
-from cgap_bench.networks import build_network
+from cgap_bench.learn.networks import build_network
+from cgap_bench.record.configuration import NetworkSettings
 from cgap_cl import PlasticNetwork, UnsupportedNetworkError
 
 

@@ -15,10 +15,9 @@ from cgap_cl import (
     Schedule,
     UnreachableTargetError,
     UnsupportedNetworkError,
-    price,
-    saliency,
 )
-from cgap_cl.growth import GrowthLoop
+from cgap_cl.decide import price, saliency
+from cgap_cl.train.growth import GrowthLoop
 
 WIDE = GrowthPolicy(linear_capacity=1.0)
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_cl import Birth, Plan, PlasticNetwork, surgery
-from cgap_cl.initialise import Split
-from cgap_cl.optimizer import SECOND_MOMENTS, adopt, carry
+from cgap_cl import Birth, Plan, PlasticNetwork
+from cgap_cl.change import surgery
+from cgap_cl.change.newborn import Split
+from cgap_cl.change.optimizer_state import SECOND_MOMENTS, adopt, carry
 
 OPTIMIZERS = {
     "SGD": {"momentum": 0.9}, "Adam": {"amsgrad": True}, "AdamW": {}, "Adagrad": {},

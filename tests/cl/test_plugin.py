@@ -24,8 +24,8 @@ from cgap_cl import (
     Inherit,
     PlasticNetwork,
     Schedule,
-    price,
 )
+from cgap_cl.decide import price
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",

@@ -13,12 +13,11 @@ from cgap_cl import (
     PruningPolicy,
     Schedule,
     Where,
-    head,
-    price,
-    saliency,
 )
-from cgap_cl.policy import paid_lanes
-from cgap_cl.watch import Quality, Watch
+from cgap_cl.decide import price, saliency
+from cgap_cl.decide.policy import paid_lanes
+from cgap_cl.decide.watch import Quality, Watch
+from cgap_cl.network import head
 
 X = torch.randn(8, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 SCORES = {

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cgap_cl import Birth, CGaPConfig, PlasticNetwork, Schedule
-from cgap_cl.growth import GrowthLoop
+from cgap_cl.train.growth import GrowthLoop
 
 X = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
 NAMES = ("chain", "mlp", "residual", "depthwise", "concat", "pointwise")

@@ -8,15 +8,10 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
-from cgap_cl import (
-    CGaPConfig,
-    GrowthPolicy,
-    PlasticNetwork,
-    Schedule,
-    saliency,
-)
-from cgap_cl.growth import GrowthLoop
-from cgap_cl.inherit import Birth
+from cgap_cl import CGaPConfig, GrowthPolicy, PlasticNetwork, Schedule
+from cgap_cl.blocks.inheriting import Birth
+from cgap_cl.decide import saliency
+from cgap_cl.train.growth import GrowthLoop
 
 WIDE = GrowthPolicy(linear_capacity=1.0)
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from cgap_cl import CGaPConfig, PlasticNetwork, Schedule
-from cgap_cl.growth import GrowthLoop
-from cgap_cl.teacher import Teacher
+from cgap_cl.network.teacher import Teacher
+from cgap_cl.train.growth import GrowthLoop
 
 CONFIG = CGaPConfig(
     target_price=0.3,

@@ -6,10 +6,10 @@ import pytest
 
 from cgap_hw import CostModelError, CostOptions, LayerShape, load_board, network_cost
 from cgap_hw.arrays import Controller
-from cgap_hw.catalogue import array_names, load_array
-from cgap_hw.cost import Objective
-from cgap_hw.explore import explore
-from cgap_hw.zoo import network
+from cgap_hw.boards.catalogue import array_names, load_array
+from cgap_hw.evidence.zoo import network
+from cgap_hw.price.cost import Objective
+from cgap_hw.price.explore import explore
 
 CONV = LayerShape(
     name="conv", kind="conv", n_in=8, n_out=10, in_h=9, in_w=9, out_h=9, out_w=9,

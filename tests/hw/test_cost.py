@@ -107,7 +107,7 @@ def test_unknown_board_offers_the_nearest():
 
 def test_own_board_file(tmp_path):
     path = tmp_path / "mine.toml"
-    from cgap_hw.boards import FOLDER
+    from cgap_hw.boards.board import FOLDER
 
     text = (FOLDER / "zcu102.toml").read_text()
     path.write_text(text)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cgap_hw import CostModelError, load_board, network_cost
-from cgap_hw.catalogue import on_board
-from cgap_hw.explore import DesignGrid, explore
-from cgap_hw.zoo import network
+from cgap_hw.boards.catalogue import on_board
+from cgap_hw.evidence.zoo import network
+from cgap_hw.price.explore import DesignGrid, explore
 
 SMALL = DesignGrid(pox=4, poy=5, pof=40)
 

@@ -6,10 +6,16 @@ import pytest
 from cgap_hw import CostModelError, LayerShape, load_board
 from cgap_hw.arrays import FlatArray
 from cgap_hw.arrays.flat import _Tiles, flow_shop, window_lines
-from cgap_hw.calibrate import calibrate, fit_flat
-from cgap_hw.catalogue import load_array, on_board
-from cgap_hw.measured import MeasuredLayer, data_folder, read_measured
-from cgap_hw.validate import by_size, leave_one_out, network_errors, price_rows, summary
+from cgap_hw.boards.catalogue import load_array, on_board
+from cgap_hw.evidence.calibrate import calibrate, fit_flat
+from cgap_hw.evidence.measured import MeasuredLayer, data_folder, read_measured
+from cgap_hw.evidence.validate import (
+    by_size,
+    leave_one_out,
+    network_errors,
+    price_rows,
+    summary,
+)
 
 
 def measured():

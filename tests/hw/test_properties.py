@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cgap_hw import LayerShape, load_board, network_cost
 from cgap_hw.arrays import Dataflow, Dpu, Systolic, UnrolledChannels
-from cgap_hw.catalogue import load_array
+from cgap_hw.boards.catalogue import load_array
 
 MORE = {"clock_mhz": 200.0, "source": "test"}
 ARRAYS = {

@@ -5,18 +5,18 @@ import pytest
 
 from cgap_hw import CostModelError, load_board
 from cgap_hw.arrays import Dpu, UnrolledChannels
-from cgap_hw.ma import ma_cost, ma_rows
-from cgap_hw.measured import data_folder
-from cgap_hw.memory import Traffic
-from cgap_hw.published import (
+from cgap_hw.arrays.memory import Traffic
+from cgap_hw.evidence.ma import ma_cost, ma_rows
+from cgap_hw.evidence.measured import data_folder
+from cgap_hw.evidence.published import (
     dpu_rows,
     first_layer_ms,
     yolo_measured,
     yolo_port_gbps,
     yolo_savings,
 )
-from cgap_hw.table import LayerTable
-from cgap_hw.zoo import network
+from cgap_hw.evidence.zoo import network
+from cgap_hw.layers.table import LayerTable
 
 # Errors that the model may not exceed: worst row, mean of the rows that were not fitted.
 DPU_ERRORS = {"KV260": (8.8, 5.4), "ZCU104": (10.5, 6.7), "ZCU102": (19.6, 11.3)}

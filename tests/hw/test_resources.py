@@ -3,11 +3,11 @@
 import pytest
 
 from cgap_hw import CostModelError, LayerShape, board_names, load_board, network_cost
-from cgap_hw.advice import advise, nearest_widths
 from cgap_hw.arrays import Dpu
-from cgap_hw.resources import Memory, resources
-from cgap_hw.switching import resident_together, stored_words, switch_cost
-from cgap_hw.zoo import network
+from cgap_hw.evidence.zoo import network
+from cgap_hw.price.advice import advise, nearest_widths
+from cgap_hw.price.resources import Memory, resources
+from cgap_hw.price.switching import resident_together, stored_words, switch_cost
 
 LAYERS = [
     LayerShape(

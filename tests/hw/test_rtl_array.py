@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cgap_hw import lock_step
+from cgap_hw.arrays import lock_step
 from rtl.agreement import DESIGNS
 from rtl.comparison import compare, compare_price, disagreements, priced_jobs, random_jobs
 from rtl.driver import Design, Tiling, fits

@@ -8,7 +8,7 @@ import pytest
 
 from cgap_hw.arrays import OutputStationary, output_stationary, systolic
 from cgap_hw.arrays import Systolic as SystolicModel
-from cgap_hw.lock_step import steps, transfers
+from cgap_hw.arrays.lock_step import steps, transfers
 from rtl import simulator, timing
 from rtl import systolic as systolic_driver
 from rtl.comparison import compare, disagreements, systolic_cycles

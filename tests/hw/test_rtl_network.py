@@ -9,15 +9,15 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-import cgap_bench.train as loop
+import cgap_bench.run.experiences as loop
 from cgap_bench.cli import main
-from cgap_bench.datasets import data_root
-from cgap_bench.method import METHODS
-from cgap_bench.recipe import load_recipe, resolve
-from cgap_bench.streams import build_stream
-from cgap_bench.workload import layer_shapes
+from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.streams import build_stream
+from cgap_bench.run.recipe import load_recipe, resolve
+from cgap_bench.shapes.tracing import layer_shapes
 from cgap_hw import LayerShape, load_board, network_cost, write_shapes
-from cgap_hw.catalogue import load_array
+from cgap_hw.boards.catalogue import load_array
 from rtl.comparison import TOLERANCE, design_of, shape_of, tiles_of
 from rtl.layers import Conv, Tensors, reference
 from rtl.simulator import HOW, Job, available, run_layers

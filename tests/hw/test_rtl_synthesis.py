@@ -2,7 +2,7 @@
 
 import pytest
 
-from cgap_hw.resources import Memory
+from cgap_hw.price.resources import Memory
 from rtl.driver import Design
 from rtl.synthesis import (
     HOW,

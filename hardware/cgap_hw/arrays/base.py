@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from cgap_hw.memory import Traffic, plan_traffic, transfer_ns
-from cgap_hw.pipeline import tiled_layer_ns
-from cgap_hw.table import LayerTable, ceil_div
+from cgap_hw.arrays.memory import Traffic, plan_traffic, transfer_ns
+from cgap_hw.arrays.pipeline import tiled_layer_ns
+from cgap_hw.layers.table import LayerTable, ceil_div
 
 if TYPE_CHECKING:
-    from cgap_hw.boards import Board, Memory
+    from cgap_hw.boards.board import Board, Memory
 
 Values = npt.NDArray[np.float64]
 

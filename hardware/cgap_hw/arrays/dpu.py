@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.table import LayerTable, ceil_div
+from cgap_hw.layers.table import LayerTable, ceil_div
 
 if TYPE_CHECKING:
-    from cgap_hw.boards import Memory
-    from cgap_hw.memory import Traffic
+    from cgap_hw.arrays.memory import Traffic
+    from cgap_hw.boards.board import Memory
 
 
 class Dpu(BaseArray):

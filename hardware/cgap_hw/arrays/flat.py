@@ -1,7 +1,8 @@
 """Output channels x flattened pixels: the accelerators of Chen and Wu (FPGA 2023).
 
 Their source is not public. What follows was read off 856 layer latencies that they publish
-(``wkid-neu/cnn_accel``), all multiples of a 4 ns tick; `cgap_hw.validate` states its error.
+(``wkid-neu/cnn_accel``), all multiples of a 4 ns tick;
+`cgap_hw.evidence.validate` states its error.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.table import LayerTable, ceil_div
+from cgap_hw.layers.table import LayerTable, ceil_div
 
 if TYPE_CHECKING:
-    from cgap_hw.boards import Memory
-    from cgap_hw.memory import Traffic
+    from cgap_hw.arrays.memory import Traffic
+    from cgap_hw.boards.board import Memory
 
 TICK_NS = 4.0
 MAC_NS = 2.5  # a cell makes 0.4 multiply-adds a nanosecond (the source's own scripts)

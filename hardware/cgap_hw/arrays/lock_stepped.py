@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from cgap_hw.arrays.lock_step import Machine, Plan, Port, Schedule, Sizes, best_plan, schedule
+from cgap_hw.arrays.memory import ORDERS, BufferBits, Traffic, Volumes, traffic
 from cgap_hw.errors import CostModelError
-from cgap_hw.lock_step import Machine, Plan, Port, Schedule, Sizes, best_plan, schedule
-from cgap_hw.memory import ORDERS, BufferBits, Traffic, Volumes, traffic
-from cgap_hw.table import LayerTable
+from cgap_hw.layers.table import LayerTable
 
 if TYPE_CHECKING:
     from cgap_hw.arrays.output_stationary import OutputStationary
-    from cgap_hw.boards import Board, Memory
+    from cgap_hw.boards.board import Board, Memory
 
 
 class Controller(BaseModel):

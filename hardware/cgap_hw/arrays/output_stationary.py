@@ -14,12 +14,12 @@ from cgap_hw.arrays.lock_stepped import (
     planned_traffic,
     schedules,
 )
+from cgap_hw.arrays.memory import Traffic
 from cgap_hw.errors import CostModelError
-from cgap_hw.memory import Traffic
-from cgap_hw.table import LayerTable, ceil_div
+from cgap_hw.layers.table import LayerTable, ceil_div
 
 if TYPE_CHECKING:
-    from cgap_hw.boards import Board, Memory
+    from cgap_hw.boards.board import Board, Memory
 
 
 class OutputStationary(BaseArray):

@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 
 from cgap_hw.arrays.base import BaseArray, Grain, Values
 from cgap_hw.errors import CostModelError
-from cgap_hw.table import LayerTable
+from cgap_hw.layers.table import LayerTable
 
 if TYPE_CHECKING:
-    from cgap_hw.boards import Board, Memory
-    from cgap_hw.memory import Traffic
+    from cgap_hw.arrays.memory import Traffic
+    from cgap_hw.boards.board import Board, Memory
 
 
 class Streaming(BaseArray):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.table import LayerTable, ceil_div
+from cgap_hw.layers.table import LayerTable, ceil_div
 
 
 class Dataflow(enum.StrEnum):

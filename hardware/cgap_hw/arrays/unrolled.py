@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.table import LayerTable, ceil_div
+from cgap_hw.layers.table import LayerTable, ceil_div
 
 
 class UnrolledChannels(BaseArray):

@@ -1,0 +1,261 @@
+"""What `cgap-cl cost` and `cgap-cl explore` do: shapes in, text out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cgap_bench.errors import UsageError
+from cgap_bench.shapes.sources import load_source
+from cgap_bench.show.text_tables import aligned
+from cgap_hw import (
+    Board,
+    CostOptions,
+    LayerShape,
+    NetworkCost,
+    advise,
+    load_board,
+    network_cost,
+    resident_together,
+    switch_cost,
+)
+from cgap_hw.arrays import OutputStationary
+from cgap_hw.boards.catalogue import load_array
+from cgap_hw.price.explore import explore
+from cgap_hw.price.resources import Resources, resources
+
+LAYER_COLUMNS = ("layer", "kind", "MACs", "cycles", "ms", "KB DRAM", "uJ", "lanes %", "bound")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a network is priced on, as typed."""
+
+    board: str
+    array: str | None = None
+    bits: int = 8
+    resident_weights: bool = False
+    resident_maps: bool = False
+    advice: bool = False
+
+    @cached_property
+    def hardware(self) -> Board:
+        """The board with the array that is asked for."""
+        board = load_board(self.board)
+        if not self.array:
+            return board
+        return board.model_copy(update={"array": load_array(self.array)})
+
+    def price(self, layers: Sequence[LayerShape]) -> NetworkCost:
+        """Cost of one inference."""
+        options = CostOptions(
+            resident_weights=self.resident_weights, resident_maps=self.resident_maps
+        )
+        return network_cost(layers, self.hardware, bits=self.bits, options=options)
+
+    def uses(self, layers: Sequence[LayerShape]) -> Resources | None:
+        """What the array uses on the board; None for styles whose resources are not modelled.
+
+        Raises:
+            CostModelError: The board has less.
+        """
+        array = self.hardware.array
+        if not isinstance(array, OutputStationary):
+            return None
+        return resources(layers, self.hardware, array, self.bits)
+
+
+def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None) -> str:
+    """Layer table, totals and bounds of every network of a source.
+
+    Args:
+        source: See `cgap_bench.shapes.sources.load_source`.
+        target: What it is priced on.
+        as_json: JSON instead of tables.
+        figure: Where to draw the roofline of the first network (SVG, PNG or PDF).
+    """
+    found = load_source(source)
+    costs = {title: target.price(layers) for title, layers in found.networks.items()}
+    if figure:
+        title, cost = next(iter(costs.items()))
+        _draw(cost, target.hardware, f"{title} on {target.hardware.name}", figure)
+    if as_json:
+        content = {
+            "networks": {title: _json(cost, target) for title, cost in costs.items()},
+            "fit_on_chip_together": _together(costs, target),
+            "unsupported": found.unsupported,
+        }
+        return json.dumps(content, indent=1)
+    parts = [_cost_table(title, cost, target) for title, cost in costs.items()]
+    if len(costs) > 1:
+        parts.append(_switching(costs, target))
+    if found.unsupported:
+        names = ", ".join(f"{name} ({n}x)" for name, n in found.unsupported.items())
+        parts.append(f"NOT priced, no layer shape: {names}")
+    return "\n\n".join(parts)
+
+
+def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str:
+    """The Pareto front of latency, energy and DSP blocks of the first network of a source.
+
+    Args:
+        source: See `cgap_bench.shapes.sources.load_source`.
+        target: Board and word width.
+        top: Designs to show, fastest first.
+        as_json: JSON instead of a table.
+    """
+    title, layers = next(iter(load_source(source).networks.items()))
+    found = explore(layers, load_board(target.board), target.bits)
+    front = found.pareto()[:top]
+    columns = ("pox", "poy", "pof", "dsp", "latency_ms", "energy_mj")
+    rows = [{name: getattr(found, name)[i].item() for name in columns} for i in front]
+    if as_json:
+        return json.dumps({"n_designs": len(found), "pareto": rows}, indent=1)
+    table = [columns, *(tuple(f"{row[name]:.5g}" for name in columns) for row in rows)]
+    head = f"{title} on {target.board}, {target.bits} bit: {len(found)} designs; no other is"
+    return f"{head} better in latency, energy and DSP blocks than\n{aligned(table)}"
+
+
+def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
+    rows: list[tuple[str, ...]] = [LAYER_COLUMNS]
+    rows += [
+        (
+            layer.name,
+            layer.kind,
+            f"{layer.macs:,}",
+            f"{layer.cycles:,}",
+            f"{layer.latency_ns * 1e-6:.4f}",
+            f"{layer.dram_bytes / 1024:.1f}",
+            f"{layer.energy_mj * 1e3:.1f}",
+            f"{100 * layer.utilisation_ratio:.0f}",
+            layer.bound,
+        )
+        for layer in cost.layers
+    ]
+    array = target.array or "its own array"
+    head = f"{title} on {target.board}, {array}, {target.bits} bit"
+    parts = [f"{head}\n{aligned(rows)}", _totals(cost) + _uses(cost, target)]
+    if target.advice:
+        parts.append(_advice(cost, target))
+    return "\n\n".join(parts)
+
+
+def _uses(cost: NetworkCost, target: Target) -> str:
+    used = target.uses(cost.shapes)
+    if used is None:
+        return f"\nuses          not modelled for {cost.array.style} arrays"
+    there = target.hardware.resources
+    shares = {
+        f"{used.dsp} DSP": "dsp",
+        f"{used.block_ram} {there.block_kind}": "block_ram",
+        f"{used.uram} URAM": "uram",
+        f"{used.lut:,.0f} LUT, fitted on 442 to 1352 DSP": "lut",
+    }
+    text = ", ".join(f"{name} ({100 * used.ratios[key]:.0f} %)" for name, key in shares.items())
+    notes = [f"\nwarning       {warning}" for warning in used.warnings]
+    return f"\nuses          {text}" + "".join(notes)
+
+
+def _advice(cost: NetworkCost, target: Target) -> str:
+    """Widths that fill the lanes of output channels, and what they save or add."""
+    rows: list[tuple[str, ...]] = [
+        ("layer", "kind", "width", "lanes %", "narrower", "saves ms", "wider", "adds ms")
+    ]
+    rows += [
+        (
+            one.name,
+            one.kind,
+            str(one.n_out),
+            f"{100 * one.lane_ratio:.0f}",
+            "-" if one.narrower is None else str(one.narrower),
+            f"{one.narrower_saves_ns * 1e-6:.4f}",
+            str(one.wider),
+            f"{one.wider_adds_ns * 1e-6:.4f}",
+        )
+        for one in advise(cost.shapes, target.hardware, bits=target.bits)
+    ]
+    return "widths that fill the lanes, each layer on its own\n" + aligned(rows)
+
+
+def _together(costs: Mapping[str, NetworkCost], target: Target) -> list[str]:
+    shapes = {title: cost.shapes for title, cost in costs.items()}
+    return resident_together(shapes, target.hardware, target.bits)
+
+
+def _switching(costs: Mapping[str, NetworkCost], target: Target) -> str:
+    """What it costs to load each task's subnetwork, and which stay on chip at once."""
+    rows: list[tuple[str, ...]] = [("switching to", "KB", "ms", "stays on chip")]
+    for title, cost in costs.items():
+        switch = switch_cost(cost.shapes, target.hardware, target.bits)
+        stays = "yes" if switch.stays_on_chip else "no"
+        rows.append((title, f"{switch.n_bytes / 1024:.1f}", f"{switch.time_ms:.4f}", stays))
+    names = _together(costs, target)
+    fit = f"on chip together: {len(names)} of {len(costs)}" + "".join(f", {n}" for n in names)
+    return f"{aligned(rows)}\n{fit}"
+
+
+def _totals(cost: NetworkCost) -> str:
+    """Convolution and linear latency always apart."""
+    half = cost.array.error_pct
+    conv, linear = cost.conv_latency_ms, cost.linear_latency_ms
+    split = ", ".join(f"{k} {v.mid:.3g}" for k, v in cost.energy_split_mj.items())
+    bounds: dict[str, float] = {}
+    for layer in cost.layers:
+        bounds[layer.bound] = bounds.get(layer.bound, 0.0) + layer.latency_ns * 1e-6
+    bound = ", ".join(f"{k} {v:.3f} ms" for k, v in bounds.items() if v)
+    return "\n".join(
+        (
+            f"latency       {cost.latency_ms:.4f} ms (+-{half:g} %): convolutions {conv:.4f},"
+            f" linear {linear:.4f}, other {cost.other_latency_ms:.4f}",
+            f"bound by      {bound}",
+            f"throughput    {cost.throughput_fps:.1f} images/s",
+            f"MACs          {cost.macs:,} ({100 * cost.utilisation_ratio:.1f} % of the lanes)",
+            f"weights       {cost.n_weights:,}",
+            f"DRAM traffic  {cost.dram_bytes / 1e6:.3f} MB",
+            f"energy        {cost.energy_mj} mJ: {split}",
+        )
+    )
+
+
+def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
+    used = target.uses(cost.shapes)
+    return {
+        "latency_ms": cost.latency_ms,
+        "conv_latency_ms": cost.conv_latency_ms,
+        "linear_latency_ms": cost.linear_latency_ms,
+        "other_latency_ms": cost.other_latency_ms,
+        "error_pct": cost.array.error_pct,
+        "throughput_fps": cost.throughput_fps,
+        "macs": cost.macs,
+        "n_weights": cost.n_weights,
+        "dram_bytes": cost.dram_bytes,
+        "utilisation_ratio": cost.utilisation_ratio,
+        "energy_mj": cost.energy_mj.model_dump(),
+        "energy_split_mj": {k: v.model_dump() for k, v in cost.energy_split_mj.items()},
+        "resources": asdict(used) if used else None,
+        "switch": asdict(switch_cost(cost.shapes, target.hardware, target.bits)),
+        "advice": [asdict(x) for x in advise(cost.shapes, target.hardware, bits=target.bits)],
+        "layers": [asdict(layer) for layer in cost.layers],
+    }
+
+
+def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:
+    from cgap_bench.show import plots
+
+    peak = 2e-3 * cost.array.n_macs * cost.array.clock_mhz
+    points = [
+        (
+            layer.kind,
+            2 * layer.macs / layer.dram_bytes,
+            2 * layer.macs / max(layer.latency_ns, 1e-9),
+        )
+        for layer in cost.layers
+        if layer.macs and layer.dram_bytes
+    ]
+    drawing = plots.roofline(points, peak, board.memory.bytes_per_ns, title)
+    try:
+        drawing.savefig(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot draw {path}: {error}") from error

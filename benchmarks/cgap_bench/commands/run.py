@@ -1,0 +1,199 @@
+"""What `cgap-cl run` does: recipe -> runs -> records -> table."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.learn.datasets import DATASETS, data_root
+from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.networks import NETWORKS
+from cgap_bench.learn.streams import build_stream
+from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.record import Record
+from cgap_bench.run.execution import Job, Options, execute, plan
+from cgap_bench.run.recipe import SECTIONS, load_recipe, parse_seeds, resolve, variants
+from cgap_bench.show.metrics import mean_accuracy
+from cgap_hw import load_board
+
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, as typed; the fields are the options of `cgap-cl run`."""
+
+    benchmark: str
+    preset: str | None
+    methods: str | None
+    seeds: str | None
+    overrides: tuple[str, ...]
+    device: str
+    board: str
+    data_root: Path | None
+    output: Path
+    jobs: int | None
+    dry_run: bool
+    force: bool
+
+    def plan(self) -> list[Job]:
+        """The jobs it takes.
+
+        Raises:
+            UsageError: Something asked for is unknown or out of range.
+        """
+        check_device(self.device)
+        load_board(self.board)
+        benchmark, recipe = load_recipe(self.benchmark)
+        resolver = resolve(benchmark, recipe, self.preset, self.overrides, self.device)
+        methods = _names(self.methods) if self.methods else list(resolver.layer.methods)
+        seeds = parse_seeds(self.seeds or resolver.layer.seeds)
+        varied = variants(benchmark, recipe, self.preset, self.overrides, self.device)
+        jobs = plan(resolver.config, methods, seeds) + [
+            Job(made.config(method, seed))
+            for method, made in varied
+            if method in methods
+            for seed in seeds
+        ]
+        self._check(jobs)
+        return jobs
+
+    def _check(self, jobs: list[Job]) -> None:
+        """Find now what would fail, or be ignored, only once there are worker processes."""
+        for config in (job.config for job in jobs):
+            NETWORKS[config.network.name]
+            DATASETS[config.stream.dataset]
+        run = {job.config.method for job in jobs}
+        for owner, dot, _ in (override.partition(".") for override in self.overrides):
+            if dot and owner not in SECTIONS and owner not in run:
+                raise UsageError(f"a key of {owner} is set, but that method is not run")
+
+    def options(self) -> Options:
+        """How to execute them."""
+        limits = {"jobs": self.jobs} if self.jobs else {}
+        return Options(self.output, data_root(self.data_root), force=self.force, **limits)
+
+
+def check_device(name: str) -> None:
+    """Raises `UsageError` when torch cannot use the device."""
+    if name not in DEVICES:
+        raise UnknownNameError("device", name, DEVICES)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device 'cuda' is not available here; use --device cpu")
+
+
+def dry_run(request: Request) -> str:
+    """The resolved configuration of every run, as JSON that a record would hold."""
+    options = request.options()
+    parts = []
+    for job in request.plan():
+        state = "finished" if options.finished(job) else "to do"
+        after = f", after {Job(job.sized_by).run_id}" if job.sized_by else ""
+        config = json.dumps(job.config.model_dump(mode="json"), indent=2)
+        parts.append(f"# {job.run_id}: {job.name} ({state}{after})\n{config}")
+    return "\n".join(parts)
+
+
+def run_benchmark(request: Request) -> None:
+    """Run what has no record yet, then show the comparison of all that was asked for."""
+    from cgap_bench.show.report import (
+        show,  # pandas and seaborn: only once there is work to show
+    )
+
+    jobs, options = request.plan(), request.options()
+    console = Console()
+    for note in steered_elsewhere(jobs, request.board):
+        console.print(note, highlight=False, soft_wrap=True)
+    counted = {job.run_id: n for job, n in zip(jobs, _images(jobs, options))}
+    records: list[Record] = []
+    with _progress(console) as progress:
+        bar = _Bar(progress, counted)
+        for job, record in execute(jobs, options, bar.advance):
+            bar.finish(job.run_id)
+            records.append(record)
+            console.print(f"{job.name}: {_summary(record)}", highlight=False)
+    show(records, request.board, request.output, console)
+
+
+def steered_elsewhere(jobs: list[Job], board: str) -> list[str]:
+    """A line on each method that the costs of another board than the table's steer."""
+    notes = []
+    for config in (job.config for job in jobs):
+        method = METHODS[config.method]
+        steering = method.board(method.settings.model_validate(config.method_settings))
+        if steering and load_board(steering) != load_board(board):
+            notes.append(
+                f"note: {steering} steers {config.method} ({config.method}.board); "
+                f"the table is priced on {board} (--board)"
+            )
+    return list(dict.fromkeys(notes))
+
+
+def _images(jobs: list[Job], options: Options) -> list[int]:
+    """Training images that go through each run; loads the data, so that errors come first."""
+    known: dict[str, int] = {}
+    for job in jobs:
+        config = job.config
+        key = config.stream.model_dump_json()
+        if key not in known:
+            known[key] = _n_train(config, options.root)
+    return [known[j.config.stream.model_dump_json()] * j.config.training.epochs for j in jobs]
+
+
+def _n_train(config: RunConfig, root: Path) -> int:
+    stream = build_stream(config.stream, config.training.holdout_share, config.seed, root)
+    return sum(len(experience.dataset) for experience in stream.benchmark.train_stream)
+
+
+class _Bar:
+    """One bar over all images of all runs."""
+
+    def __init__(self, progress: Progress, counted: dict[str, int]) -> None:
+        self._progress, self._left = progress, dict(counted)
+        self._images: TaskID = progress.add_task("images", total=sum(counted.values()))
+        self._runs: TaskID = progress.add_task("runs", total=len(counted))
+
+    def advance(self, run_id: str, n_images: int) -> None:
+        self._left[run_id] -= n_images
+        self._progress.advance(self._images, n_images)
+
+    def finish(self, run_id: str) -> None:
+        """A run may end before its most epochs, or have been finished before."""
+        self._progress.advance(self._images, self._left.pop(run_id))
+        self._progress.advance(self._runs)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _summary(record: Record) -> str:
+    train_s = sum(record.timings.get("train_s", []))
+    return f"accuracy {100 * mean_accuracy(record.accuracy):.1f} %, trained {train_s:.0f} s"
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"no methods in {text!r}; known: {', '.join(METHODS.names())}")
+    return list(dict.fromkeys(names))

@@ -1,0 +1,1 @@
+"""What learns from which data? Datasets, streams, networks, methods."""

@@ -1,0 +1,131 @@
+"""The learning rate within an experience, as Avalanche plugins: the same for every method."""
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from avalanche.training.plugins import SupervisedPlugin
+from torch.nn import functional
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from cgap_bench.learn.batches import BatchSource, TensorLoader
+from cgap_bench.record.configuration import Schedule, TrainingSettings
+
+CALLBACK = Any  # Avalanche passes the strategy and keywords
+
+
+class ConstantThenCosine(LRScheduler):
+    """The initial rate for a share of the epochs, then a half cosine down to zero.
+
+    Args:
+        optimizer: Its parameter groups may change while it trains; their rates are set alike.
+        training: Epochs, rate and share.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, training: TrainingSettings) -> None:
+        self._training = training
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | torch.Tensor]:
+        """One rate per parameter group; `last_epoch` counts finished epochs."""
+        training = self._training
+        start = training.constant_share * training.epochs
+        past = max(0.0, self.last_epoch - start) / max(1e-9, training.epochs - start)
+        rate = training.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
+        return [rate] * len(self.optimizer.param_groups)
+
+
+class FixedLengthPlugin(SupervisedPlugin):  # type: ignore[misc]
+    """Runs `ConstantThenCosine` anew in each experience, from a fresh optimizer state."""
+
+    def __init__(self, training: TrainingSettings) -> None:
+        super().__init__()
+        self._training = training
+
+    def before_training_exp(self, strategy: CALLBACK, **_: Any) -> None:
+        """The rate restarts, momentum of the past is dropped."""
+        _restart(strategy, self._training.lr)
+        self._scheduler = ConstantThenCosine(strategy.optimizer, self._training)
+
+    def after_training_epoch(self, strategy: CALLBACK, **_: Any) -> None:
+        """One step of the schedule."""
+        self._scheduler.step()
+
+
+class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
+    """Halves the rate when the held-out loss stalls; keeps the weights that were best on it.
+
+    As in the public code of GPM (Saha et al. 2021): the patience counts epochs without a new
+    best loss, training stops when the rate falls below its minimum.
+
+    Args:
+        training: Rate, patience, minimum rate, epochs.
+        heldout: Avalanche datasets of held-out training images, one per experience.
+        source: Where their images come from.
+    """
+
+    def __init__(
+        self, training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
+    ) -> None:
+        super().__init__()
+        self._training, self._heldout, self._source = training, heldout, source
+
+    def before_training_exp(self, strategy: CALLBACK, **_: Any) -> None:
+        """The rate, its patience and the best weights start anew."""
+        _restart(strategy, self._training.lr)
+        patience = self._training.patience - 1  # torch counts the epochs that are tolerated
+        self._scheduler = ReduceLROnPlateau(
+            strategy.optimizer, factor=0.5, patience=patience, threshold=0.0
+        )
+        self._best_loss, self._epoch = math.inf, 0
+        self._best_state: dict[str, torch.Tensor] = {}
+
+    def after_training_epoch(self, strategy: CALLBACK, **_: Any) -> None:
+        """Measure the held-out loss, remember the best weights, adapt the rate, maybe stop."""
+        loss = self._loss(strategy)
+        if loss < self._best_loss:
+            self._best_loss = loss
+            self._best_state = copy.deepcopy(strategy.model.state_dict())
+        self._scheduler.step(loss)
+        self._epoch += 1
+        too_low = strategy.optimizer.param_groups[0]["lr"] < self._training.min_lr
+        if too_low and self._epoch < self._training.epochs:
+            strategy.stop_training()
+
+    def after_training_exp(self, strategy: CALLBACK, **_: Any) -> None:
+        """Back to the best weights."""
+        if self._best_state:
+            strategy.model.load_state_dict(self._best_state)
+
+    def _loss(self, strategy: CALLBACK) -> float:
+        """Mean cross-entropy on what was held out of the present experience."""
+        total, n = 0.0, 0
+        strategy.model.eval()
+        with torch.no_grad():
+            for task in strategy.experience.task_labels:
+                for x, y, t in TensorLoader(
+                    self._heldout[task], self._source, strategy.eval_mb_size, train=False
+                ):
+                    logits = strategy.model(x, t)
+                    total += float(functional.cross_entropy(logits, y, reduction="sum"))
+                    n += len(y)
+        strategy.model.train()
+        return total / n
+
+
+def _restart(strategy: CALLBACK, lr: float) -> None:
+    strategy.optimizer.state.clear()
+    for group in strategy.optimizer.param_groups:
+        group["lr"] = lr
+        group.pop("initial_lr", None)
+
+
+def schedule_plugin(
+    training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
+) -> SupervisedPlugin:
+    """The plugin that runs a preset's schedule."""
+    if training.schedule is Schedule.PLATEAU:
+        return PlateauPlugin(training, heldout, source)
+    return FixedLengthPlugin(training)

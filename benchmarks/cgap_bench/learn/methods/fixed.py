@@ -1,0 +1,96 @@
+"""One network of fixed structure: fine-tuned, narrowed, or trained on all tasks at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from avalanche.training.plugins import SupervisedPlugin
+from torch import nn
+
+from cgap_bench.learn.method import METHODS, Context, Method, NoSettings
+from cgap_bench.learn.networks import MultiHead, n_parameters
+from cgap_bench.learn.streams import joint_experience
+
+
+class SharedNetwork:
+    """A backbone that every experience trains further, with one head per task.
+
+    Args:
+        context: What to work with.
+        width: Multiplier of the reference network's width.
+        plugins: What protects old tasks, if anything.
+    """
+
+    def __init__(
+        self, context: Context, width: float = 1.0, plugins: Sequence[SupervisedPlugin] = ()
+    ) -> None:
+        self.model = MultiHead(context.network(width), range(context.stream.n_experiences))
+        self.strategy = context.strategy(self.model, plugins)
+        self.extra: dict[str, Any] = {"width": width}
+        self._learnt: list[int] = []
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Nothing happens to the structure."""
+        return []
+
+    def learn(self, experience: Any) -> None:
+        """Train backbone and head on one experience."""
+        self.strategy.train(experience)
+        self._learnt.extend(experience.task_labels)
+
+    def network_for(self, task: int) -> nn.Module | None:
+        """The whole backbone and the task's head."""
+        return self.model.network_for(task)
+
+    def stored_parameters(self) -> int:
+        """Backbone and the heads trained so far."""
+        heads = sum(n_parameters(self.model.heads[str(task)]) for task in self._learnt)
+        return n_parameters(self.model.backbone) + heads
+
+
+class JointNetwork(SharedNetwork):
+    """Waits for the last experience, then trains on the images of all."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._stream = context.stream
+
+    def learn(self, experience: Any) -> None:
+        """Nothing until the last experience."""
+        if experience.current_experience == self._stream.n_experiences - 1:
+            super().learn(joint_experience(self._stream))
+
+    def network_for(self, task: int) -> nn.Module | None:
+        """None before the last experience."""
+        return super().network_for(task) if self._learnt else None
+
+    def stored_parameters(self) -> int:
+        """0 before the last experience."""
+        return super().stored_parameters() if self._learnt else 0
+
+
+METHODS.add(
+    "fixed",
+    Method(
+        "the reference network, plainly fine-tuned from task to task",
+        NoSettings,
+        lambda context, _settings: SharedNetwork(context),
+    ),
+)
+METHODS.add(
+    "fixed-equal",
+    Method(
+        "the same, narrowed until one inference takes as many MACs as CGaP's",
+        NoSettings,
+        lambda context, _settings: SharedNetwork(context, context.equal_width()),
+        sized_by_cgap=True,
+    ),
+)
+METHODS.add(
+    "joint",
+    Method(
+        "the reference network trained on all tasks at once: it cannot forget",
+        NoSettings,
+        lambda context, _settings: JointNetwork(context),
+    ),
+)

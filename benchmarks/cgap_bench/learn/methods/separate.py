@@ -1,0 +1,114 @@
+"""One network per task, kept as it is once trained: nothing is forgotten, everything stored."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from cgap_bench.learn.method import METHODS, Context, Method, NoSettings
+from cgap_bench.learn.networks import MultiHead, n_parameters
+from cgap_cl import Birth, PlasticNetwork
+
+
+class SeparateNetworks:
+    """As many small networks as tasks.
+
+    Args:
+        context: What to work with.
+        network: Makes the untrained network of a task.
+        warm: Each network starts from the weights of the one before; only the head is new.
+    """
+
+    def __init__(
+        self, context: Context, network: Callable[[int], nn.Sequential], warm: bool
+    ) -> None:
+        self._context, self._network, self._warm = context, network, warm
+        self._networks: list[nn.Module] = []
+        self.extra: dict[str, Any] = {}
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Nothing happens to the structure."""
+        return []
+
+    def learn(self, experience: Any) -> None:
+        """Train a network of its own on one experience."""
+        task = experience.current_experience
+        model = MultiHead(self._network(task), [task])
+        if self._warm and self._networks:
+            before = copy.deepcopy(self._networks[-1])
+            *body, _head = before.children()
+            copy_overlap(nn.Sequential(*body), model.backbone)
+        self._context.strategy(model).train(experience)
+        self._networks.append(model.network_for(task).requires_grad_(False))
+
+    def network_for(self, task: int) -> nn.Module | None:
+        """The task's own network."""
+        return self._networks[task]
+
+    def stored_parameters(self) -> int:
+        """All networks so far."""
+        return sum(map(n_parameters, self._networks))
+
+
+@torch.no_grad()
+def copy_overlap(source: nn.Module, target: nn.Module) -> None:
+    """Copy parameters and statistics; where the widths differ, the units that both have."""
+    pairs = zip(source.state_dict().values(), target.state_dict().values(), strict=True)
+    for theirs, mine in pairs:
+        corner = tuple(slice(min(a, b)) for a, b in zip(theirs.shape, mine.shape, strict=True))
+        mine[corner] = theirs[corner]
+
+
+def narrowed(context: Context, warm: bool) -> SeparateNetworks:
+    """Every layer narrowed alike until an inference takes as many MACs as CGaP's."""
+    width = context.equal_width()
+    learner = SeparateNetworks(context, lambda _task: context.network(width), warm)
+    learner.extra["width"] = width
+    return learner
+
+
+def shaped(context: Context, warm: bool) -> SeparateNetworks:
+    """Every layer as wide as CGaP ended up with in the same experience."""
+
+    def network(task: int) -> nn.Sequential:
+        plastic = PlasticNetwork(context.network(), context.stream.example_input)
+        plastic.sprout(task, context.n_outputs, Birth(context.target_widths[task]))
+        plastic.merge()
+        plain = plastic.subnetwork(task).requires_grad_(True)
+        assert isinstance(plain, nn.Sequential)
+        return plain
+
+    return SeparateNetworks(context, network, warm)
+
+
+def _add(
+    name: str, summary: str, build: Callable[[Context, bool], SeparateNetworks], warm: bool
+) -> None:
+    METHODS.add(
+        name,
+        Method(
+            summary,
+            NoSettings,
+            lambda context, _settings: build(context, warm),
+            sized_by_cgap=True,
+        ),
+    )
+
+
+_add("independent", "one network a task, each narrowed to CGaP's MACs", narrowed, warm=False)
+_add(
+    "warm",
+    "one network a task at CGaP's MACs, each started from the one before",
+    narrowed,
+    warm=True,
+)
+_add("shaped", "one network a task, each as wide as CGaP's, from scratch", shaped, warm=False)
+_add(
+    "shaped-warm",
+    "one network a task, each as wide as CGaP's, started from the one before",
+    shaped,
+    warm=True,
+)

@@ -1,0 +1,1 @@
+"""What was a run, what came out of it, and where was it?"""

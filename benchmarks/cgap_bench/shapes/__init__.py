@@ -1,0 +1,1 @@
+"""What does a torch module or an ONNX file look like to the cost model?"""

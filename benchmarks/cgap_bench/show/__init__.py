@@ -1,0 +1,1 @@
+"""What do the records say? Metrics, statistics, tables, figures, pages."""

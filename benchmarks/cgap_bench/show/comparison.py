@@ -1,0 +1,154 @@
+"""All runs of one benchmark and preset side by side: text, tables and figures of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+import pandas as pd
+
+from cgap_bench.errors import UnknownNameError
+from cgap_bench.record.configuration import Split
+from cgap_bench.record.record import Record
+from cgap_bench.show import derive, stats, tables
+from cgap_bench.show.derive import Platform
+
+INTERVAL_NOTE = (
+    "± is the half-width of the 95 % t interval over seeds, without the cost model's own error."
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The finished runs of one benchmark and preset, priced on one platform."""
+
+    records: tuple[Record, ...]
+    platform: Platform
+
+    @property
+    def name(self) -> str:
+        """Stem of every file made from it."""
+        return f"{self.benchmark}-{self.preset}"
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the benchmark."""
+        return self.records[0].config.benchmark
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset."""
+        return self.records[0].config.preset
+
+    @property
+    def stream(self) -> str:
+        """What was run, for the titles of figures about accuracy alone."""
+        held_out = self.records[0].config.stream.score_on is Split.HELD_OUT
+        scored = ", scored on held-out training images" if held_out else ""
+        return f"{self.benchmark}, preset {self.preset}{scored}"
+
+    @property
+    def title(self) -> str:
+        """What was run and what it is priced on."""
+        return f"{self.stream}, {self.platform.title}"
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row a run."""
+        return derive.runs_frame(self.records, self.platform)
+
+    @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """One row a (run, experience, task)."""
+        return derive.tasks_frame(self.records)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row a method."""
+        return tables.summarise(self.runs)
+
+    @cached_property
+    def table(self) -> tables.Table:
+        """The comparison table."""
+        return tables.comparison(self.summary)
+
+    @property
+    def columns(self) -> tuple[tables.Column, ...]:
+        """The columns of the comparison table, but for the method's name."""
+        return tables.present(self.summary)
+
+    @cached_property
+    def differences(self) -> tables.Table | None:
+        """CGaP against the others, paired by seed."""
+        return tables.differences(self.runs)
+
+    @property
+    def paired(self) -> dict[str, stats.Comparison]:
+        """The same, as numbers."""
+        return tables.paired(self.runs, "accuracy")
+
+    @property
+    def command(self) -> str:
+        """The command that makes these runs, or reads them if they are there."""
+        methods = sorted({record.config.method for record in self.records})
+        variants = {f"{r.config.method} ({r.config.variant})" for r in self.records}
+        told_apart = set(self.summary["method"]) - set(methods) - variants
+        return (
+            f"cgap-cl run {self.benchmark} --preset {self.preset}"
+            f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
+            + (" --set (what the names of the rows say)" if told_apart else "")
+        )
+
+    @property
+    def caption(self) -> str:
+        """What the numbers of the table are."""
+        n_seeds = sorted(set(self.summary["n_seeds"]))
+        seeds = " to ".join(str(n) for n in dict.fromkeys((n_seeds[0], n_seeds[-1])))
+        note = INTERVAL_NOTE if n_seeds[-1] > 1 else "One run says nothing about the spread."
+        return f"{self.title}; runs per method: {seeds}. {note}"
+
+    def cell(self, method: str, column: str) -> str:
+        """One formatted number of the table, without its unit.
+
+        Raises:
+            UnknownNameError: There is no such method or column in the table.
+        """
+        columns = {one.key: one for one in self.columns}
+        if column not in columns:
+            raise UnknownNameError("column", column, columns)
+        _, texts = tables.column_cells(self.summary, columns[column])
+        return texts[self._row(method)]
+
+    def share(self, method: str, other: str, column: str) -> str:
+        """A method's mean as a percentage of another's, for instance ``"34 %"``."""
+        if column not in self.summary:
+            raise UnknownNameError("column", column, self.summary.columns)
+        values = self.summary[column]
+        return f"{100 * values[self._row(method)] / values[self._row(other)]:.0f} %"
+
+    def _row(self, method: str) -> int:
+        """Position of a method in the summary."""
+        methods = list(self.summary["method"])
+        if method not in methods:
+            raise UnknownNameError("method in the table", method, methods)
+        return methods.index(method)
+
+
+def comparisons(records: Iterable[Record], platform: Platform) -> list[Comparison]:
+    """One comparison for every benchmark and preset among the records, by name."""
+
+    def key(record: Record) -> tuple[str, str]:
+        return record.config.benchmark, record.config.preset
+
+    return [
+        Comparison(tuple(group), platform)
+        for _, group in groupby(sorted(records, key=key), key=key)
+    ]
+
+
+def _seeds(records: Sequence[Record]) -> str:
+    """``"0-2"``, or ``"0,3"`` where seeds are missing in between."""
+    seeds = sorted({record.config.seed for record in records})
+    if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ",".join(str(seed) for seed in seeds)

@@ -1,0 +1,178 @@
+"""From records to numbers: what each run scored and what its inference costs on a board."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cgap_bench.record.record import Record
+from cgap_bench.show import metrics
+from cgap_hw import Board, LayerShape, NetworkCost, network_cost
+
+PRICES = (
+    "macs",
+    "weights",
+    "latency_ms",
+    "conv_latency_ms",
+    "linear_latency_ms",
+    "energy_low_mj",
+    "energy_mj",
+    "energy_high_mj",
+    "dram_bytes",
+)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What inference is priced on: a board and the word width of weights and activations."""
+
+    board: Board
+    bits: int = 8
+
+    @property
+    def title(self) -> str:
+        """For captions, for instance ``"ZCU102, 8 bit"``."""
+        return f"{self.board.name}, {self.bits} bit"
+
+    def price(self, layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """Cost of one inference of a network given as layer shapes, by name of `PRICES`."""
+        shapes = [LayerShape.model_validate(layer) for layer in layers]
+        return _numbers(network_cost(shapes, self.board, bits=self.bits))
+
+
+def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
+    """One row a run: which it is, its metrics and the prices of what it executes.
+
+    The column ``method`` is the method's name, followed by the settings that tell it from
+    other runs of the same method where there are several (`labels`). The column
+    ``accuracy_8bit`` is there on hardware of 8 bits, if any of the runs measured it.
+    """
+    known = list(records)
+    prices: dict[str, dict[str, float]] = {}
+    names = labels(known)
+    rows = []
+    for record in known:
+        for key in set(record.subnetworks[-1]) - prices.keys():
+            prices[key] = platform.price(record.networks[key])
+        rows.append(_row(record, prices) | {"method": names[record.run_id]})
+    frame = pd.DataFrame(rows)
+    if platform.bits != 8 or frame["accuracy_8bit"].isna().all():
+        return frame.drop(columns="accuracy_8bit")
+    return frame
+
+
+def labels(records: Sequence[Record]) -> dict[str, str]:
+    """Names the rows of a table: run_id -> method, told apart by what differs but the seed.
+
+    A variant of a preset is named by what it varies.
+    """
+    settings = _settings(records)
+    by_method: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        variant = record.config.variant
+        name = record.config.method + (f" ({variant})" if variant else "")
+        by_method[name].append(record.run_id)
+    return {
+        run: _label(method, settings[run], _varying([settings[other] for other in runs]))
+        for method, runs in by_method.items()
+        for run in runs
+    }
+
+
+def tasks_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a (run, experience, task) that was evaluated: its accuracy in [0, 1]."""
+    known = list(records)
+    names = labels(known)
+    rows = [
+        {
+            "method": names[record.run_id],
+            "seed": record.config.seed,
+            "experience": i + 1,
+            "task": j + 1,
+            "accuracy": value,
+        }
+        for record in known
+        for i, row in enumerate(record.accuracy)
+        for j, value in enumerate(row)
+        if value is not None
+    ]
+    return pd.DataFrame(rows)
+
+
+def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Everything derived from one record."""
+    matrix = record.accuracy
+    tasks = [prices[key] for key in record.subnetworks[-1]]
+    identity = {
+        "benchmark": record.config.benchmark,
+        "preset": record.config.preset,
+        "seed": record.config.seed,
+        "run_id": record.run_id,
+        "accuracy": metrics.mean_accuracy(matrix),
+        "accuracy_8bit": metrics.mean_accuracy([record.accuracy_8bit]),
+        "later_accuracy": metrics.later_accuracy(matrix),
+        "learning_accuracy": metrics.learning_accuracy(matrix),
+        "forgetting": metrics.forgetting(matrix),
+        "backward_transfer": metrics.backward_transfer(matrix),
+        "parameters": record.stored_parameters[-1],
+        "macs_max": max(task["macs"] for task in tasks),
+        "latency_max_ms": max(task["latency_ms"] for task in tasks),
+    }
+    means = {key: math.fsum(task[key] for task in tasks) / len(tasks) for key in PRICES}
+    return identity | means
+
+
+def _numbers(cost: NetworkCost) -> dict[str, float]:
+    """The cost of one network as plain numbers, in the order of `PRICES`."""
+    values = (
+        cost.macs,
+        cost.n_weights,
+        cost.latency_ms,
+        cost.conv_latency_ms,
+        cost.linear_latency_ms,
+        cost.energy_mj.low,
+        cost.energy_mj.mid,
+        cost.energy_mj.high,
+        cost.dram_bytes,
+    )
+    return dict(zip(PRICES, values, strict=True))
+
+
+def _settings(records: Sequence[Record]) -> dict[str, dict[str, str]]:
+    """run_id -> flat settings, without the seed, with those of the run it was sized by."""
+    own = {record.run_id: _flat(record) for record in records}
+    return {
+        record.run_id: own[record.run_id]
+        | {f"sized by {k}": v for k, v in own.get(record.depends_on or "", {}).items()}
+        for record in records
+    }
+
+
+def _flat(record: Record) -> dict[str, str]:
+    """The configuration as ``{"training.epochs": "3"}``, seed and method's name left out."""
+    content = record.config.model_dump(mode="json", exclude={"seed", "method", "variant"})
+    flat: dict[str, str] = {}
+    pending = list(content.items())
+    while pending:
+        key, value = pending.pop(0)
+        if isinstance(value, dict):
+            pending.extend((f"{key}.{inner}", v) for inner, v in value.items())
+        else:
+            flat[key] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def _varying(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Keys on which the given settings do not all agree, in their order."""
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if len({one.get(key, "-") for one in settings}) > 1]
+
+
+def _label(method: str, settings: Mapping[str, str], varying: Sequence[str]) -> str:
+    """``"ewc"``, or ``"ewc (strength=10)"`` where several settings of it are compared."""
+    parts = [f"{key.rpartition('.')[2]}={settings.get(key, '-')}" for key in varying]
+    return f"{method} ({', '.join(parts)})" if parts else method

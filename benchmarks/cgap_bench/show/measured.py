@@ -1,0 +1,47 @@
+"""Figures that a script measured, kept beside the records so that pages can quote them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cgap_bench.errors import UsageError
+
+Measured = dict[str, dict[str, float]]  # script -> name of a figure -> value
+
+
+def write_measured(
+    script: str, figures: Mapping[str, float], environment: Mapping[str, Any], output: Path
+) -> Path:
+    """Keep the figures of a script, and where they were measured.
+
+    Args:
+        script: Name of the script, without its ending.
+        figures: Name -> value.
+        environment: Where it was, see `cgap_bench.record.environment`.
+        output: Results folder.
+
+    Returns:
+        The file.
+    """
+    path = output / "measured" / f"{script}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"figures": dict(figures), "environment": dict(environment)}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read_measured(output: Path) -> Measured:
+    """All figures under a results folder.
+
+    Raises:
+        UsageError: A file is damaged.
+    """
+    found: Measured = {}
+    for path in sorted((output / "measured").glob("*.json")):
+        try:
+            figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+            found[path.stem] = {name: float(value) for name, value in figures.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{path} holds no measured figures: {error}") from error
+    return found

@@ -1,0 +1,232 @@
+"""The comparison table: one row a method, columns defined once, in four renderings."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cgap_bench.show import stats
+from cgap_bench.show.columns import COLUMNS, Column, Scale, present
+
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "Scale",
+    "Table",
+    "column_cells",
+    "comparison",
+    "differences",
+    "format_estimate",
+    "present",
+    "summarise",
+]
+REFERENCE = "cgap"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be printed: every cell is text."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def width(self) -> int:
+        """Characters of its widest row, two between cells; units may stand below titles."""
+        titles = tuple(title.partition(" [")[0] for title in self.header)
+        cells = zip(titles, *self.rows, strict=True)
+        return sum(max(map(len, column)) + 2 for column in cells)
+
+    def markdown(self) -> str:
+        """As a GitHub table, padded so that the source can be read as well."""
+        lines = [self.header, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        padded = [_pad(self.header, widths), rule, *(_pad(row, widths) for row in self.rows)]
+        return "\n".join(f"| {' | '.join(line)} |" for line in padded) + "\n"
+
+    def latex(self) -> str:
+        """As a ``tabular`` with the rules of the booktabs package."""
+        lines = [" & ".join(map(_escape, line)) + r" \\" for line in (self.header, *self.rows)]
+        return "\n".join(
+            [
+                rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
+                r"\toprule",
+                lines[0],
+                r"\midrule",
+                *lines[1:],
+                r"\bottomrule",
+                r"\end{tabular}",
+                "",
+            ]
+        )
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and interval over seeds: one row a method, best accuracy first.
+
+    Args:
+        runs: One row a run (`derive.runs_frame`).
+
+    Returns:
+        Columns ``method``, ``n_seeds`` and, for every number in ``runs``, its mean under
+        its own name and the half-width of its 95 % interval under ``<name>_interval``.
+    """
+    numbers = [
+        column
+        for column in runs.columns
+        if column != "seed" and pd.api.types.is_numeric_dtype(runs[column])
+    ]
+    rows = []
+    for method, group in runs.groupby("method", sort=True):
+        row: dict[str, object] = {"method": method, "n_seeds": len(group)}
+        for column in numbers:
+            estimate = stats.estimate([float(value) for value in group[column]])
+            row[column] = estimate.mean
+            row[f"{column}_interval"] = estimate.half_width
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
+def comparison(summary: pd.DataFrame) -> Table:
+    """The table of all methods: every number with its interval where there is one."""
+    cells = [column_cells(summary, column) for column in present(summary)]
+    header = ("method", *(title for title, _ in cells))
+    rows = tuple(
+        (str(method), *(texts[i] for _, texts in cells))
+        for i, method in enumerate(summary["method"])
+    )
+    return Table(header, rows)
+
+
+def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
+    """Accuracy of the reference minus that of every other method, paired by seed.
+
+    Returns:
+        The table, or None where no method shares two seeds or more with the reference.
+    """
+    results = paired(runs, "accuracy", reference)
+    later = paired(runs, "later_accuracy", reference)
+    adjusted = stats.holm([result.p_value for result in results.values()])
+    rows = tuple(
+        (
+            method,
+            str(result.difference.n),
+            _difference(result.difference),
+            _p_value(p),
+            *(_later(later[method]) if method in later else ("-", "-")),
+        )
+        for (method, result), p in zip(results.items(), adjusted, strict=True)
+    )
+    header = (
+        f"{reference} against",
+        "seeds",
+        "accuracy difference [points]",
+        "p (Holm)",
+        "without the first task [points]",
+        "without the first task, range over seeds",
+    )
+    return Table(header, rows) if rows else None
+
+
+def paired(
+    runs: pd.DataFrame, key: str, reference: str = REFERENCE
+) -> dict[str, stats.Comparison]:
+    """The reference minus each method that shares two seeds or more with it.
+
+    Args:
+        runs: One row a run (`derive.runs_frame`).
+        key: The column that is compared.
+        reference: The method that the others are compared with.
+    """
+    values = runs.pivot(index="seed", columns="method", values=key)
+    if reference not in values:
+        return {}
+    results = {}
+    for method in values.columns.drop(reference):
+        pairs = values[[reference, method]].dropna()
+        if len(pairs) > 1:
+            left, right = list(pairs[reference]), list(pairs[method])
+            results[str(method)] = stats.compare(left, right)
+    return results
+
+
+def column_cells(summary: pd.DataFrame, column: Column) -> tuple[str, list[str]]:
+    """Title with unit, and the formatted cells, of one column of a summary."""
+    means = [float(value) for value in summary[column.key]]
+    halves = [float(value) for value in summary[f"{column.key}_interval"]]
+    factor, prefix, digits = _format(column, means)
+    unit = f"{prefix}{column.unit}"
+    title = f"{column.title} [{unit}]" if unit else column.title
+    texts = [
+        format_estimate(m / factor, h / factor, digits)
+        for m, h in zip(means, halves, strict=True)
+    ]
+    return title, texts
+
+
+def format_estimate(mean: float, half_width: float, digits: int) -> str:
+    """``"91.25 ± 0.40"``; without the interval where there is none, "-" where undefined."""
+    if math.isnan(mean):
+        return "-"
+    text = _fixed(mean, digits)
+    return text if math.isnan(half_width) else f"{text} ± {_fixed(half_width, digits)}"
+
+
+def _format(column: Column, means: Sequence[float]) -> tuple[float, str, int]:
+    """Divisor, prefix and decimals for a whole column, from its numbers."""
+    if column.scale is Scale.PERCENT:
+        return 0.01, "", 2
+    known = [abs(mean) for mean in means if mean and not math.isnan(mean)]
+    factor, prefix = 1.0, ""
+    if column.scale is Scale.COUNT and known:
+        steps = {1e9: "G", 1e6: "M", 1e3: "k"}
+        factor = next((step for step in steps if max(known) >= step), 1.0)
+        prefix = steps.get(factor, "")
+    smallest = min(known, default=1.0) / factor
+    return factor, prefix, min(4, max(0, 2 - math.floor(math.log10(smallest))))
+
+
+def _fixed(value: float, digits: int) -> str:
+    """Fixed decimals, and never a negative zero."""
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _difference(difference: stats.Estimate) -> str:
+    """A difference of ratios in points, always with its sign."""
+    text = format_estimate(difference.mean * 100, difference.half_width * 100, 2)
+    return f"+{text}" if difference.mean > 0 else text
+
+
+def _later(result: stats.Comparison) -> tuple[str, str]:
+    """A paired difference, and its smallest and largest value."""
+    extremes = (f"{100 * value:+.1f}" for value in (result.smallest, result.largest))
+    return _difference(result.difference), " to ".join(extremes)
+
+
+def _p_value(value: float) -> str:
+    """Three decimals, and no false zero."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _pad(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """The first cell flush left, the others flush right."""
+    first, *others = zip(cells, widths, strict=True)
+    return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+
+
+def _escape(text: str) -> str:
+    """Characters that LaTeX reads as commands."""
+    for plain, escaped in (
+        ("_", r"\_"),
+        ("%", r"\%"),
+        ("±", r"$\pm$"),
+        ("<", "$<$"),
+        ("#", r"\#"),
+        ("&", r"\&"),
+    ):
+        text = text.replace(plain, escaped)
+    return text

@@ -1,0 +1,140 @@
+"""The generated validation tables of hardware/README.md."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cgap_bench.errors import UsageError
+from cgap_hw.evidence.ma import MaRow, ma_rows
+from cgap_hw.evidence.measured import data_folder, read_measured
+from cgap_hw.evidence.published import (
+    dpu_rows,
+    first_layer_ms,
+    yolo_measured,
+    yolo_port_gbps,
+    yolo_savings,
+)
+from cgap_hw.evidence.validate import Errors, leave_one_out, network_errors, price_rows
+
+BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
+
+
+def write_page(path: Path) -> None:
+    """Rewrites what lies between the two markers of a page.
+
+    Raises:
+        UsageError: The page has no markers, or cannot be written.
+    """
+    try:
+        text = path.read_text()
+        head, rest = text.split(BEGIN)
+        tail = rest.split(END)[1]
+        path.write_text(f"{head}{BEGIN}\n{tables()}\n{END}{tail}")
+    except (OSError, ValueError, IndexError) as error:
+        raise UsageError(f"{path} has no lines {BEGIN} and {END}: {error}") from error
+
+
+def tables() -> str:
+    """All tables as Markdown; the measured rows themselves are not in them."""
+    return "\n\n".join((_layers(), _dpu(), _yolo(), _ma()))
+
+
+def _layers() -> str:
+    rows = read_measured(data_folder() / "cnn_accel" / "layers_dev.csv")
+    priced = price_rows(rows)
+    lines = [
+        "| cnn_accel, layers | rows | mean % | worst % | bias % |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for kind in ("conv", "linear", "pool", "add"):
+        some = Errors.of(p.error_pct for p in priced if p.row.kind == kind)
+        lines.append(_line(f"{kind}, in sample", some))
+    lines.append(_line("whole networks, in sample", network_errors(priced)))
+    for what in ("network", "accelerator"):
+        for name, errors in leave_one_out(rows, what).items():
+            lines.append(_line(f"{name}, one {what} left out of the fit", errors))
+    return "\n".join(lines)
+
+
+def _line(name: str, e: Errors) -> str:
+    numbers = f"{e.mape_pct:.2f} | {e.worst_pct:.2f} | {e.mean_error_pct:+.2f}"
+    return f"| {name} | {e.rows} | {numbers} |"
+
+
+def _dpu() -> str:
+    found = {
+        b: dpu_rows(data_folder() / "boards.csv", b) for b in ("KV260", "ZCU104", "ZCU102")
+    }
+    ports = ", ".join(f"{board} {port:g} GB/s" for board, (port, _) in found.items())
+    lines = [
+        f"DPU B4096, cores x 1000 / fps, measured by the vendor; fitted: {ports}.",
+        "",
+        "| network as published | board | measured ms | predicted ms | error % | fitted |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    lines += [
+        f"| {r.published} | {board} | {r.measured_ms:.2f} | {r.predicted_ms:.2f} |"
+        f" {r.error_pct:+.1f} | {'yes' if r.fitted else ''} |"
+        for board, (_, rows) in found.items()
+        for r in rows
+    ]
+    return "\n".join([*lines, "", *_first_layer(list(found))])
+
+
+def _first_layer(boards: Sequence[str]) -> list[str]:
+    """What the depthwise first layer of Inception v2 costs."""
+    lines = [
+        "Inception v2 with its depthwise first layer minus with a dense one, ms (release 1.4).",
+        "",
+        "| board | measured | predicted |",
+        "|---|--:|--:|",
+    ]
+    for board in boards:
+        measured, modelled = first_layer_ms(data_folder() / "boards.csv", board)
+        lines.append(f"| {board} | {measured:.2f} | {modelled:.2f} |")
+    return lines
+
+
+def _yolo() -> str:
+    lines = [
+        "Pruned YOLOv2, latency saved in % (widths not published: scaled uniformly).",
+        "",
+        "| board | G ops | measured | predicted |",
+        "|---|--:|--:|--:|",
+    ]
+    path = data_folder() / "boards.csv"
+    for board in ("ZCU102", "ZCU104", "Ultra96"):
+        mine = yolo_savings(board, yolo_port_gbps(path, board))
+        theirs = yolo_measured(path, board)
+        for gops, a, b in zip((34.0, 11.56, 9.86, 7.82), theirs, mine, strict=True):
+            lines.append(f"| {board} | {gops:g} | {100 * (1 - a):.1f} | {100 * (1 - b):.1f} |")
+    return "\n".join(lines)
+
+
+def _ma() -> str:
+    rows = ma_rows(data_folder() / "boards.csv")
+    return "\n".join(
+        [
+            "Ma et al., whole networks at 16 bits, nothing fitted; the clocks are recalled.",
+            "",
+            *_ma_table([row for row in rows if not row.recalled]),
+            "",
+            "The same from memory, unverified: these rows prove nothing.",
+            "",
+            *_ma_table([row for row in rows if row.recalled]),
+        ]
+    )
+
+
+def _ma_table(rows: Sequence[MaRow]) -> list[str]:
+    lines = [
+        "| design | network | provenance | reported ms | predicted ms | rest | GOP/s % |",
+        "|---|---|---|--:|--:|--:|--:|",
+    ]
+    for r in rows:
+        design = f"{r.board}, {'x'.join(map(str, r.size))}, {r.clock_mhz:g} MHz"
+        rest = r.measured_ms - r.predicted_ms
+        lines.append(
+            f"| {design} | {r.network} | {r.provenance} | {r.measured_ms:.2f} |"
+            f" {r.predicted_ms:.2f} | {rest:+.2f} | {r.error_pct:+.1f} |"
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""May this network grow? Supported layers, coupled units, and a numeric proof."""

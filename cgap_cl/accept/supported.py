@@ -1,0 +1,117 @@
+"""What a network may hold: layers that we can resize, each once, and nothing that mixes them.
+
+These checks look at modules only; :mod:`cgap_cl.accept.coupling` looks at how they are
+connected, and :mod:`cgap_cl.accept.probe` at what they compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from cgap_cl.blocks.layout import NORMS
+from cgap_cl.errors import UnsupportedNetworkError
+
+MIXING = (
+    nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, nn.MultiheadAttention,
+    nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU, nn.ChannelShuffle,
+    nn.PixelShuffle, nn.PixelUnshuffle, nn.RNNBase, nn.Embedding,
+)  # fmt: skip
+
+
+def check_modules(module: nn.Module) -> None:
+    """Refuse modules that mix channels or are shared, before anything runs.
+
+    Raises:
+        UnsupportedNetworkError: names the layer and the reason.
+    """
+    _check_mixing(module)
+    _check_plain(module)
+    _check_sharing(module)
+
+
+def _check_sharing(module: nn.Module) -> None:
+    """Refuse layers under two names, parameters in two layers, and uninitialised layers."""
+    layers: dict[nn.Module, str] = {}
+    owners: dict[nn.Parameter, str] = {}
+    for name, layer in module.named_modules(remove_duplicate=False):
+        if not isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
+            continue
+        if layer in layers:
+            raise UnsupportedNetworkError(name, f"it is the same module as '{layers[layer]}'")
+        layers[layer] = name
+        for parameter in layer.parameters(recurse=False):
+            if nn.parameter.is_lazy(parameter):
+                raise UnsupportedNetworkError(
+                    name, "it is lazy: run the network once, so that its sizes are known"
+                )
+            if parameter in owners:
+                raise UnsupportedNetworkError(
+                    name, f"it shares a parameter with '{owners[parameter]}'"
+                )
+            owners[parameter] = name
+
+
+def _check_mixing(module: nn.Module) -> None:
+    """Refuse what is known to mix channels."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, MIXING):
+            raise UnsupportedNetworkError(name, f"{type(layer).__name__} mixes channels")
+
+
+def _check_plain(module: nn.Module) -> None:
+    """Refuse layers that compute something else than torch's own: blocks would not."""
+    for name, layer in module.named_modules():
+        kind = next((k for k in (nn.Conv2d, nn.Linear, *NORMS) if isinstance(layer, k)), None)
+        if kind is None:
+            continue
+        own = {n.rpartition(".")[2] for n, _ in layer.named_parameters()} - {"weight", "bias"}
+        nested = any("." in n for n, _ in layer.named_parameters())
+        changed = any(
+            getattr(type(layer), method, None) is not getattr(kind, method, None)
+            for method in ("forward", "_conv_forward")
+        )
+        if own or nested or changed:
+            raise UnsupportedNetworkError(
+                name, f"{type(layer).__name__} is not computed as torch's {kind.__name__} is "
+                "(a subclass with a forward of its own, or weights that are computed)",
+            )  # fmt: skip
+
+
+def check_layers(module: nn.Module, order: Sequence[str]) -> None:
+    """Refuse layers that do not run, that are grouped, or whose parameters have no rule.
+
+    Args:
+        module: the network.
+        order: names of the layers that a forward pass reaches.
+
+    Raises:
+        UnsupportedNetworkError: names the layer and the reason.
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
+            _check_layer(name, layer, name in order)
+        elif list(layer.parameters(recurse=False)):
+            raise UnsupportedNetworkError(
+                name or "(network)", f"{type(layer).__name__} holds parameters of its own; "
+                "only Conv2d, Linear, BatchNorm1d and BatchNorm2d can be resized",
+            )  # fmt: skip
+
+
+def _check_layer(name: str, layer: nn.Module, runs: bool) -> None:
+    if not runs:
+        raise UnsupportedNetworkError(
+            name, "it takes no part in the forward pass of eval mode (an auxiliary head? build "
+            "the network without it)",
+        )  # fmt: skip
+    if isinstance(layer, nn.Conv2d) and layer.groups not in (1, layer.in_channels):
+        raise UnsupportedNetworkError(
+            name, f"a grouped convolution ({layer.groups} groups) that is not depthwise"
+        )
+    if (
+        isinstance(layer, nn.Conv2d)
+        and layer.groups > 1
+        and layer.out_channels != layer.in_channels
+    ):
+        raise UnsupportedNetworkError(name, "a depthwise convolution with a channel multiplier")

@@ -1,0 +1,242 @@
+"""A block: a small network of the reference architecture with lateral inputs from older blocks.
+
+While it learns it is called the column. Conv and linear layers that may read older blocks are
+wrapped in :class:`PlasticLayer`; everything between them acts per channel, so the block and its
+elders together are one network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from cgap_cl.blocks.layout import NORMS, Kind, LayerLayout, Layout, axis_length
+
+Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what it feeds to that layer
+
+
+class Lateral(nn.Module):
+    """What a layer reads from one older block: some of what that block feeds to the same layer.
+
+    Args:
+        op: Conv2d or Linear without bias, from the positions read to the layer's own outputs.
+        index: int64, the positions read, ascending.
+        n_source: how many positions there are.
+    """
+
+    index: Tensor
+
+    def __init__(self, op: nn.Conv2d | nn.Linear, index: Tensor, n_source: int) -> None:
+        super().__init__()
+        self.op = op
+        self.n_source = n_source
+        self.register_buffer("index", index)
+
+    def forward(self, tap: Tensor) -> Tensor:
+        """Tap ``(N, n_source, ...)`` -> contribution to the layer's own outputs."""
+        if self.index.numel() < self.n_source:
+            tap = tap.index_select(1, self.index)
+        return self.op(tap)  # type: ignore[no-any-return]
+
+
+class PlasticLayer(nn.Module):
+    """A conv or linear layer of one block: own inputs plus lateral inputs from older blocks."""
+
+    def __init__(self, name: str, own: nn.Conv2d | nn.Linear) -> None:
+        super().__init__()
+        self.name = name
+        self.own = own
+        self.laterals = nn.ModuleDict()
+        self.taps: Taps | None = None
+        self.block = -1
+        self.records = False
+        self.activity: Tensor | None = None  # (inputs,), see saliency.record_activity
+        self.keeps = False
+        self.last: tuple[Tensor, Tensor] | None = None  # see directions.record_gradients
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``own(x)`` plus each lateral of the tap that its source left behind."""
+        y: Tensor = self.own(x)
+        if self.records and self.training:
+            other = [axis for axis in range(x.dim()) if axis != 1]
+            self.activity = x.detach().abs().mean(other)
+        if self.taps is None and len(self.laterals):
+            raise RuntimeError(
+                f"layer '{self.name}' reads older blocks: run it through Block.run"
+            )
+        if self.taps is not None:
+            self.taps.setdefault(self.block, {})[self.name] = x
+            for source, lateral in self.laterals.items():
+                y = y + lateral(self.taps[int(source)][self.name])
+        if self.keeps and y.requires_grad:
+            y.register_hook(partial(self._keep, x.detach()))
+        return y
+
+    def _keep(self, x: Tensor, gradient: Tensor) -> None:
+        self.last = x, gradient
+
+    def sources(self) -> Iterator[tuple[int, Lateral]]:
+        """(source block, lateral) in ascending order of the block."""
+        for source, lateral in sorted(self.laterals.items(), key=lambda item: int(item[0])):
+            assert isinstance(lateral, Lateral)
+            yield int(source), lateral
+
+
+class Block(nn.Module):
+    """The units that one experience added, as a network of the reference architecture.
+
+    Args:
+        index: position among the blocks; a block reads only blocks of lower index.
+        label: the task label whose head it holds.
+        layout: the reference's layout.
+        widths: units per group.
+        body: the narrowed network.
+    """
+
+    def __init__(
+        self, index: int, label: int, layout: Layout, widths: Mapping[str, int], body: nn.Module
+    ) -> None:
+        super().__init__()
+        self.index = index
+        self.label = label
+        self.layout = layout
+        self.widths = dict(widths)
+        self.body = body
+        for layer in self.plastic():
+            layer.block = index
+
+    def plastic(self) -> Iterator[PlasticLayer]:
+        """Its conv and linear layers, in forward order."""
+        for layer in self.layout.layers:
+            if layer.dense:
+                yield self.layer(layer.name)
+
+    def layer(self, name: str) -> PlasticLayer:
+        """The conv or linear layer of that name."""
+        layer = self.body.get_submodule(name)
+        assert isinstance(layer, PlasticLayer)
+        return layer
+
+    @property
+    def head(self) -> PlasticLayer:
+        """The layer that gives the logits."""
+        return self.layer(self.layout.head)
+
+    def sources(self) -> set[int]:
+        """The blocks that it reads directly."""
+        return {source for layer in self.plastic() for source, _ in layer.sources()}
+
+    def run(self, x: Tensor, taps: Taps) -> Tensor:
+        """Forward pass that reads ``taps`` of older blocks and leaves its own there."""
+        for layer in self.plastic():
+            layer.taps = taps
+        try:
+            return self.body(x)  # type: ignore[no-any-return]
+        finally:
+            for layer in self.plastic():
+                layer.taps = None
+
+
+def sprout(
+    reference: nn.Module,
+    layout: Layout,
+    widths: Mapping[str, int],
+    n_classes: int,
+    like: Tensor,
+) -> nn.Module:
+    """A fresh body of the given widths, values drawn by each layer's ``reset_parameters``.
+
+    Args:
+        reference: the full network, left untouched.
+        layout: its layout.
+        widths: units per group, at least 1 each.
+        n_classes: outputs of the head.
+        like: a tensor of the device and dtype wanted.
+    """
+    body = copy.deepcopy(reference)
+    for layer in layout.layers:
+        module = body.get_submodule(layer.name)
+        n_in, n_out = axis_length(layer.inputs, widths), axis_length(layer.outputs, widths)
+        fresh = _resized(
+            layer, module, n_in, n_classes if layer.name == layout.head else n_out, like
+        )
+        wrapped = PlasticLayer(layer.name, fresh) if layer.dense else fresh  # type: ignore[arg-type]
+        replace(body, layer.name, wrapped)
+    return body
+
+
+def _resized(
+    layer: LayerLayout, module: nn.Module, n_in: int, n_out: int, like: Tensor
+) -> nn.Module:
+    """A new module like ``module`` with other channel counts."""
+    if isinstance(module, nn.Linear):
+        return nn.Linear(n_in, n_out, module.bias is not None).to(like)
+    if isinstance(module, nn.Conv2d):
+        return conv_like(module, n_in, n_out, n_in if layer.kind is Kind.DEPTHWISE else 1).to(
+            like
+        )
+    return norm_like(module, n_in).to(like)
+
+
+def conv_like(
+    conv: nn.Conv2d, n_in: int, n_out: int, groups: int = 1, bias: bool | None = None
+) -> nn.Conv2d:
+    """A new convolution with the same geometry and other channel counts."""
+    return nn.Conv2d(
+        n_in, n_out, conv.kernel_size, conv.stride, conv.padding,  # type: ignore[arg-type]
+        conv.dilation, groups,  # type: ignore[arg-type]
+        conv.bias is not None if bias is None else bias, conv.padding_mode,
+    )  # fmt: skip
+
+
+def norm_like(norm: nn.Module, n: int) -> nn.Module:
+    """A new batch norm with the same settings and another channel count."""
+    assert isinstance(norm, NORMS)
+    return type(norm)(n, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+
+
+def connect(layer: PlasticLayer, source: Block, index: Tensor | None = None) -> Lateral:
+    """Add a lateral input from an older block, with weights zero.
+
+    Args:
+        layer: the reading layer.
+        source: the older block.
+        index: positions of the source's input to read; all by default.
+    """
+    own, theirs = layer.own, source.layer(layer.name).own
+    n_source = theirs.weight.shape[1]
+    index = torch.arange(n_source) if index is None else index
+    op: nn.Conv2d | nn.Linear
+    if isinstance(own, nn.Conv2d):
+        op = conv_like(own, len(index), own.out_channels, bias=False)
+    else:
+        op = nn.Linear(len(index), own.out_features, bias=False)
+    nn.init.zeros_(op.weight)
+    lateral = Lateral(op.to(own.weight), index.to(own.weight.device), n_source)
+    layer.laterals[str(source.index)] = lateral
+    return lateral
+
+
+def replace(root: nn.Module, name: str, module: nn.Module) -> None:
+    """Put ``module`` where the submodule ``name`` is."""
+    parent, _, leaf = name.rpartition(".")
+    setattr(root.get_submodule(parent), leaf, module)
+
+
+@contextmanager
+def frozen_norms(block: Block, names: Iterable[str]) -> Iterator[None]:
+    """Let the named norm layers use, and not update, their running statistics."""
+    norms = [block.body.get_submodule(name) for name in names]
+    modes = [norm.training for norm in norms]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm, mode in zip(norms, modes, strict=True):
+            norm.train(mode)

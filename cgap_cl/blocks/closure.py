@@ -1,0 +1,56 @@
+"""Closure: which units of which blocks the head of one block needs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.layout import Axis, Layout
+
+Kept = dict[int, dict[str, list[int]]]  # block -> group -> units, ascending
+
+
+def closure(blocks: Sequence[Block], layout: Layout, last: int) -> Kept:
+    """Units that the head of block ``last`` needs, over connections that survived pruning."""
+    needed: dict[int, dict[str, set[int]]] = {}
+    seen: set[tuple[int, str]] = set()
+    stack = [(last, layout.head)]
+    while stack:
+        index, name = stack.pop()
+        if (index, name) in seen:
+            continue
+        seen.add((index, name))
+        block = blocks[index]
+        reads: list[tuple[int, str, set[int]]] = [
+            (index, s.group, set(range(block.widths[s.group])))
+            for s in layout[name].inputs if s.group is not None
+        ]  # fmt: skip
+        for source, lateral in block.layer(name).sources():
+            owners = owner_table(layout[name].inputs, blocks[source].widths)
+            for position in lateral.index.tolist():
+                _, group, unit, _ = owners[position]
+                reads.append((source, group, {unit}))
+        for source, group, units in reads:
+            needed.setdefault(source, {}).setdefault(group, set()).update(units)
+            stack += [(source, producer.name) for producer in layout.producers(group)]
+    return {
+        b: {g: sorted(units) for g, units in groups.items()}
+        for b, groups in sorted(needed.items())
+    }
+
+
+def everything(blocks: Sequence[Block]) -> Kept:
+    """All units of all blocks."""
+    return {
+        block.index: {g: list(range(n)) for g, n in block.widths.items()} for block in blocks
+    }
+
+
+def owner_table(axis: Axis, widths: Mapping[str, int]) -> list[tuple[int, str, int, int]]:
+    """(segment, group, unit, offset within the unit) of every position of an axis."""
+    table = []
+    for number, segment in enumerate(axis):
+        assert segment.group is not None
+        for unit in range(widths[segment.group]):
+            table += [(number, segment.group, unit, r) for r in range(segment.repeat)]
+    return table

@@ -1,0 +1,126 @@
+"""Weights and multiply-adds of a block, at the widths it has or at those it would have."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.closure import closure
+from cgap_cl.blocks.layout import Axis, Kind, Layout, axis_length
+
+Linear = tuple[
+    int, tuple[tuple[str, int], ...]
+]  # a constant, (group, positions per unit) terms
+
+
+def count_positions(module: nn.Module, layout: Layout, example_input: Tensor) -> dict[str, int]:
+    """Output positions (height x width) per layer: uses of one weight in an inference."""
+    counts: dict[str, int] = {}
+    probe = copy.deepcopy(module).eval()
+    for layer in layout.layers:
+        probe.get_submodule(layer.name).register_forward_hook(
+            lambda _m, _i, y, name=layer.name: counts.__setitem__(name, y[0, 0].numel())
+        )
+    with torch.no_grad():
+        probe(example_input)
+    return counts
+
+
+def weight_counts(block: Block, layout: Layout, widths: Mapping[str, int]) -> dict[str, int]:
+    """Weights per conv and linear layer of a block at the given widths, laterals included."""
+    counts = {}
+    for layer in layout.layers:
+        if layer.dense:
+            module = block.layer(layer.name)
+            head = layer.name == layout.head
+            n_out = module.own.weight.shape[0] if head else axis_length(layer.outputs, widths)
+            n_in = axis_length(layer.inputs, widths) + sum(
+                len(lateral.index) for _, lateral in module.sources()
+            )
+            counts[layer.name] = n_out * n_in * module.own.weight[0, 0].numel()
+        elif layer.kind is Kind.DEPTHWISE:
+            filters = block.body.get_submodule(layer.name).weight
+            kernel = filters[0].numel()  # type: ignore[index]
+            counts[layer.name] = axis_length(layer.inputs, widths) * kernel
+    return counts
+
+
+def pricer(
+    block: Block, layout: Layout, factors: Mapping[str, int]
+) -> Callable[[Mapping[str, int]], int]:
+    """Widths -> the sum over layers of :func:`weight_counts` times a factor, made to be fast.
+
+    Policies ask for the price of thousands of widths; the structure is read once, here.
+
+    Args:
+        block: the block; its laterals are fixed at their present lengths.
+        layout: its layout.
+        factors: per layer: positions for multiply-adds, 1 for weights.
+    """
+    layers: list[tuple[int, Linear, Linear]] = []
+    for layer in layout.layers:
+        if layer.dense:
+            module = block.layer(layer.name)
+            n_laterals = sum(len(lateral.index) for _, lateral in module.sources())
+            fixed, n_in = _linear(layer.inputs)
+            n_out = _linear(layer.outputs)
+            if layer.name == layout.head:
+                n_out = module.own.weight.shape[0], ()
+            kernel = module.own.weight[0, 0].numel()
+            layers.append((kernel * factors[layer.name], n_out, (fixed + n_laterals, n_in)))
+        elif layer.kind is Kind.DEPTHWISE:
+            filters = block.body.get_submodule(layer.name).weight
+            kernel = filters[0].numel()  # type: ignore[index]
+            layers.append((kernel * factors[layer.name], _linear(layer.inputs), (1, ())))
+
+    return lambda widths: sum(
+        factor * _length(n_out, widths) * _length(n_in, widths)
+        for factor, n_out, n_in in layers
+    )
+
+
+def _length(linear: Linear, widths: Mapping[str, int]) -> int:
+    fixed, terms = linear
+    return fixed + sum(repeat * widths[group] for group, repeat in terms)
+
+
+def _linear(axis: Axis) -> Linear:
+    """Length of an axis as a constant plus (group, positions per unit) terms."""
+    fixed, terms = 0, dict[str, int]()
+    for segment in axis:
+        if segment.group is None:
+            fixed += segment.repeat
+        else:
+            terms[segment.group] = terms.get(segment.group, 0) + segment.repeat
+    return fixed, tuple(terms.items())
+
+
+def macs(counts: Mapping[str, int], positions: Mapping[str, int]) -> int:
+    """Multiply-adds of one inference from weights per layer and positions per layer."""
+    return sum(n * positions[name] for name, n in counts.items())
+
+
+def elder_macs(
+    blocks: Sequence[Block], layout: Layout, positions: Mapping[str, int], last: int
+) -> int:
+    """Multiply-adds of what the head of block ``last`` needs of the blocks before it."""
+    total = 0
+    for index, units in closure(blocks, layout, last).items():
+        if index != last:
+            widths = {g: len(units.get(g, ())) for g in layout.widths}
+            counts = weight_counts(blocks[index], layout, widths)
+            counts.pop(layout.head)
+            total += macs(counts, positions)
+    return total
+
+
+def stored_parameters(blocks: Sequence[Block], layout: Layout, lasts: set[int]) -> int:
+    """Parameters of every block that the heads of ``lasts`` need, heads included."""
+    needed = set(lasts)
+    for last in lasts:
+        needed.update(closure(blocks, layout, last))
+    return sum(p.numel() for index in needed for p in blocks[index].parameters())

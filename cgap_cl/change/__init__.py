@@ -1,0 +1,1 @@
+"""How is a decision done? Plan, surgery, values of newborn units, state of the optimizer."""

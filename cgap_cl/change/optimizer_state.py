@@ -1,0 +1,169 @@
+"""Carry optimizer state through an IndexMap; the only writer of it.
+
+Survivors keep their moments bit for bit. Newborns have first moments zero (they have no past
+step) and their parent's second moments (so that adaptive rates do not start from nothing).
+Parameters that are gone leave; learning rates stay.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from cgap_cl.blocks.index_maps import IndexMap
+
+# torch.optim state that measures the size of gradients or weights, not their last direction:
+# a newborn takes its parent's, as its gradients are like its parent's
+SECOND_MOMENTS = (
+    "exp_avg_sq",
+    "max_exp_avg_sq",
+    "square_avg",
+    "acc_delta",
+    "sum",
+    "exp_inf",
+    "ax",
+    "step_size",
+)
+REFUSED = ("LBFGS", "Adafactor", "SparseAdam", "Muon")
+
+
+def check_supported(optimizer: torch.optim.Optimizer) -> None:
+    """Raise TypeError for optimizers whose state does not have the shape of the parameters."""
+    for kind in type(optimizer).__mro__:
+        if kind.__name__ in REFUSED and kind.__module__.startswith("torch.optim"):
+            raise TypeError(
+                f"optimizer {kind.__name__} cannot follow a growing network: its state is not "
+                "shaped like the parameters; use SGD, Adam, AdamW or another "
+                "element-wise optimizer of torch.optim"
+            )
+
+
+def let_dill_find_optimizers() -> None:
+    """Give ``torch.optim`` back its modules as attributes.
+
+    torch deletes them (``torch.optim.sgd``); dill then does not find an optimizer's class by
+    its name, stores the class by value and dies of what the class refers to. Avalanche's
+    checkpoints are made with dill.
+    """
+    for name, module in list(sys.modules.items()):
+        package, _, last = name.rpartition(".")
+        if package == "torch.optim" and not hasattr(torch.optim, last):
+            setattr(torch.optim, last, module)
+
+
+def carry(
+    optimizer: torch.optim.Optimizer, index_map: IndexMap, live: Iterable[nn.Parameter]
+) -> None:
+    """Swap changed parameters, bring their state along and let dead parameters go.
+
+    Args:
+        optimizer: any torch.optim optimizer with parameter-shaped state.
+        index_map: what a plan did.
+        live: every parameter of the network as it is now.
+
+    Raises:
+        TypeError: a state tensor is not shaped like its parameter.
+    """
+    swapped: dict[nn.Parameter, nn.Parameter] = {}
+    for change in index_map.tensors:
+        old = change.old
+        if not isinstance(old, nn.Parameter) or not isinstance(change.new, nn.Parameter):
+            continue
+        swapped[old] = change.new
+        state = optimizer.state.pop(old, None)
+        if state is not None:
+            optimizer.state[change.new] = {
+                key: _carried(optimizer, key, value, change.carry, old)
+                for key, value in state.items()
+            }
+    alive = set(live)
+    for group in optimizer.param_groups:
+        group["params"] = [q for p in group["params"] if (q := _follow(p, swapped)) in alive]
+    for parameter in [p for p in optimizer.state if p not in alive]:
+        del optimizer.state[parameter]
+
+
+def _follow(
+    parameter: nn.Parameter, swapped: Mapping[nn.Parameter, nn.Parameter]
+) -> nn.Parameter:
+    """A tensor may change several times in one plan (rows, then lateral inputs)."""
+    while parameter in swapped:
+        parameter = swapped[parameter]
+    return parameter
+
+
+def _carried(
+    optimizer: torch.optim.Optimizer, key: str, value: object, carry_one: object, old: Tensor
+) -> object:
+    if not isinstance(value, Tensor) or value.dim() == 0:
+        return value
+    if value.shape != old.shape:
+        raise TypeError(
+            f"{type(optimizer).__name__}: state '{key}' has shape {tuple(value.shape)}, "
+            f"its parameter {tuple(old.shape)}; only parameter-shaped state can follow"
+        )
+    return carry_one(value, None if key in SECOND_MOMENTS else 0.0)  # type: ignore[operator]
+
+
+def adopt(
+    optimizer: torch.optim.Optimizer,
+    parameters: Iterable[nn.Parameter],
+    places: Mapping[nn.Parameter, int] | None = None,
+) -> None:
+    """Make the optimizer hold exactly these parameters, each once and in the order given.
+
+    Args:
+        optimizer: whatever it held before; state of parameters that stay is untouched.
+        parameters: every live parameter.
+        places: parameter group of each newcomer; the last one by default.
+    """
+    live = list(dict.fromkeys(parameters))
+    wanted = set(live)
+    groups = optimizer.param_groups
+    held: set[nn.Parameter] = set()
+    homes: dict[nn.Parameter, int] = {}
+    for number, group in enumerate(groups):
+        own = (wanted & set(group["params"])) - held
+        held |= own
+        homes |= dict.fromkeys(own, number)
+    last = len(groups) - 1
+    homes |= {p: (places or {}).get(p, last) for p in wanted - held}
+    for number, group in enumerate(groups):
+        own = {p for p, home in homes.items() if home == number}
+        group["params"] = [p for p in live if p in own]  # one order whatever happened before
+    for parameter in [p for p in optimizer.state if p not in wanted]:
+        del optimizer.state[parameter]
+
+
+class Places:
+    """In which parameter group a layer's parameters are, whatever block holds them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def learn(
+        self, optimizer: torch.optim.Optimizer, named: Iterable[tuple[str, nn.Parameter]]
+    ) -> None:
+        """Note the groups of the parameters that the optimizer holds.
+
+        Args:
+            optimizer: the optimizer.
+            named: names in the network, with their parameters.
+        """
+        groups = enumerate(optimizer.param_groups)
+        held = {parameter: number for number, group in groups for parameter in group["params"]}
+        self._known |= {_role(name): held[p] for name, p in named if p in held}
+
+    def of(self, named: Iterable[tuple[str, nn.Parameter]]) -> dict[nn.Parameter, int]:
+        """The group of every parameter whose layer is known; a lateral goes with its layer."""
+        return {p: self._known[_role(name)] for name, p in named if _role(name) in self._known}
+
+
+def _role(name: str) -> str:
+    """``"blocks.2.body.conv.laterals.0.op.weight"`` -> ``"body.conv.own.weight"``."""
+    inside = re.sub(r"^blocks\.\d+\.", "", name)
+    return re.sub(r"\.laterals\.\d+\.op\.", ".own.", inside)

@@ -1,0 +1,209 @@
+"""Apply a Plan to a column in place; the only writer of structure.
+
+Every tensor is gathered by index, new from old, so survivors keep their bits. Newborns then get
+their values from an initialiser. Optimizer state is not touched here:
+:mod:`cgap_cl.change.optimizer_state` carries it with the IndexMap returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from cgap_cl.blocks.block import Block, PlasticLayer
+from cgap_cl.blocks.index_maps import IndexMap, TensorChange, UnitMap, positions
+from cgap_cl.blocks.layout import Axis, LayerLayout
+from cgap_cl.change.newborn import Initialiser, Split, outgoing
+from cgap_cl.change.plan import Plan
+
+NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
+
+
+@dataclass
+class _Operation:
+    """One application of a plan: what every step of it needs, and the changes so far."""
+
+    column: Block
+    units: Mapping[str, UnitMap]
+    initialiser: Initialiser
+    generator: torch.Generator
+    changes: list[TensorChange] = field(default_factory=list)
+
+    def axis(self, axis: Axis) -> tuple[Tensor, Tensor]:
+        return positions(axis, self.column.widths, self.units)
+
+    def swap(
+        self,
+        owner: nn.Module,
+        name: str,
+        new: Tensor,
+        axes: Mapping[int, tuple[Tensor, Tensor]],
+        prefix: str,
+    ) -> None:
+        """Replace a parameter or buffer and note the change."""
+        old: Tensor = getattr(owner, name)
+        if isinstance(old, nn.Parameter):
+            new = nn.Parameter(new.contiguous(), requires_grad=old.requires_grad)
+        setattr(owner, name, new)
+        self.changes.append(TensorChange(f"{prefix}.{name}", old, new, axes))
+
+
+@torch.no_grad()
+def apply(
+    column: Block,
+    plan: Plan,
+    initialiser: Initialiser | None = None,
+    generator: torch.Generator | None = None,
+) -> IndexMap:
+    """Change a column as planned.
+
+    Args:
+        column: the block that is learning; changed in place.
+        plan: what to grow and prune, in units of the present widths.
+        initialiser: values of newborns; :class:`~cgap_cl.change.newborn.Split` by default.
+            :class:`~cgap_cl.config.CGaPConfig` has a default of its own.
+        generator: CPU generator for them; a fixed seed by default.
+
+    Returns:
+        The map from old to new units and tensors.
+
+    Raises:
+        ValueError: the plan names units that are not there, or empties a group.
+    """
+    plan.check(column.widths)
+    generator = generator if generator is not None else torch.Generator().manual_seed(0)
+    units = {
+        group: plan.unit_map(group, column.widths[group])
+        for group in column.widths if group in plan.grow or group in plan.prune
+    }  # fmt: skip
+    op = _Operation(column, units, initialiser or Split(), generator)
+    prepare = getattr(op.initialiser, "prepare", None)
+    place = None if prepare is None else prepare(column, units, generator)
+    for layer in column.layout.layers:
+        groups = {s.group for s in (*layer.inputs, *layer.outputs)}
+        if not groups & units.keys():
+            continue
+        if layer.dense:
+            _resize_dense(op, layer, column.layer(layer.name))
+        else:
+            _resize_per_channel(op, layer, column.body.get_submodule(layer.name))
+    for group, change in units.items():
+        column.widths[group] = len(change.source)
+    if place is not None:
+        place(column)
+    for (name, source), gone in plan.laterals.items():
+        _drop_lateral(op, name, column.layer(name), source, gone)
+    return IndexMap(units, tuple(op.changes))
+
+
+def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> None:
+    """Rows and columns of a conv or linear layer, and the rows of its laterals."""
+    head = layer.name == op.column.layout.head
+    rows = None if head else op.axis(layer.outputs)
+    columns = op.axis(layer.inputs)
+    prefix = f"body.{layer.name}"
+    own = module.own
+    weight = _gather(op, own.weight, rows)
+    weight = weight.index_select(1, columns[0].to(weight.device))
+    weight = _fan_out(op, weight, layer, columns)
+    axes = {1: columns} if rows is None else {0: rows, 1: columns}
+    op.swap(own, "weight", weight, axes, f"{prefix}.own")
+    if rows is not None:
+        if own.bias is not None:
+            op.swap(
+                own,
+                "bias",
+                own.bias.index_select(0, rows[0].to(own.bias.device)),
+                {0: rows},
+                f"{prefix}.own",
+            )
+        for source, lateral in module.sources():
+            op.swap(
+                lateral.op,
+                "weight",
+                _gather(op, lateral.op.weight, rows),
+                {0: rows},
+                f"{prefix}.laterals.{source}.op",
+            )
+    for part in (own, *(lateral.op for _, lateral in module.sources())):
+        _sync_sizes(part)
+    module.activity = module.last = None  # of the widths before
+
+
+def _gather(op: _Operation, weight: Tensor, rows: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Rows of a weight ``(out, in, ...)``: survivors kept, newborns from the initialiser."""
+    if rows is None:
+        return weight.detach()
+    source, newborn = (t.to(weight.device) for t in rows)
+    new = weight.detach().index_select(0, source)
+    if bool(newborn.any()):
+        new[newborn] = op.initialiser.incoming(new[newborn], weight.detach(), op.generator)
+    return new
+
+
+def _fan_out(
+    op: _Operation, weight: Tensor, layer: LayerLayout, columns: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Outgoing weights of parents and newborns, where any was born."""
+    source, newborn = columns
+    if not bool(newborn.any()):
+        return weight
+    _, inverse, counts = source.unique(return_inverse=True, return_counts=True)
+    return outgoing(weight, counts[inverse], newborn, op.initialiser.fan_out, op.generator)
+
+
+def _resize_per_channel(op: _Operation, layer: LayerLayout, module: nn.Module) -> None:
+    """Batch norm vectors or depthwise filters: copies for newborns, statistics included."""
+    channels = op.axis(layer.inputs)
+    for name in NORM_TENSORS:
+        old = getattr(module, name, None)
+        if old is not None:
+            new = old.detach().index_select(0, channels[0].to(old.device))
+            op.swap(module, name, new, {0: channels}, f"body.{layer.name}")
+    if isinstance(module, nn.Conv2d):
+        module.in_channels = module.out_channels = module.groups = len(channels[0])
+    else:
+        module.num_features = len(channels[0])  # type: ignore[assignment]
+
+
+def _drop_lateral(
+    op: _Operation,
+    name: str,
+    module: PlasticLayer,
+    source: int,
+    gone: Sequence[int],
+) -> None:
+    """Remove lateral inputs; a lateral without any goes altogether."""
+    lateral = dict(module.sources()).get(source)
+    if lateral is None:
+        raise ValueError(
+            f"plan: layer '{name}' has no lateral from block {source}; it reads "
+            f"{list(module.laterals)}"
+        )
+    n = lateral.index.numel()
+    if min(gone) < 0 or max(gone) >= n:
+        raise ValueError(
+            f"plan: lateral '{name}' from block {source} has no input {max(gone)} of {n}"
+        )
+    keep = torch.tensor(sorted(set(range(n)) - set(gone)), dtype=torch.int64)
+    if keep.numel() == 0:
+        del module.laterals[str(source)]
+        return
+    columns = (keep, torch.zeros(len(keep), dtype=torch.bool))
+    device = lateral.op.weight.device
+    weight = lateral.op.weight.detach().index_select(1, keep.to(device))
+    lateral.index = lateral.index.index_select(0, keep.to(device))
+    op.swap(lateral.op, "weight", weight, {1: columns}, f"body.{name}.laterals.{source}.op")
+    _sync_sizes(lateral.op)
+
+
+def _sync_sizes(part: nn.Conv2d | nn.Linear) -> None:
+    """Make the module's own record of its sizes agree with its weight."""
+    n_out, n_in = part.weight.shape[:2]
+    if isinstance(part, nn.Conv2d):
+        part.in_channels, part.out_channels = n_in, n_out
+    else:
+        part.in_features, part.out_features = n_in, n_out

@@ -1,0 +1,1 @@
+"""Which units, when, at what price? Saliency, policies, prices, phases."""

@@ -1,0 +1,68 @@
+"""When to grow and when to prune, as shares of one experience's training. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cgap_cl.decide.policy import check_share
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Phase boundaries as shares of the experience's iterations.
+
+    Grow until ``grow_until``, consolidate until ``prune_from``, prune in steps until
+    ``prune_until``, fine-tune to the end.
+
+    Attributes:
+        growth_events: number of growth events, evenly spaced; 0: no growth.
+        pruning_steps: number of pruning steps, evenly spaced; 0: no pruning.
+    """
+
+    grow_until: float = 0.1
+    prune_from: float = 0.15
+    prune_until: float = 0.3
+    growth_events: int = 4
+    pruning_steps: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("grow_until", "prune_from", "prune_until"):
+            check_share(name, getattr(self, name))
+        if not self.grow_until <= self.prune_from <= self.prune_until:
+            raise ValueError(
+                "phases are out of order: grow_until <= prune_from <= prune_until, not "
+                f"{self.grow_until}, {self.prune_from}, {self.prune_until}"
+            )
+        for name in ("growth_events", "pruning_steps"):
+            n = getattr(self, name)
+            if not isinstance(n, int) or n < 0:
+                raise ValueError(
+                    f"{name} must be a whole number and cannot be negative, not {n}"
+                )
+
+    def growth_iterations(self, total: int) -> list[int]:
+        """Iterations (1-based, ascending) after which a growth event takes place."""
+        return _spread(0.0, self.grow_until, self.growth_events, total)
+
+    def pruning_iterations(self, total: int) -> list[int]:
+        """Iterations (1-based, ascending) after which a pruning step takes place."""
+        if self.pruning_steps == 1:
+            return _spread(0.0, self.prune_until, 1, total)
+        first = max(1, round(self.prune_from * total))
+        return (
+            sorted(
+                {
+                    first,
+                    *_spread(self.prune_from, self.prune_until, self.pruning_steps - 1, total),
+                }
+            )
+            if self.pruning_steps
+            else []
+        )
+
+
+def _spread(start: float, stop: float, n: int, total: int) -> list[int]:
+    """``n`` evenly spaced iterations in ``(start, stop]``; fewer if too short."""
+    return sorted(
+        {max(1, round((start + (stop - start) * (i + 1) / n) * total)) for i in range(n)}
+    )

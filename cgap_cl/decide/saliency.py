@@ -1,0 +1,190 @@
+"""Saliency: one score per unit from its incoming weights and their gradients. Pure.
+
+A score takes the tensors through which a unit is made (its row in every layer that produces it,
+laterals included, and its batch norm's scale) and returns one number per unit. Scores of one
+unit add up over layers and over the batches of an interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.layout import Axis, Kind
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One tensor whose first axis runs over units, with its gradient (None: no backward pass).
+
+    Attributes:
+        weight: ``(units, ...)``.
+        grad: like ``weight``.
+        norm: True for a batch norm's scale, False for incoming weights.
+        activity: True for what the unit's consumers read of it (no weight, no gradient).
+    """
+
+    weight: Tensor
+    grad: Tensor | None
+    norm: bool = False
+    activity: bool = False
+
+    @property
+    def incoming(self) -> bool:
+        """Whether these are weights through which the unit is made."""
+        return not self.norm and not self.activity
+
+
+Score = Callable[[Sequence[Rows]], Tensor]
+
+
+def _summed(values: Tensor) -> Tensor:
+    return values.flatten(1).sum(1) if values.dim() > 1 else values
+
+
+def _need(rows: Rows) -> Tensor:
+    if rows.grad is None:
+        raise ValueError("this score needs gradients: call it after backward")
+    return rows.grad
+
+
+def weight_gradient(rows: Sequence[Rows]) -> Tensor:
+    """Sum over a unit's incoming weights of ``|w * dL/dw|``, element by element.
+
+    After the first author's public code (continual_learning_PST,
+    sensitivity_rank_taylor_filter). Not the absolute value of the signed sum: before a batch
+    norm that is zero up to rounding.
+    """
+    return sum_over(_summed((r.weight * _need(r)).abs()) for r in rows if r.incoming)
+
+
+def magnitude(rows: Sequence[Rows]) -> Tensor:
+    """Sum of ``|w|`` (Li et al., ICLR 2017)."""
+    return sum_over(_summed(r.weight.abs()) for r in rows if r.incoming)
+
+
+def taylor(rows: Sequence[Rows]) -> Tensor:
+    """Sum of ``(w * dL/dw)^2`` (Molchanov et al., CVPR 2019, equation 8)."""
+    return sum_over(_summed((r.weight * _need(r)).square()) for r in rows if r.incoming)
+
+
+def norm_taylor(rows: Sequence[Rows]) -> Tensor:
+    """``(gamma * dL/dgamma)^2`` of the unit's batch norms (Molchanov et al. 2019).
+
+    :func:`taylor` where there is no batch norm.
+    """
+    norms = [r for r in rows if r.norm]
+    if not norms:
+        return taylor(rows)
+    return sum_over(_summed((r.weight * _need(r)).square()) for r in norms)
+
+
+class Activation:
+    """Mean absolute value of what a unit's consumers read of it, summed over the consumers."""
+
+    needs_activity = True
+
+    def __call__(self, rows: Sequence[Rows]) -> Tensor:
+        """``(units,)``."""
+        found = [r.weight for r in rows if r.activity]
+        if not found:
+            raise ValueError("this score needs activity: call record_activity before forward")
+        return sum_over(_summed(weight) for weight in found)
+
+
+class RandomScore:
+    """Uniform scores from a seeded generator: the control for every other score."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, rows: Sequence[Rows]) -> Tensor:
+        """``(units,)`` in [0, 1)."""
+        return torch.rand(len(rows[0].weight), generator=self.generator).to(rows[0].weight)
+
+
+def sum_over(values: object) -> Tensor:
+    """Sum of several tensors of one shape."""
+    total: Tensor | None = None
+    for value in values:  # type: ignore[attr-defined]
+        total = value if total is None else total + value
+    assert total is not None
+    return total
+
+
+def unit_rows(column: Block, group: str) -> list[Rows]:
+    """The tensors through which the units of a group are made, first axis in units.
+
+    Where a unit fills several rows of a tensor, they are gathered into one.
+    """
+    rows: list[Rows] = []
+    for layer in column.layout.layers:
+        if layer.dense:
+            module = column.layer(layer.name)
+            parts = [module.own.weight, *(lateral.op.weight for _, lateral in module.sources())]
+        elif layer.kind is Kind.NORM:
+            scale = column.body.get_submodule(layer.name).weight
+            parts = [] if scale is None else [scale]  # type: ignore[list-item]
+        else:
+            parts = [column.body.get_submodule(layer.name).weight]  # type: ignore[list-item]
+        for part in parts:
+            rows += _of_group(part, layer.outputs, group, column, layer.kind is Kind.NORM)
+    return rows + _activity(column, group)
+
+
+def record_activity(column: Block, on: bool) -> None:
+    """Let the column's layers note the mean absolute value of each input, batch by batch."""
+    for layer in column.plastic():
+        layer.records = on
+        layer.activity = None
+
+
+def _activity(column: Block, group: str) -> list[Rows]:
+    """What the consumers of a group last read of its units."""
+    found: list[Rows] = []
+    for layer in column.layout.layers:
+        if layer.dense and (activity := column.layer(layer.name).activity) is not None:
+            parts = _of_group(activity, layer.inputs, group, column, norm=False)
+            found += [Rows(part.weight, None, activity=True) for part in parts]
+    return found
+
+
+def _of_group(part: Tensor, axis: Axis, group: str, column: Block, norm: bool) -> list[Rows]:
+    offset, found = 0, []
+    for segment in axis:
+        length = segment.length(column.widths)
+        if segment.group == group:
+            shape = (
+                (column.widths[group], -1) if part.dim() > 1 or segment.repeat > 1 else (-1,)
+            )
+            grad = (
+                None
+                if part.grad is None
+                else part.grad[offset : offset + length].reshape(shape)
+            )
+            rows = part.detach()[offset : offset + length].reshape(shape)
+            found.append(Rows(rows, grad, norm))
+        offset += length
+    return found
+
+
+def score_units(column: Block, score: Score) -> dict[str, Tensor]:
+    """Scores of all units, ``(units,)`` per group."""
+    return {group: score(unit_rows(column, group)).detach() for group in column.widths}
+
+
+def score_laterals(column: Block) -> dict[tuple[str, int], Tensor]:
+    """``|w * dL/dw|`` summed per lateral input, ``(inputs,)`` per (layer, source block)."""
+    scores = {}
+    for layer in column.plastic():
+        for source, lateral in layer.sources():
+            weight = lateral.op.weight
+            grad = weight if weight.grad is None else weight.grad
+            scores[layer.name, source] = (
+                (weight.detach() * grad).abs().transpose(0, 1).flatten(1).sum(1)
+            )
+    return scores

@@ -1,0 +1,1 @@
+"""What learns and remembers? The plastic network and its heads."""

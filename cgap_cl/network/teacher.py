@@ -1,0 +1,72 @@
+"""Distillation: the column at peak capacity teaches what is left of it after pruning."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cgap_cl.blocks.block import Block, Taps
+from cgap_cl.blocks.structure import describe
+from cgap_cl.network.lineage import Lineage
+
+
+class Teacher:
+    """A frozen copy of the column; hidden from the network's parameters and state.
+
+    The loss is the one of Hinton, Vinyals and Dean (2015), section 2: the square of the
+    temperature times the Kullback-Leibler divergence of softened outputs.
+
+    Args:
+        column: the column as it is now; copied.
+        temperature: softens both outputs.
+
+    Attributes:
+        loss: of the last training batch, summed over its rows of the present task; taken once.
+    """
+
+    def __init__(self, column: Block, temperature: float) -> None:
+        self.block = copy.deepcopy(column).eval().requires_grad_(False)
+        self.temperature = temperature
+        self.loss: Tensor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of the teacher has no batch behind it."""
+        return {**self.__dict__, "loss": None}
+
+    def teach(self, x: Tensor, taps: Taps, logits: Tensor) -> None:
+        """Compare the column's logits with its own.
+
+        Args:
+            x: rows of the present task, ``(N, ...)``.
+            taps: of the blocks that the column reads; left as they are.
+            logits: the column's, ``(N, classes)``.
+        """
+        with torch.no_grad():
+            own = self.block.run(x, dict(taps)).float()
+        soft, target = (
+            functional.log_softmax(values / self.temperature, 1)
+            for values in (logits.float(), own)
+        )
+        divergence = functional.kl_div(soft, target, reduction="sum", log_target=True)
+        self.loss = self.temperature**2 * divergence
+
+    def take(self) -> Tensor | None:
+        """The loss of the last batch, once."""
+        loss, self.loss = self.loss, None
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Structure and tensors, loadable with ``weights_only=True``."""
+        values = {name: value.clone() for name, value in self.block.state_dict().items()}
+        return {"block": describe(self.block), "index": self.block.index, "values": values}
+
+    @classmethod
+    def restored(cls, saved: dict[str, Any], network: Lineage, temperature: float) -> Teacher:
+        """Counterpart of :meth:`state_dict`."""
+        block = network.build(saved["block"], saved["index"])
+        block.load_state_dict(saved["values"])
+        return cls(block, temperature)

@@ -1,0 +1,1 @@
+"""How does one experience run? The growth loop, births, and the adapters to Avalanche."""

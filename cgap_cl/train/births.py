@@ -1,0 +1,65 @@
+"""Which block a column is born from, what it shares with it, and how wide it may become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cgap_cl.blocks.inheriting import Birth
+from cgap_cl.blocks.layout import Layout
+from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.decide.saliency import magnitude, score_units
+from cgap_cl.errors import unknown
+from cgap_cl.network.plastic_network import PlasticNetwork
+
+Trial = Callable[[Birth], float]  # held-out loss of a column born so, after a short training
+
+
+def ceiling(layout: Layout, config: CGaPConfig, ratio: float = 1.0) -> dict[str, int]:
+    """Widths at a share of every group's capacity.
+
+    Raises:
+        ValueError: a capacity names a group that the network does not have.
+    """
+    growth = config.growth
+    widths = layout.shaped(ratio * growth.capacity, ratio * growth.linear_capacity)
+    for group, share in growth.capacities.items():
+        if group not in widths:
+            raise ValueError(unknown("group", group, layout.groups))
+        widths[group] = max(1, round(ratio * share * layout.widths[group]))
+    return widths
+
+
+def choose_birth(network: PlasticNetwork, config: CGaPConfig, trial: Trial | None) -> Birth:
+    """How the next column begins.
+
+    Args:
+        network: what is there.
+        config: the method's settings.
+        trial: judge of births for ``Inherit.BEST``; without one the newest block is taken.
+    """
+    n, inherit = network.n_merged, config.inherit
+    trunk = tuple(range(min(config.trunk_blocks, n)))
+    if not n or inherit is Inherit.NONE:
+        first = None if n else config.first_seed_ratio
+        ratio = config.seed_ratio if first is None else first
+        return Birth(ceiling(network.layout, config, ratio), None, trunk)
+    if inherit is Inherit.FIRST:
+        return _from_parent(network, config, 0, trunk)
+    if inherit is Inherit.BEST and trial is not None:
+        newest_first = reversed(range(n))
+        births = [_from_parent(network, config, parent, trunk) for parent in newest_first]
+        return min(births, key=trial)
+    return _from_parent(network, config, n - 1, trunk)
+
+
+def _from_parent(
+    network: PlasticNetwork, config: CGaPConfig, index: int, trunk: tuple[int, ...]
+) -> Birth:
+    """A column that shares all but the heaviest unit of each leading group."""
+    parent = network.block(index)
+    weights = score_units(parent, magnitude)
+    share = {}
+    for group in network.layout.leading(config.share_groups):
+        heaviest = int(weights[group].argmax())
+        share[group] = [unit for unit in range(parent.widths[group]) if unit != heaviest]
+    return Birth(None, index, trunk, share=share)

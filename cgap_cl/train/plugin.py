@@ -1,0 +1,281 @@
+"""CGaPPlugin: Avalanche's hooks call the growth loop; no maths here.
+
+Avalanche 0.6's training loop, with our calls in their places::
+
+    strategy.train(experience)
+      before_training
+      before_train_dataset_adaptation        hold data out, sprout the column of this experience
+      train_dataset_adaptation
+      after_train_dataset_adaptation         take what is held out from the training data
+      make_train_dataloader
+      model_adaptation, make_optimizer       (Avalanche adds the column's parameters)
+      before_training_exp
+        per epoch
+          before_training_epoch              the optimizer holds exactly the column; schedule
+          per mini-batch
+            forward, loss
+            before_backward                  add the teacher's loss while there is a teacher
+            backward
+            after_backward                   add up saliency
+            optimizer step
+            after_training_iteration         grow or prune, carry the optimizer's state, log
+      after_training_exp                     outstanding pruning, merge
+    strategy.eval(stream)
+      before_eval_exp                        ask for a logit of every class of the experience
+      after_eval_exp                         and no longer; nothing else changes
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from avalanche.evaluation.metric_results import MetricValue
+from avalanche.training.plugins import LwFPlugin, SupervisedPlugin
+
+from cgap_cl.change import optimizer_state as state
+from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.network.plastic_network import PlasticNetwork, Unlabelled
+from cgap_cl.train.growth import GrowthLoop
+from cgap_cl.train.held_out import HeldOut, split_indices
+
+
+class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[misc, call-arg]
+    """Grows, prunes and merges one column per experience, in any strategy that takes SGD steps.
+
+    After every structural change the evaluator gets the metrics ``CGaP_Price`` (share of the
+    reference's) and ``CGaP_Parameters`` (everything stored), at the training iteration.
+
+    Args:
+        config: the method's settings; defaults if left out.
+
+    Raises:
+        TypeError: the strategy's model is no PlasticNetwork, or its optimizer cannot follow.
+        ValueError: an experience mixes several task labels of its own, or trains on rows of
+            tasks that were never one.
+    """
+
+    def __init__(self, config: CGaPConfig | None = None) -> None:
+        super().__init__()
+        state.let_dill_find_optimizers()
+        self.config = config or CGaPConfig()
+        self.loop: GrowthLoop | None = None
+        self._training: list[int] | None = None
+        self._scheduled = False
+        self._resumed = False
+        self._logged = 0
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What happened to the structure, as plain values: sprout, grow, prune, merge."""
+        return self.loop.history if self.loop else []
+
+    @property
+    def _active(self) -> GrowthLoop:
+        assert self.loop is not None, "the plugin has not seen an experience yet"
+        return self.loop
+
+    # -- hooks -------------------------------------------------------------------------------
+
+    def before_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
+        """Hold data out and sprout the column."""
+        if not isinstance(strategy.model, PlasticNetwork):
+            raise TypeError(
+                "CGaPPlugin needs a PlasticNetwork as the model, not "
+                f"{type(strategy.model).__name__}"
+            )
+        state.check_supported(strategy.optimizer)
+        if any(isinstance(plugin, LwFPlugin) for plugin in strategy.plugins):
+            strategy.model.unlabelled = (
+                Unlabelled.ALL_HEADS
+            )  # it calls the model without labels
+        if self.loop is None or self.loop.network is not strategy.model:
+            self.loop = GrowthLoop(strategy.model, self.config)
+        labels = sorted(set(strategy.experience.task_labels))
+        if len(labels) != 1:
+            raise ValueError(f"an experience must have one task label, this one has {labels}")
+        classes = _classes(strategy.experience)
+        self._hold_out(strategy, max(classes) + 1)
+        column = self.loop.network.column
+        if self._resumed and column is not None and column.label == labels[0]:
+            self._resumed = False
+            return
+        self._scheduled = False
+        self.loop.places.learn(strategy.optimizer, strategy.model.named_parameters())
+        self.loop.sprout(labels[0], max(classes) + 1, classes)
+        self._place_everything(strategy)
+
+    def _place_everything(self, strategy: Any) -> None:
+        """Spare Avalanche the choice among several parameter groups, which it cannot make.
+
+        It wants all parameters, frozen ones too; :meth:`before_training_epoch` takes those out.
+        """
+        if len(strategy.optimizer.param_groups) > 1:
+            named = list(strategy.model.named_parameters())
+            places = self._active.places.of(named)
+            state.adopt(strategy.optimizer, strategy.model.parameters(), places)
+            if strategy.optimized_param_id is not None:
+                self._tell_avalanche(strategy)
+
+    def _hold_out(self, strategy: Any, n_classes: int) -> None:
+        """Split this experience's data; the same way whenever it comes with the same seed."""
+        loop, dataset = self._active, strategy.experience.dataset
+        training, held_out = split_indices(
+            len(dataset), self.config.held_out_share, self.config.seed
+        )
+        self._training, loop.measure, loop.trial = None, None, None
+        if not held_out:
+            return
+        self._training = training
+        judge = HeldOut(strategy, loop.network, dataset.subset(held_out).eval())
+        loop.measure = judge.measure
+        if self.config.inherit is Inherit.BEST:
+            label = strategy.experience.task_label
+            loop.trial = judge.trial_with(
+                dataset.subset(training), label, n_classes, self.config.trial_iterations,
+                self.config.seed,
+            )  # fmt: skip
+
+    def after_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
+        """Take what is held out from the training data.
+
+        Cumulative puts the rows of all experiences before it in front.
+        """
+        if self._training is None:
+            return
+        adapted, own = strategy.adapted_dataset, strategy.experience.dataset
+        n_older = len(adapted) - len(own)
+        if n_older < 0 or list(adapted.targets)[n_older:] != list(own.targets):
+            raise ValueError(
+                "held_out_share: the strategy trains neither on the experience's own rows nor "
+                "on those behind older ones, so none can be held out; set it to 0"
+            )
+        kept = [*range(n_older), *(n_older + row for row in self._training)]
+        strategy.adapted_dataset = adapted.subset(kept)
+
+    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """Give the optimizer the column, nothing else; in the first epoch fix the schedule.
+
+        Here, not earlier: other plugins may replace the data loader or restore a state before.
+        """
+        loop = self._active
+        live = loop.network.live_parameters()
+        places = loop.places.of(loop.network.named_parameters())
+        state.adopt(strategy.optimizer, live, places)
+        self._tell_avalanche(strategy)
+        if not self._scheduled:
+            self._check_training(strategy)
+            loop.start(strategy.train_epochs * len(strategy.dataloader))
+            self._log(strategy)
+        self._scheduled = True
+
+    def _check_training(self, strategy: Any) -> None:
+        """Refuse strategies that go round the column."""
+        network = self._active.network
+        if strategy.model is not network:
+            raise TypeError(
+                "another plugin has put a copy in the place of the network whose column learns "
+                "(GDumb does); CGaP cannot be combined with it"
+            )
+        found = getattr(strategy.adapted_dataset, "targets_task_labels", None)
+        strangers = (
+            set() if found is None else {int(k) for k in found.uniques} - {*network.labels}
+        )
+        if strangers:
+            raise ValueError(
+                f"the training data holds rows of tasks {sorted(strangers)}, which were never "
+                "experiences of their own; train on one experience after the other"
+            )
+
+    def before_eval_exp(self, strategy: Any, **_: Any) -> None:
+        """Give a logit to every class of the experience, unknown ones included."""
+        if isinstance(strategy.model, PlasticNetwork):
+            strategy.model.n_outputs = max(_classes(strategy.experience)) + 1
+
+    def after_eval_exp(self, strategy: Any, **_: Any) -> None:
+        """Give the logits of the heads again, no more."""
+        if isinstance(strategy.model, PlasticNetwork):
+            strategy.model.n_outputs = 0
+
+    def before_backward(self, strategy: Any, **_: Any) -> None:
+        """Add what the teacher says, once there is one."""
+        strategy.loss = self._active.taught(strategy.loss, len(strategy.mb_x))
+
+    def after_backward(self, strategy: Any, **_: Any) -> None:
+        """Add up saliency while gradients are there."""
+        self._active.observe()
+
+    def after_training_iteration(self, strategy: Any, **_: Any) -> None:
+        """Grow or prune when it is time."""
+        if self._active.advance(strategy.optimizer):
+            self._tell_avalanche(strategy)
+            self._log(strategy)
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Merge, after what pruning is still due."""
+        if self._active.finish(strategy.optimizer):
+            warnings.warn(
+                "training ended before its schedule did: the outstanding pruning was done at "
+                "once, without fine-tuning",
+                stacklevel=2,
+            )
+        self._scheduled = False
+        self._tell_avalanche(strategy)
+        self._log(strategy)
+
+    def _log(self, strategy: Any) -> None:
+        """Hand what is new in the history to the evaluator."""
+        history, network = self.history, self._active.network
+        if len(history) == self._logged:
+            return
+        self._logged = len(history)
+        values = {
+            "CGaP_Price": history[-1]["price"],
+            "CGaP_Parameters": network.stored_parameters(),
+        }
+        for name, value in values.items():
+            full_name = f"{name}/train_phase/Task{history[-1]['label']:03d}"
+            metric = MetricValue(self, full_name, value, strategy.clock.train_iterations)
+            strategy.evaluator.publish_metric_value(metric)
+            for logger in getattr(strategy.evaluator, "loggers", ()):
+                logger.log_single_metric(full_name, value, strategy.clock.train_iterations)
+
+    @staticmethod
+    def _tell_avalanche(strategy: Any) -> None:
+        """Avalanche maps parameters by name; a stale map would enter changed ones twice."""
+        strategy.optimized_param_id = dict(strategy.model.named_parameters())
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values: loads with ``torch.load(..., weights_only=True)``."""
+        loop = None if self.loop is None else self.loop.state_dict()
+        return {"loop": loop, "scheduled": self._scheduled}
+
+    def load_state_dict(self, saved: Mapping[str, Any], network: PlasticNetwork) -> None:
+        """Continue from :meth:`state_dict`, inside an experience too.
+
+        Load the network first, then the optimizer (made from ``network.live_parameters()``),
+        then this. The next experience with the unfinished column's label continues it.
+
+        Args:
+            saved: what :meth:`state_dict` gave.
+            network: the model, its own state loaded.
+        """
+        if saved["loop"] is None:
+            self.loop = None
+            return
+        self.loop = GrowthLoop(network, self.config)
+        self.loop.load_state_dict(saved["loop"])
+        self._resumed = network.column is not None
+        self._scheduled = saved["scheduled"]
+        self._logged = len(self.loop.history)
+
+
+def _classes(experience: Any) -> list[int]:
+    """The classes of an experience, also where the benchmark keeps no record of them."""
+    known = getattr(experience, "classes_in_this_experience", None)
+    if known is None:
+        known = experience.dataset.targets.uniques
+    return sorted(int(k) for k in known)

@@ -1,0 +1,1 @@
+"""Which boards and designs are there, and how are they written down?"""

@@ -1,0 +1,94 @@
+"""Arrays by name: that of a board, one of the published designs, or any M32P64."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from cgap_hw.arrays import AnyArray, FlatArray
+from cgap_hw.boards.board import Board, board_names, load_board, read_toml
+from cgap_hw.errors import CostModelError, UnknownNameError
+from cgap_hw.layers.shapes import first_problem
+
+FOLDER = Path(__file__).parent / "designs"
+FLAT = re.compile(r"m(\d+)p(\d+)")
+FLAT_EXAMPLES = ("m32p32", "m32p64", "m32p96", "m64p64")
+_ADAPTER: TypeAdapter[AnyArray] = TypeAdapter(Annotated[AnyArray, Field(discriminator="style")])
+
+
+def array_names() -> list[str]:
+    """Names of designs; ``mNpN`` stands for any size, and a board's name for its own array."""
+    designs = {path.stem for path in FOLDER.glob("*.toml")} - {"flat"}
+    return sorted(designs | set(FLAT_EXAMPLES) | set(board_names()))
+
+
+def load_array(name: str | Path) -> AnyArray:
+    """An array by name, or from the ``[array]`` of a TOML file of one's own.
+
+    Raises:
+        UnknownNameError: Not a known name; the nearest is offered.
+        CostModelError: A value in the file is wrong (named).
+    """
+    text = str(name)
+    key = text.lower().replace("_", "-")
+    size = FLAT.fullmatch(key)
+    if size:
+        return _flat(int(size[1]), int(size[2]))
+    if text.endswith(".toml"):
+        return _parse(Path(text))
+    if key not in array_names():
+        raise UnknownNameError("array", text, array_names())
+    path = FOLDER / f"{key}.toml"
+    return _parse(path) if path.exists() else load_board(key).array
+
+
+def on_board(name: str, board: Board | None = None) -> Board:
+    """The board of that name, or a board (ZCU102 by default) with the array of that name."""
+    if name.lower() in board_names():
+        return load_board(name)
+    if name.endswith(".toml") and "resources" in read_toml(Path(name), "board"):
+        return load_board(name)
+    base = board or load_board("zcu102")
+    return base.model_copy(update={"array": load_array(name)})
+
+
+def is_flat(name: str) -> bool:
+    """Whether it is a name such as ``M32P64``."""
+    return FLAT.fullmatch(name.lower()) is not None
+
+
+def flat_size(name: str) -> tuple[int, int]:
+    """(M, P) of ``M32P64``.
+
+    Raises:
+        CostModelError: Another kind of name.
+    """
+    match = FLAT.fullmatch(name.lower())
+    if match is None:
+        raise CostModelError(f"{name!r} is not the name of a flat array such as M32P64")
+    return int(match[1]), int(match[2])
+
+
+def _flat(m: int, p: int) -> FlatArray:
+    content = read_toml(FOLDER / "flat.toml", "array")
+    try:
+        return FlatArray.model_validate({"m": m, "p": p} | _section(content))
+    except ValidationError as error:
+        raise CostModelError(f"array m{m}p{p}: {first_problem(error)}") from error
+
+
+def _parse(path: Path) -> AnyArray:
+    try:
+        return _ADAPTER.validate_python(_section(read_toml(path, "array")))
+    except ValidationError as error:
+        raise CostModelError(f"array {path}: {first_problem(error)}") from error
+
+
+def _section(content: dict[str, Any]) -> dict[str, Any]:
+    section = content.get("array")
+    if not isinstance(section, dict):
+        raise CostModelError("expected an [array] section")
+    return section

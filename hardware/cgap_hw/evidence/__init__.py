@@ -1,0 +1,1 @@
+"""What was the model checked against, and how far off was it?"""

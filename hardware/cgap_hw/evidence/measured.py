@@ -1,0 +1,144 @@
+"""Layers timed on an accelerator: the CSV file, and what of it can be compared."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cgap_hw.errors import CostModelError
+from cgap_hw.layers.shapes import LayerShape, first_problem
+
+DATA_VARIABLE = "CGAP_HW_DATA"
+KINDS = {
+    "Conv": "conv",
+    "FC": "linear",
+    "Fc": "linear",
+    "Gemm": "linear",
+    "MaxPool": "pool",
+    "Maxpool": "pool",
+    "AvgPool": "pool",
+    "AveragePool": "pool",
+    "Add": "add",
+}
+COLUMNS = (
+    "accelerator", "network", "layer_name", "layer_type", "nif", "nof", "nix", "niy", "nox",
+    "noy", "nkx", "nky", "stride", "latency_ns",
+)  # fmt: skip
+OPTIONAL = {"pad_left": 0, "pad_top": 0, "groups": 1}
+
+
+@dataclass(frozen=True)
+class MeasuredLayer:
+    """One row: where it ran, in which network, its shape and how long it took."""
+
+    accelerator: str
+    network: str
+    shape: LayerShape
+    latency_ns: float
+
+    @property
+    def kind(self) -> str:
+        """``conv``, ``depthwise``, ``linear``, ``pool`` or ``add``."""
+        return "depthwise" if self.shape.depthwise else self.shape.kind
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same for rows of the same shape on the same accelerator."""
+        shape = self.shape.model_dump(exclude={"name", "inputs"})
+        return (self.accelerator.lower(), *shape.values())
+
+
+def data_folder() -> Path:
+    """Where measured layers lie: ``$CGAP_HW_DATA``, else ``shared/data`` beside the project.
+
+    Raises:
+        CostModelError: There is no such folder.
+    """
+    here = Path(__file__).resolve()
+    default = here.parents[4] / "shared" / "data"
+    folder = Path(os.environ.get(DATA_VARIABLE, default))
+    if not folder.is_dir():
+        raise CostModelError(
+            f"no measured layers: {folder} is not a folder; set {DATA_VARIABLE} to the one that"
+            " holds cnn_accel/ and boards.csv"
+        )
+    return folder
+
+
+def read_facts(path: Path) -> list[dict[str, str]]:
+    """Rows of ``boards.csv``: published values, each with its source and provenance.
+
+    Raises:
+        CostModelError: The file cannot be read.
+    """
+    try:
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CostModelError(f"cannot read {path}: {error}") from error
+
+
+def read_measured(path: Path) -> list[MeasuredLayer]:
+    """Rows of a CSV file with the columns of `COLUMNS` (and any of `OPTIONAL`).
+
+    ``latency_ns`` is that of the layer alone at batch 1; sizes are without padding.
+
+    Raises:
+        CostModelError: The file cannot be read, a column is missing, a value is wrong (the
+            line is named), or there are no rows.
+    """
+    try:
+        with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise CostModelError(f"{path}: no column {', '.join(missing)}")
+            rows = [_row(row, f"{path}, line {i}") for i, row in enumerate(reader, start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CostModelError(f"cannot read {path}: {error}") from error
+    if not rows:
+        raise CostModelError(f"{path}: no rows")
+    return rows
+
+
+def _row(row: dict[str, str], where: str) -> MeasuredLayer:
+    kind = KINDS.get(row["layer_type"])
+    if kind is None:
+        known = ", ".join(sorted(KINDS))
+        raise CostModelError(f"{where}: unknown layer_type {row['layer_type']!r}; {known}")
+    try:
+        shape = LayerShape.model_validate(_shape(row, kind))
+        latency = float(row["latency_ns"])
+    except ValidationError as error:
+        raise CostModelError(f"{where}: {first_problem(error)}") from error
+    except (ValueError, TypeError) as error:
+        raise CostModelError(f"{where}: {error}") from error
+    if not latency > 0:
+        raise CostModelError(f"{where}: latency_ns must be above 0, got {latency:g}")
+    return MeasuredLayer(row["accelerator"], row["network"], shape, latency)
+
+
+def _shape(row: dict[str, str], kind: str) -> dict[str, object]:
+    extra = {name: int(row.get(name) or value) for name, value in OPTIONAL.items()}
+    stride = int(row["stride"] or 1)
+    shape = {
+        "name": row["layer_name"], "kind": kind, "n_in": int(row["nif"]),
+        "n_out": int(row["nof"]), "in_w": int(row["nix"] or 1), "in_h": int(row["niy"] or 1),
+        "out_w": int(row["nox"] or 1), "out_h": int(row["noy"] or 1),
+        "kernel_w": int(row["nkx"] or 1), "kernel_h": int(row["nky"] or 1),
+        "stride_w": stride, "stride_h": stride, "groups": extra["groups"],
+        "padding_w": extra["pad_left"], "padding_h": extra["pad_top"],
+    }  # fmt: skip
+    if kind == "pool":
+        return shape | {"pool_kind": "avg" if "A" in row["layer_type"] else "max"}
+    return shape
+
+
+def unique(rows: Sequence[MeasuredLayer]) -> list[MeasuredLayer]:
+    """Each shape once per accelerator, the first of its rows."""
+    return list({row.key: row for row in reversed(rows)}.values())[::-1]

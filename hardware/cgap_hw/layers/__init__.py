@@ -1,0 +1,1 @@
+"""What is a layer to the cost model?"""

@@ -1,0 +1,1 @@
+"""What does one inference cost: time, traffic, energy, resources?"""
