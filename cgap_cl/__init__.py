@@ -3,7 +3,7 @@
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig, Inherit
-from cgap_cl.decide.phases import Schedule
+from cgap_cl.decide.phases import Phases
 from cgap_cl.decide.policy import GrowthPolicy, PruningPolicy, Where
 from cgap_cl.errors import UnreachableTargetError, UnsupportedNetworkError
 from cgap_cl.network.plastic_network import PlasticNetwork, Unlabelled
@@ -11,8 +11,18 @@ from cgap_cl.train.plugin import CGaPPlugin
 from cgap_cl.train.strategy import CGaP
 
 __all__ = [
-    "Birth", "CGaP", "CGaPConfig", "CGaPPlugin", "GrowthPolicy", "Inherit", "Plan",
-    "PlasticNetwork", "PruningPolicy", "Schedule", "Unlabelled",
-    "UnreachableTargetError", "UnsupportedNetworkError",
+    "Birth",
+    "CGaP",
+    "CGaPConfig",
+    "CGaPPlugin",
+    "GrowthPolicy",
+    "Inherit",
+    "Phases",
+    "Plan",
+    "PlasticNetwork",
+    "PruningPolicy",
+    "Unlabelled",
+    "UnreachableTargetError",
+    "UnsupportedNetworkError",
     "Where",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cgap_cl.change.newborn import Initialiser, Random
 from cgap_cl.decide import price, saliency
-from cgap_cl.decide.phases import Schedule
+from cgap_cl.decide.phases import Phases
 from cgap_cl.decide.policy import GrowthPolicy, PruningPolicy, check_share
 from cgap_cl.decide.price import PriceFactory
 from cgap_cl.decide.saliency import Score
@@ -30,16 +30,16 @@ class CGaPConfig:
         target_price: what one task's inference may cost after pruning, older blocks that it
             needs included: with a trunk, or a head that all classes share, leave room for them.
         peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
-        seed_ratio: width of a column without parent, as a share of the reference's.
+        seed_ratio: width of a column without ancestor, as a share of the reference's.
         first_seed_ratio: the same for the first experience; None: as the others.
         price: what counts as cost; see :mod:`cgap_cl.decide.price`.
         score: saliency of a unit; see :mod:`cgap_cl.decide.saliency`.
         initialiser: values of newborn units; see :mod:`cgap_cl.change.newborn`.
         growth: which parents split.
         pruning: which units go.
-        schedule: when.
+        phases: when to grow and when to prune.
         inherit: where a later column's weights come from.
-        share_groups: how many of the first groups a later column shares with its parent: all
+        share_groups: how many of the first groups a later column shares with its ancestor: all
             their units but one are read from it, neither copied nor trained. Only groups
             that convolutions make from the raw input and shared groups alone count, so that
             nothing is computed twice; what a linear layer reads off raw inputs serves one task.
@@ -55,7 +55,7 @@ class CGaPConfig:
         distillation: weight of the loss by which the column at peak capacity teaches the pruned
             one, against that of the classes; 0: none.
         temperature: of that loss.
-        trial_iterations: length of the trial of each candidate parent under ``Inherit.BEST``.
+        trial_iterations: length of the trial of each candidate ancestor under ``Inherit.BEST``.
         align_weights: scale new classes' weights in a head that is revisited
             (class-incremental; see :mod:`cgap_cl.network.head`).
     """
@@ -69,7 +69,7 @@ class CGaPConfig:
     initialiser: Initialiser = field(default_factory=Random)
     growth: GrowthPolicy = field(default_factory=GrowthPolicy)
     pruning: PruningPolicy = field(default_factory=PruningPolicy)
-    schedule: Schedule = field(default_factory=Schedule)
+    phases: Phases = field(default_factory=Phases)
     inherit: Inherit = Inherit.NEWEST
     share_groups: int = 1
     trunk_blocks: int = 0

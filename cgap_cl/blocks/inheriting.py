@@ -1,6 +1,6 @@
 """Inheritance: a column begins as an older block, a revisited head as the old head.
 
-What a column takes over unchanged it may *share*: read from the parent, neither stored nor
+What a column takes over unchanged it may *share*: read from the ancestor, neither stored nor
 computed again. Shared or copied, the column begins as the same function.
 """
 
@@ -25,23 +25,23 @@ class Birth:
     """How a new column begins.
 
     Attributes:
-        widths: units per group; None: those of the parent, or of the seed.
-        parent: block whose weights it inherits; None: fresh weights.
+        widths: units per group; None: those of the ancestor, or of the seed.
+        ancestor: block whose weights it inherits; None: fresh weights.
         trunk: older blocks that it may read.
         layers: names of the layers with lateral inputs; None: all that may have them.
-        share: units of the parent that the column reads instead of owning a copy, per group;
+        share: units of the ancestor that the column reads instead of owning a copy, per group;
             at least one unit of every group is copied.
     """
 
     widths: Mapping[str, int] | None = None
-    parent: int | None = None
+    ancestor: int | None = None
     trunk: Sequence[int] = ()
     layers: Sequence[str] | None = None
     share: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def check(self, layout: Layout, n_merged: int) -> None:
         """Raise ValueError where a block, group or layer is named that is not there."""
-        named = (*self.trunk, *(() if self.parent is None else (self.parent,)))
+        named = (*self.trunk, *(() if self.ancestor is None else (self.ancestor,)))
         for index in named:
             if not 0 <= index < n_merged:
                 raise ValueError(unknown("block", index, range(n_merged)))
@@ -66,14 +66,14 @@ def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> Non
             raise ValueError(unknown(what, name, known))
 
 
-def kept_units(parent: Block, share: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """Units of the parent that a column copies: all that it does not share.
+def kept_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """Units of the ancestor that a column copies: all that it does not share.
 
     Raises:
         ValueError: a unit is not there, or a group would have no unit of its own.
     """
     kept = {}
-    for group, width in parent.widths.items():
+    for group, width in ancestor.widths.items():
         gone = set(share.get(group, ()))
         if not gone <= set(range(width)) or len(gone) == width:
             raise ValueError(
@@ -87,33 +87,34 @@ def kept_units(parent: Block, share: Mapping[str, Sequence[int]]) -> dict[str, l
 @torch.no_grad()
 def copy_units(
     column: Block,
-    parent: Block,
+    ancestor: Block,
     blocks: Sequence[Block],
     share: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Begin a column as its parent; only its head stays fresh.
+    """Begin a column as its ancestor; only its head stays fresh.
 
     Weights, statistics and laterals are copied for the units that are not shared; the shared
-    ones become lateral inputs from the parent, read with the parent's weights.
+    ones become lateral inputs from the ancestor, read with the ancestor's weights.
 
     Args:
         column: a fresh column, as wide as the units that it copies.
-        parent: an older block.
+        ancestor: an older block.
         blocks: all blocks, by index.
-        share: units of the parent to share, per group.
+        share: units of the ancestor to share, per group.
 
     Raises:
         ValueError: the widths do not fit.
     """
-    kept = kept_units(parent, share or {})
+    kept = kept_units(ancestor, share or {})
     if column.widths != {group: len(units) for group, units in kept.items()}:
         raise ValueError(
-            f"a column inherits at its parent's widths: {column.widths} is not {parent.widths}"
+            f"a column inherits at its ancestor's widths: {column.widths} is not "
+            f"{ancestor.widths}"
         )
     maps = {
         group: UnitMap(tuple(units), (False,) * len(units)) for group, units in kept.items()
     }
-    copying = _Copying(column, parent, blocks, maps)
+    copying = _Copying(column, ancestor, blocks, maps)
     for layer in column.layout.layers:
         if layer.name == column.layout.head:
             copying.head(layer)
@@ -125,22 +126,22 @@ def copy_units(
 
 @dataclass(frozen=True)
 class _Copying:
-    """One column that begins as its parent: which units are copied, and from where."""
+    """One column that begins as its ancestor: which units are copied, and from where."""
 
     column: Block
-    parent: Block
+    ancestor: Block
     blocks: Sequence[Block]
     maps: Mapping[str, UnitMap]
 
     def copied(self, axis: Axis) -> Tensor:
-        """Positions of the parent's axis that are copied, ascending."""
-        chosen, _ = positions(axis, self.parent.widths, self.maps)
-        return chosen.to(self.parent.head.own.weight.device)
+        """Positions of the ancestor's axis that are copied, ascending."""
+        chosen, _ = positions(axis, self.ancestor.widths, self.maps)
+        return chosen.to(self.ancestor.head.own.weight.device)
 
     def per_channel(self, layer: LayerLayout) -> None:
         """Batch norm or depthwise convolution."""
         channels = self.copied(layer.inputs)
-        mine, theirs = (b.body.get_submodule(layer.name) for b in (self.column, self.parent))
+        mine, theirs = (b.body.get_submodule(layer.name) for b in (self.column, self.ancestor))
         for name in STATE:
             value = getattr(theirs, name, None)
             if value is not None:
@@ -148,7 +149,7 @@ class _Copying:
 
     def dense(self, layer: LayerLayout) -> None:
         """Own weights, inherited laterals, and a lateral for what is shared."""
-        mine, theirs = self.column.layer(layer.name), self.parent.layer(layer.name)
+        mine, theirs = self.column.layer(layer.name), self.ancestor.layer(layer.name)
         rows, columns = self.copied(layer.outputs), self.copied(layer.inputs)
         weight = theirs.own.weight[rows]
         mine.own.weight.copy_(weight[:, columns])
@@ -158,15 +159,15 @@ class _Copying:
             _read(mine, self.blocks[source], lateral.index, lateral.op.weight[rows])
         shared = _complement(columns, weight.shape[1])
         if len(shared):
-            _read(mine, self.parent, shared, weight[:, shared])
+            _read(mine, self.ancestor, shared, weight[:, shared])
 
     def head(self, layer: LayerLayout) -> None:
-        """The fresh head reads what the parent's head reads, shared units included."""
-        own, theirs = self.column.head.own.weight, self.parent.head
+        """The fresh head reads what the ancestor's head reads, shared units included."""
+        own, theirs = self.column.head.own.weight, self.ancestor.head
         shared = _complement(self.copied(layer.inputs), theirs.own.weight.shape[1])
         reads = [(self.blocks[source], lateral.index) for source, lateral in theirs.sources()]
         if len(shared):
-            reads.append((self.parent, shared))
+            reads.append((self.ancestor, shared))
         for source, index in reads:
             fresh = torch.randn((own.shape[0], len(index), *own.shape[2:])).to(own)
             _read(self.column.head, source, index, own.std(unbiased=False) * fresh)

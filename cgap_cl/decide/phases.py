@@ -8,7 +8,7 @@ from cgap_cl.decide.policy import check_share
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Phases:
     """Phase boundaries as shares of the experience's iterations.
 
     Grow until ``grow_until``, consolidate until ``prune_from``, prune in steps until

@@ -120,7 +120,7 @@ class Lineage(nn.Module):
         Args:
             label: the task label, 0 or more.
             n_classes: outputs of its head.
-            birth: widths, parent and trunk.
+            birth: widths, ancestor and trunk.
 
         Raises:
             RuntimeError: a column is learning already.
@@ -129,8 +129,8 @@ class Lineage(nn.Module):
         birth = birth or Birth()
         self._check_sprout(label, n_classes)
         birth.check(self.layout, self.n_merged)
-        parent = None if birth.parent is None else self.block(birth.parent)
-        widths = birth.widths or self._born_widths(parent, birth)
+        ancestor = None if birth.ancestor is None else self.block(birth.ancestor)
+        widths = birth.widths or self._born_widths(ancestor, birth)
         older = None if label not in self.labels else self.block(self.labels[label])
         if older is not None:
             n_classes = max(n_classes, older.head.own.weight.shape[0])
@@ -140,8 +140,8 @@ class Lineage(nn.Module):
         for name in birth.lateral_layers(self.layout):
             for index in sorted(birth.trunk):
                 connect(column.layer(name), self.block(index))
-        if parent is not None:
-            copy_units(column, parent, self.all_blocks(), birth.share)
+        if ancestor is not None:
+            copy_units(column, ancestor, self.all_blocks(), birth.share)
         if older is not None:
             extend_head(column, self.all_blocks(), older.index)
         self.labels[label] = column.index
@@ -149,10 +149,10 @@ class Lineage(nn.Module):
         self.train(self.training)
         return column
 
-    def _born_widths(self, parent: Block | None, birth: Birth) -> dict[str, int]:
-        if parent is None:
+    def _born_widths(self, ancestor: Block | None, birth: Birth) -> dict[str, int]:
+        if ancestor is None:
             return self.layout.scaled(self.seed_ratio)
-        return {group: len(units) for group, units in kept_units(parent, birth.share).items()}
+        return {group: len(units) for group, units in kept_units(ancestor, birth.share).items()}
 
     def _check_sprout(self, label: int, n_classes: int) -> None:
         if self.column is not None and self.column.label != SEED:

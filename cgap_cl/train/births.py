@@ -44,22 +44,22 @@ def choose_birth(network: PlasticNetwork, config: CGaPConfig, trial: Trial | Non
         ratio = config.seed_ratio if first is None else first
         return Birth(ceiling(network.layout, config, ratio), None, trunk)
     if inherit is Inherit.FIRST:
-        return _from_parent(network, config, 0, trunk)
+        return _from_ancestor(network, config, 0, trunk)
     if inherit is Inherit.BEST and trial is not None:
         newest_first = reversed(range(n))
-        births = [_from_parent(network, config, parent, trunk) for parent in newest_first]
+        births = [_from_ancestor(network, config, ancestor, trunk) for ancestor in newest_first]
         return min(births, key=trial)
-    return _from_parent(network, config, n - 1, trunk)
+    return _from_ancestor(network, config, n - 1, trunk)
 
 
-def _from_parent(
+def _from_ancestor(
     network: PlasticNetwork, config: CGaPConfig, index: int, trunk: tuple[int, ...]
 ) -> Birth:
     """A column that shares all but the heaviest unit of each leading group."""
-    parent = network.block(index)
-    weights = score_units(parent, magnitude)
+    ancestor = network.block(index)
+    weights = score_units(ancestor, magnitude)
     share = {}
     for group in network.layout.leading(config.share_groups):
         heaviest = int(weights[group].argmax())
-        share[group] = [unit for unit in range(parent.widths[group]) if unit != heaviest]
+        share[group] = [unit for unit in range(ancestor.widths[group]) if unit != heaviest]
     return Birth(None, index, trunk, share=share)

@@ -41,7 +41,7 @@ from cgap_cl.train.births import ceiling, choose_birth
 
 
 class GrowthLoop:
-    """Scores -> plan -> surgery -> optimizer, at the iterations that the schedule names.
+    """Scores -> plan -> surgery -> optimizer, at the iterations that the phases name.
 
     Args:
         network: the network that grows.
@@ -132,7 +132,7 @@ class GrowthLoop:
         known = self.classes.setdefault(label, set())
         self.new_classes = set(classes) - known
         self._record()
-        self._note("sprout", parent=birth.parent, trunk=list(birth.trunk))
+        self._note("sprout", ancestor=birth.ancestor, trunk=list(birth.trunk))
         return column
 
     def _ceiling(self) -> dict[str, int]:
@@ -147,8 +147,8 @@ class GrowthLoop:
             UnreachableTargetError: the first column would be dearer with one unit a layer.
         """
         self.iteration = 0
-        self.growth = self.config.schedule.growth_iterations(total)
-        self.pruning = self.config.schedule.pruning_iterations(total)
+        self.growth = self.config.phases.growth_iterations(total)
+        self.pruning = self.config.phases.pruning_iterations(total)
         self.planned = [len(self.growth), len(self.pruning)]
         self.start_price = self.price(self.column.widths)
         self.peak, self.peak_price = dict(self.column.widths), self.start_price
@@ -252,7 +252,7 @@ class GrowthLoop:
         return self._prune(optimizer)
 
     def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
-        """Prune lateral inputs, then units, down to what this step of the schedule asks for."""
+        """Prune lateral inputs, then units, down to what this step of the phases asks for."""
         scores, laterals = self.scores, self.lateral_scores
         if not self._fits():  # no gradients since the last change: fall back on magnitudes
             scores, laterals = score_units(self.column, magnitude), {}

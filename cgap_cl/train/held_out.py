@@ -1,4 +1,4 @@
-"""Held-out data of one experience: the column's quality on it, and short trials of parents."""
+"""Held-out data of one experience: quality of the column on it, and trials of ancestors."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def test_a_subnetwork_of_several_blocks_has_an_8_bit_form(share):
     reference = build_network(NetworkSettings(name="digits-cnn"), (1, 8, 8), 2)
     network = PlasticNetwork(reference, x[:1])
     for task in range(3):
-        newborn = Birth(parent=0, share=share) if task else None
+        newborn = Birth(ancestor=0, share=share) if task else None
         network.sprout(task, 2, newborn)
         network.merge()
     subnetwork = network.subnetwork(2)

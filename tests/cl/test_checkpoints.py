@@ -7,7 +7,7 @@ import pytest
 import torch
 from avalanche.checkpointing import maybe_load_checkpoint, save_checkpoint
 
-from cgap_cl import CGaPConfig, CGaPPlugin, PlasticNetwork, Schedule
+from cgap_cl import CGaPConfig, CGaPPlugin, Phases, PlasticNetwork
 from cgap_cl.decide.saliency import Activation, RandomScore
 from cgap_cl.train.growth import GrowthLoop
 
@@ -45,7 +45,7 @@ def begin(architectures, config):
 def test_resume_at_any_batch_is_bitwise_equal(architectures, tmp_path, score, rows):
     def config():
         extra = {} if score is None else {"score": score()}
-        return CGaPConfig(target_price=0.3, trunk_blocks=1, schedule=Schedule(), **extra)
+        return CGaPConfig(target_price=0.3, trunk_blocks=1, phases=Phases(), **extra)
 
     generator = torch.Generator().manual_seed(2)
     batches = [rows(0, 8, generator) for _ in range(16)]

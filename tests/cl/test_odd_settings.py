@@ -10,9 +10,9 @@ from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
     Inherit,
+    Phases,
     PlasticNetwork,
     PruningPolicy,
-    Schedule,
     UnreachableTargetError,
     UnsupportedNetworkError,
 )
@@ -81,7 +81,7 @@ def test_a_price_of_ones_own(network, strategy, stream):
         (lambda: CGaPConfig(target_price=math.nan), "target_price must be positive"),
         (lambda: CGaPConfig(peak_ratio=math.nan), "peak_ratio must be at least 1"),
         (lambda: GrowthPolicy(capacity=math.nan), "capacity must be positive"),
-        (lambda: Schedule(growth_events=2.5), "growth_events must be a whole number"),
+        (lambda: Phases(growth_events=2.5), "growth_events must be a whole number"),
         (lambda: CGaPConfig(first_seed_ratio=2), "first_seed_ratio must lie in"),
         (
             lambda: PlasticNetwork(nn.Linear(3, 2), X, seed_ratio=-1),

@@ -22,8 +22,8 @@ from cgap_cl import (
     CGaPPlugin,
     GrowthPolicy,
     Inherit,
+    Phases,
     PlasticNetwork,
-    Schedule,
 )
 from cgap_cl.decide import price
 
@@ -329,7 +329,7 @@ def test_held_out_rules(network, stream, inherit, strategy):
     host = strategy(network, config=config)
     run(host, network, stream, X)
     assert all(
-        entry["kind"] != "sprout" or "parent" in entry for entry in host.plugins[0].history
+        entry["kind"] != "sprout" or "ancestor" in entry for entry in host.plugins[0].history
     )
 
 
@@ -337,7 +337,7 @@ def test_a_group_may_have_a_capacity_of_its_own(network, stream, strategy):
     """The second of two convolutions grows as far as it may, the first further."""
     growth = GrowthPolicy(beta=1.0, capacities={"4": 0.6}, linear_capacity=1.0)
     config = CGaPConfig(
-        target_price=1.0, peak_ratio=2.0, growth=growth, schedule=Schedule(0.5, 0.6, 0.8)
+        target_price=1.0, peak_ratio=2.0, growth=growth, phases=Phases(0.5, 0.6, 0.8)
     )
     host = strategy(network, config=config)
     host.train(stream.train_stream[0])

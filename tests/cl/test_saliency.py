@@ -9,9 +9,9 @@ from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
     Inherit,
+    Phases,
     PlasticNetwork,
     PruningPolicy,
-    Schedule,
     Where,
 )
 from cgap_cl.decide import price, saliency
@@ -112,12 +112,12 @@ def test_fast_prices_equal_the_counts(architectures, name):
         assert shares[1] == network.parameters_of(widths) / network.reference_parameters
 
 
-def test_schedule_spreads_its_events():
-    schedule = Schedule(0.2, 0.4, 0.6, growth_events=4, pruning_steps=3)
-    assert schedule.growth_iterations(100) == [5, 10, 15, 20]
-    assert schedule.pruning_iterations(100) == [40, 50, 60]
-    assert Schedule(growth_events=0, pruning_steps=0).growth_iterations(10) == []
-    assert Schedule(growth_events=4).growth_iterations(1) == [1]
+def test_phases_spread_its_events():
+    phases = Phases(0.2, 0.4, 0.6, growth_events=4, pruning_steps=3)
+    assert phases.growth_iterations(100) == [5, 10, 15, 20]
+    assert phases.pruning_iterations(100) == [40, 50, 60]
+    assert Phases(growth_events=0, pruning_steps=0).growth_iterations(10) == []
+    assert Phases(growth_events=4).growth_iterations(1) == [1]
 
 
 def test_watch_stops_growth_and_pruning():
@@ -156,8 +156,8 @@ def test_alignment_equals_mean_norms(column):
         (lambda: GrowthPolicy(capacity=0), "capacity must be positive"),
         (lambda: GrowthPolicy(capacities={"0": 0}), r"capacities\['0'\] must be positive"),
         (lambda: PruningPolicy(floor=-1), "floor must lie in"),
-        (lambda: Schedule(grow_until=0.9), "out of order"),
-        (lambda: Schedule(growth_events=-1), "cannot be negative"),
+        (lambda: Phases(grow_until=0.9), "out of order"),
+        (lambda: Phases(growth_events=-1), "cannot be negative"),
     ],
 )
 def test_bad_settings_are_named(make, message):

@@ -8,13 +8,13 @@ from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 from sklearn.datasets import load_digits
 from torch import nn
 
-from cgap_cl import CGaPConfig, CGaPPlugin, GrowthPolicy, PlasticNetwork, Schedule
+from cgap_cl import CGaPConfig, CGaPPlugin, GrowthPolicy, Phases, PlasticNetwork
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
     "ignore:.*update.*deprecated:DeprecationWarning",
 )  # fmt: skip
-SCHEDULE = Schedule(0.3, 0.4, 0.6, growth_events=3, pruning_steps=2)
+PHASES = Phases(0.3, 0.4, 0.6, growth_events=3, pruning_steps=2)
 GROWTH = GrowthPolicy(linear_capacity=1.0)
 
 
@@ -48,7 +48,7 @@ def learn(parts, labels, *plugins, epochs=6, reference=cnn, **settings):
     torch.manual_seed(0)
     network = PlasticNetwork(reference(), torch.zeros(2, 1, 8, 8), seed_ratio=0.4)
     stream = tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
-    config = CGaPConfig(target_price=0.4, schedule=SCHEDULE, growth=GROWTH, **settings)
+    config = CGaPConfig(target_price=0.4, phases=PHASES, growth=GROWTH, **settings)
     host = Naive(
         model=network, optimizer=torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9),
         evaluator=EvaluationPlugin(), plugins=[CGaPPlugin(config), *plugins],

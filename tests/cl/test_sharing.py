@@ -1,10 +1,10 @@
-"""Shared units: read from the parent, never copied; the column begins as the same function."""
+"""Shared units are read from the ancestor, never copied; the column begins as its function."""
 
 import pytest
 import torch
 from torch import nn
 
-from cgap_cl import Birth, CGaPConfig, PlasticNetwork, Schedule
+from cgap_cl import Birth, CGaPConfig, Phases, PlasticNetwork
 from cgap_cl.train.growth import GrowthLoop
 
 X = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
@@ -13,7 +13,7 @@ WIDTH = 4
 
 
 @pytest.fixture
-def parent(request, architectures, randomise):
+def ancestor(request, architectures, randomise):
     """A network of one merged block of generic weights, by name of its architecture."""
 
     def make(name):
@@ -28,7 +28,7 @@ def parent(request, architectures, randomise):
 
 
 def give_old_head(network, share):
-    """Let the column's head read what the parent's reads, with the parent's weights."""
+    """Let the column's head read what the ancestor's reads, with the ancestor's weights."""
     head, old = network.column.head, network.block(0).head
     kept = []
     for segment in network.layout[network.layout.head].inputs:
@@ -46,13 +46,13 @@ def give_old_head(network, share):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("which", ["first", "all", "last"])
-def test_a_column_that_shares_begins_as_its_parent(parent, error, name, which):
-    network = parent(name)
+def test_a_column_that_shares_begins_as_its_ancestor(ancestor, error, name, which):
+    network = ancestor(name)
     groups = network.layout.groups
     chosen = {"first": groups[:1], "all": groups, "last": groups[-1:]}[which]
     share = dict.fromkeys(chosen, (0, 2, 3))
     before = network(X, 0)
-    column = network.sprout(1, 3, Birth(parent=0, share=share))
+    column = network.sprout(1, 3, Birth(ancestor=0, share=share))
     assert all(column.widths[g] == (1 if g in share else WIDTH) for g in groups)
     give_old_head(network, share)
     with torch.no_grad():
@@ -62,12 +62,12 @@ def test_a_column_that_shares_begins_as_its_parent(parent, error, name, which):
     assert torch.equal(network(X, 0), before)
 
 
-def test_sharing_the_leading_groups_costs_nothing_to_run_and_less_to_store(parent):
-    copied, shared = parent("chain"), parent("chain")
+def test_sharing_the_leading_groups_costs_nothing_to_run_and_less_to_store(ancestor):
+    copied, shared = ancestor("chain"), ancestor("chain")
     first = copied.layout.leading(1)
     assert first == copied.layout.groups[:1]
-    copied.sprout(1, 3, Birth(parent=0))
-    shared.sprout(1, 3, Birth(parent=0, share={first[0]: (0, 1, 2)}))
+    copied.sprout(1, 3, Birth(ancestor=0))
+    shared.sprout(1, 3, Birth(ancestor=0, share={first[0]: (0, 1, 2)}))
     assert shared.macs() == copied.macs()
     assert shared.stored_parameters() < copied.stored_parameters()
     for network in (copied, shared):
@@ -75,12 +75,12 @@ def test_sharing_the_leading_groups_costs_nothing_to_run_and_less_to_store(paren
     assert shared.executed_widths(1) == copied.executed_widths(1)
 
 
-def test_what_a_linear_layer_makes_of_raw_inputs_is_not_shared(parent):
-    assert parent("mlp").layout.leading(1) == ()
+def test_what_a_linear_layer_makes_of_raw_inputs_is_not_shared(ancestor):
+    assert ancestor("mlp").layout.leading(1) == ()
 
 
-def test_leading_groups_stop_where_a_unit_would_be_computed_twice(parent):
-    layout = parent("residual").layout
+def test_leading_groups_stop_where_a_unit_would_be_computed_twice(ancestor):
+    layout = ancestor("residual").layout
     chosen = layout.leading(99)
     for group in chosen:
         for layer in layout.producers(group):
@@ -88,11 +88,11 @@ def test_leading_groups_stop_where_a_unit_would_be_computed_twice(parent):
 
 
 @pytest.mark.parametrize("share", [{"nowhere": (0,)}, {0: (0, 1, 2, 3)}, {0: (7,)}])
-def test_what_cannot_be_shared_is_named(parent, share):
-    network = parent("chain")
+def test_what_cannot_be_shared_is_named(ancestor, share):
+    network = ancestor("chain")
     share = {network.layout.groups[k] if k == 0 else k: v for k, v in share.items()}
     with pytest.raises(ValueError, match="share"):
-        network.sprout(1, 3, Birth(parent=0, share=share))
+        network.sprout(1, 3, Birth(ancestor=0, share=share))
 
 
 def learn(network, loop, label, steps=12):
@@ -113,10 +113,10 @@ def learn(network, loop, label, steps=12):
     network.eval()
 
 
-def test_a_chain_of_columns_reads_the_units_of_the_first(parent):
-    network = parent("chain")
+def test_a_chain_of_columns_reads_the_units_of_the_first(ancestor):
+    network = ancestor("chain")
     config = CGaPConfig(
-        target_price=0.5, share_groups=1, schedule=Schedule(growth_events=2, pruning_steps=2)
+        target_price=0.5, share_groups=1, phases=Phases(growth_events=2, pruning_steps=2)
     )
     loop, group = GrowthLoop(network, config), network.layout.groups[0]
     answers = {0: network(X, 0)}
@@ -133,8 +133,8 @@ def test_a_chain_of_columns_reads_the_units_of_the_first(parent):
     assert network.block(2).sources() == {0}
 
 
-def test_the_loop_restores_what_is_shared(parent):
-    network = parent("chain")
+def test_the_loop_restores_what_is_shared(ancestor):
+    network = ancestor("chain")
     loop = GrowthLoop(network, CGaPConfig(target_price=0.5, share_groups=1))
     loop.sprout(1, 3)
     loop.start(8)

@@ -8,7 +8,7 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
-from cgap_cl import CGaPConfig, GrowthPolicy, PlasticNetwork, Schedule
+from cgap_cl import CGaPConfig, GrowthPolicy, Phases, PlasticNetwork
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.decide import saliency
 from cgap_cl.train.growth import GrowthLoop
@@ -34,7 +34,7 @@ def test_an_older_structure_loaded_inside_an_experience(network, strategy, strea
             assert {p.dim() > 1 for p in weights} == {True}
             assert {p.dim() > 1 for p in others} == {False}
 
-    config = CGaPConfig(growth=WIDE, schedule=Schedule(0.5, 0.6, 0.8), score=score)
+    config = CGaPConfig(growth=WIDE, phases=Phases(0.5, 0.6, 0.8), score=score)
     flat = [p for p in network.parameters() if p.dim() < 2]
     weights = [p for p in network.parameters() if p.dim() > 1]
     optimizer = torch.optim.SGD([{"params": weights}, {"params": flat}], lr=0.1)
@@ -61,7 +61,7 @@ def test_an_unpruned_state_restored_after_pruning_is_pruned_again(
 
     config = CGaPConfig(
         target_price=0.3, peak_ratio=2.0, seed_ratio=0.5, growth=WIDE,
-        schedule=Schedule(0.1, 0.25, 0.5, 2, 3),
+        phases=Phases(0.1, 0.25, 0.5, 2, 3),
     )  # fmt: skip
     host = strategy(network, at("epoch", swap), config=config, train_epochs=12)
     with pytest.warns(UserWarning, match="outstanding pruning was done at once"):
@@ -145,8 +145,8 @@ def test_a_teacher_can_be_copied_with_a_batch_behind_it(network):
     assert network.teacher is None  # what was discarded teaches nobody
 
 
-def test_a_revisited_head_starts_as_the_old_one_whatever_the_parent_reads(network):
-    """Labels 0, 1, 2, 0; the parent's head reads two older blocks."""
+def test_a_revisited_head_starts_as_the_old_one_whatever_the_ancestor_reads(network):
+    """Labels 0, 1, 2, 0; the ancestor's head reads two older blocks."""
     network.eval()
     for label, trunk in ((0, ()), (1, (0,)), (2, (0, 1))):
         column = network.sprout(label, 3, Birth(network.layout.scaled(0.5), trunk=trunk))
@@ -154,5 +154,5 @@ def test_a_revisited_head_starts_as_the_old_one_whatever_the_parent_reads(networ
             nn.init.normal_(lateral.op.weight)
         network.merge()
     old = network(X, 0)
-    network.sprout(0, 4, Birth(parent=2, trunk=(0, 1)))
+    network.sprout(0, 4, Birth(ancestor=2, trunk=(0, 1)))
     torch.testing.assert_close(network(X, 0)[:, :3], old)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_cl import CGaPConfig, PlasticNetwork, Schedule
+from cgap_cl import CGaPConfig, Phases, PlasticNetwork
 from cgap_cl.network.teacher import Teacher
 from cgap_cl.train.growth import GrowthLoop
 
@@ -14,7 +14,7 @@ CONFIG = CGaPConfig(
     target_price=0.3,
     distillation=0.5,
     trunk_blocks=1,
-    schedule=Schedule(0.2, 0.4, 0.6, growth_events=1, pruning_steps=2),
+    phases=Phases(0.2, 0.4, 0.6, growth_events=1, pruning_steps=2),
 )
 STEPS = 20
 

@@ -18,9 +18,9 @@ from cgap_cl import (
     CGaPPlugin,
     GrowthPolicy,
     Inherit,
+    Phases,
     PlasticNetwork,
     PruningPolicy,
-    Schedule,
     UnreachableTargetError,
     Where,
 )
@@ -84,7 +84,7 @@ PRICES = {
     Price.PARAMETERS: price.parameters,
     Price.BALANCED: price.balanced,
 }
-METHOD, GROWTH, PRUNING, PHASES = CGaPConfig(), GrowthPolicy(), PruningPolicy(), Schedule()
+METHOD, GROWTH, PRUNING, PHASES = CGaPConfig(), GrowthPolicy(), PruningPolicy(), Phases()
 
 
 class CGaPSettings(Settings):
@@ -164,7 +164,7 @@ class CGaPSettings(Settings):
                 self.capacities,
             ),
             pruning=PruningPolicy(self.prune_where, self.floor),
-            schedule=Schedule(
+            phases=Phases(
                 self.grow_until,
                 self.prune_from,
                 self.prune_until,
