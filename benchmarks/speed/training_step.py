@@ -68,7 +68,7 @@ def plain_twin(network: PlasticNetwork) -> nn.Sequential:
             kernel = module.kernel_size[0]
             fresh: nn.Module = nn.Conv2d(n_in, n, kernel, padding=module.padding, bias=False)
         elif isinstance(module, nn.Linear):
-            previous = network.layout[name].inputs[0]
+            previous = network.layout[name].inputs.segments[0]
             n_in = n * previous.repeat
             last = name == network.layout.head
             n = N_CLASSES if last else max(1, round(counts[name] / n_in))

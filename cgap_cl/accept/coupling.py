@@ -230,19 +230,19 @@ def _describe(name: str, layer: nn.Module, table: _Table, head: str) -> LayerLay
     n_in, n_out = _sizes(layer)
     inputs = _segments(name, table, "in", n_in)
     if kind not in DENSE_KINDS:
-        if any(segment.group is None for segment in inputs):
+        if inputs.n_fixed:
             raise UnsupportedNetworkError(
                 name, "a per-channel layer on the network's raw input"
             )
         return LayerLayout(name, kind, inputs, inputs)
     outputs: Axis = (
-        (Segment(None, n_out),) if name == head else _segments(name, table, "out", n_out)
+        Axis((Segment(None, n_out),)) if name == head else _segments(name, table, "out", n_out)
     )
-    if name != head and any(segment.group is None for segment in outputs):
+    if name != head and outputs.n_fixed:
         raise UnsupportedNetworkError(
             name, "its outputs are coupled to positions that no layer produces"
         )
-    if any(s.group is None for s in inputs) and any(s.group is not None for s in inputs):
+    if inputs.n_fixed and inputs.positions_per_unit:
         raise UnsupportedNetworkError(
             name, "it reads the network's raw input and other layers at once"
         )
@@ -299,4 +299,4 @@ def _segments(name: str, table: _Table, side: str, length: int) -> Axis:
             name, f"its {length} {side}put positions do not fit the units of "
             f"'{segments[-1].group}' (one channel broadcast over many, a size written in?)",
         )  # fmt: skip
-    return tuple(segments)
+    return Axis(tuple(segments))

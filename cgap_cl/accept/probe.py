@@ -7,7 +7,7 @@ architecture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -110,13 +110,10 @@ def _side_by_side(
 ) -> Tensor:
     """The blocks' inputs as the merged network has them: segment by segment, oldest first."""
     parts: list[Tensor] = []
-    offsets = [0] * len(blocks)
-    for segment in layout[name].inputs:
-        for block in blocks:
-            widths: Mapping[str, int] = block.widths
-            length = segment.length(widths)
-            parts.append(apart[block.index].narrow(1, offsets[block.index], length))
-            offsets[block.index] += length
+    spans = [layout[name].inputs.spans(block.widths) for block in blocks]
+    for of_blocks in zip(*spans, strict=True):  # one segment, of every block
+        for fed, (_, start, stop) in zip(apart, of_blocks, strict=True):
+            parts.append(fed[:, start:stop])
     return torch.cat(parts, dim=1)
 
 

@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.layout import NORMS, Kind, LayerLayout, Layout, axis_length
+from cgap_cl.blocks.layout import NORMS, Kind, LayerLayout, Layout
 
 Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what it feeds to that layer
 
@@ -161,7 +161,7 @@ def sprout(
     body = copy.deepcopy(reference)
     for layer in layout.layers:
         module = body.get_submodule(layer.name)
-        n_in, n_out = axis_length(layer.inputs, widths), axis_length(layer.outputs, widths)
+        n_in, n_out = layer.inputs.length(widths), layer.outputs.length(widths)
         fresh = _resized(
             layer, module, n_in, n_classes if layer.name == layout.head else n_out, like
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.layout import Axis, Layout
+from cgap_cl.blocks.layout import Layout
 
 Kept = dict[int, dict[str, list[int]]]  # block -> group -> units, ascending
 
@@ -26,10 +26,9 @@ def closure(blocks: Sequence[Block], layout: Layout, last: int) -> Kept:
             for s in layout[name].inputs if s.group is not None
         ]  # fmt: skip
         for source, lateral in block.layer(name).sources():
-            owners = owner_table(layout[name].inputs, blocks[source].widths)
-            for position in lateral.index.tolist():
-                _, group, unit, _ = owners[position]
-                reads.append((source, group, {unit}))
+            owners = layout[name].inputs.owners(blocks[source].widths)
+            read = (owners[position] for position in lateral.index.tolist())
+            reads += [(source, owner.group, {owner.unit}) for owner in read]
         for source, group, units in reads:
             needed.setdefault(source, {}).setdefault(group, set()).update(units)
             stack += [(source, producer.name) for producer in layout.producers(group)]
@@ -44,13 +43,3 @@ def everything(blocks: Sequence[Block]) -> Kept:
     return {
         block.index: {g: list(range(n)) for g, n in block.widths.items()} for block in blocks
     }
-
-
-def owner_table(axis: Axis, widths: Mapping[str, int]) -> list[tuple[int, str, int, int]]:
-    """(segment, group, unit, offset within the unit) of every position of an axis."""
-    table = []
-    for number, segment in enumerate(axis):
-        assert segment.group is not None
-        for unit in range(widths[segment.group]):
-            table += [(number, segment.group, unit, r) for r in range(segment.repeat)]
-    return table

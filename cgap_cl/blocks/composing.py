@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks.block import Block, conv_like, norm_like, replace
 from cgap_cl.blocks.blockwise import BlockwiseLayer
-from cgap_cl.blocks.closure import Kept, closure, everything, owner_table
-from cgap_cl.blocks.layout import Axis, LayerLayout, Layout, axis_length
+from cgap_cl.blocks.closure import Kept, closure, everything
+from cgap_cl.blocks.layout import Axis, LayerLayout, Layout, Segment
 
 
 @dataclass(frozen=True)
@@ -60,25 +60,24 @@ class _Composer:
         return place
 
     def length(self, axis: Axis) -> int:
-        if any(segment.group is None for segment in axis):
-            return sum(segment.repeat for segment in axis)
-        return sum(axis_length(axis, self.widths(block)) for block in self.kept)
+        return axis.n_fixed or sum(axis.length(self.widths(block)) for block in self.kept)
+
+    def units(self, block: int, segment: Segment) -> Tensor:
+        """The kept units of a block in a segment, int64, ascending."""
+        kept = self.kept[block].get(str(segment.group), [])
+        return torch.tensor(kept, dtype=torch.int64)
 
     def rows(self, layer: LayerLayout, block: int) -> Tensor:
         """Rows of a block's own weight that are kept."""
         if layer.name == self.layout.head:
             n_classes = self.blocks[block].head.own.weight.shape[0]
             return torch.arange(n_classes if block in self.heads else 0)
-        widths, rows, offset = self.blocks[block].widths, [], 0
-        for segment in layer.outputs:
-            units = self.kept[block].get(str(segment.group), [])
-            rows += [
-                offset + unit * segment.repeat + r
-                for unit in units
-                for r in range(segment.repeat)
+        return torch.cat(
+            [
+                segment.positions(start, self.units(block, segment))
+                for segment, start, _ in layer.outputs.spans(self.blocks[block].widths)
             ]
-            offset += segment.length(widths)
-        return torch.tensor(rows, dtype=torch.int64)
+        )
 
     def op(self, layer: LayerLayout, block: int) -> _Op | None:
         """The block's operation in that layer, or None if none of its outputs is kept."""
@@ -91,14 +90,13 @@ class _Composer:
             weight = module.own.weight.detach()[rows]
             return _Op(block, torch.arange(weight.shape[1], device=weight.device), weight, bias)
         place = self.places(layer.inputs)
-        own = owner_table(layer.inputs, self.blocks[block].widths)
-        columns = [place[block, number, unit] + r for number, _, unit, r in own]
+        own = layer.inputs.owners(self.blocks[block].widths)
+        columns = [place[block, o.segment, o.unit] + o.offset for o in own]
         weights = [module.own.weight.detach()[rows]]
         for source, lateral in module.sources():
-            theirs = owner_table(layer.inputs, self.blocks[source].widths)
-            for position in lateral.index.tolist():
-                number, _, unit, r = theirs[position]
-                columns.append(place[source, number, unit] + r)
+            theirs = layer.inputs.owners(self.blocks[source].widths)
+            read = (theirs[position] for position in lateral.index.tolist())
+            columns += [place[source, o.segment, o.unit] + o.offset for o in read]
             weights.append(lateral.op.weight.detach()[rows])
         index = torch.tensor(columns, dtype=torch.int64, device=rows.device)
         index, order = index.sort()
@@ -106,13 +104,13 @@ class _Composer:
 
     def output_order(self, layer: LayerLayout) -> Tensor | None:
         """Permutation from block-major, as computed, to segment-major; None if equal."""
-        if len(layer.outputs) == 1 or len(self.kept) == 1:
+        if len(layer.outputs.segments) == 1 or len(self.kept) == 1:
             return None
         given = [
             (number, block, k)
             for block in self.kept
             for number, segment in enumerate(layer.outputs)
-            for k in range(segment.repeat * len(self.kept[block].get(str(segment.group), [])))
+            for k in range(segment.repeat * len(self.units(block, segment)))
         ]
         order = sorted(range(len(given)), key=given.__getitem__)
         return torch.tensor(order, dtype=torch.int64, device=self.device)
@@ -120,28 +118,20 @@ class _Composer:
     def per_channel(self, layer: LayerLayout) -> nn.Module:
         """Batch norm or depthwise convolution over the concatenated units."""
         parts: dict[str, list[Tensor]] = {}
-        offsets = dict.fromkeys(self.kept, 0)
         template = self.blocks[next(iter(self.kept))].body.get_submodule(layer.name)
         names = [
             n
             for n in ("weight", "bias", "running_mean", "running_var")
             if getattr(template, n, None) is not None
         ]
-        for segment in layer.inputs:
-            for block in self.kept:
+        spans = [layer.inputs.spans(self.blocks[block].widths) for block in self.kept]
+        for side_by_side in zip(*spans, strict=True):  # one segment, of every block
+            for block, (segment, start, _) in zip(self.kept, side_by_side, strict=True):
                 module = self.blocks[block].body.get_submodule(layer.name)
-                units = self.kept[block].get(str(segment.group), [])
-                rows = [
-                    offsets[block] + u * segment.repeat + r
-                    for u in units
-                    for r in range(segment.repeat)
-                ]
-                offsets[block] += segment.length(self.blocks[block].widths)
+                rows = segment.positions(start, self.units(block, segment))
                 for name in names:
                     tensor = getattr(module, name).detach()
-                    parts.setdefault(name, []).append(
-                        tensor[torch.tensor(rows, dtype=torch.int64, device=tensor.device)]
-                    )
+                    parts.setdefault(name, []).append(tensor[rows.to(tensor.device)])
         vectors = {name: torch.cat(tensors) for name, tensors in parts.items()}
         return _per_channel_module(template, vectors, self.length(layer.inputs))
 

@@ -94,20 +94,17 @@ def positions(
     Returns:
         ``(positions, newborn)``, int64 and bool, both of the axis' new length.
     """
-    offset = 0
     parts: list[Tensor] = []
     births: list[Tensor] = []
-    for segment in axis:
-        length = segment.length(widths)
-        if segment.group is None:
-            parts.append(torch.arange(offset, offset + length))
-            births.append(torch.zeros(length, dtype=torch.bool))
+    for segment, start, stop in axis.spans(widths):
+        change = None if segment.group is None else maps.get(segment.group)
+        if change is None:
+            parts.append(torch.arange(start, stop))
+            births.append(torch.zeros(stop - start, dtype=torch.bool))
         else:
-            change = maps.get(segment.group) or UnitMap.identity(widths[segment.group])
-            first = torch.tensor(change.source, dtype=torch.int64) * segment.repeat + offset
-            parts.append((first[:, None] + torch.arange(segment.repeat)).flatten())
-            births.append(
-                torch.tensor(change.newborn, dtype=torch.bool).repeat_interleave(segment.repeat)
+            parts.append(
+                segment.positions(start, torch.tensor(change.source, dtype=torch.int64))
             )
-        offset += length
+            newborn = torch.tensor(change.newborn, dtype=torch.bool)
+            births.append(newborn.repeat_interleave(segment.repeat))
     return torch.cat(parts), torch.cat(births)

@@ -8,10 +8,12 @@ units of one group, each unit filling ``repeat`` neighbouring positions (1 after
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 class Kind(enum.Enum):
@@ -41,13 +43,65 @@ class Segment:
         """Number of positions at the given widths (units per group)."""
         return self.repeat if self.group is None else self.repeat * widths[self.group]
 
+    def positions(self, start: int, units: Tensor) -> Tensor:
+        """Positions that units fill, int64, where the segment itself begins at ``start``."""
+        within = torch.arange(self.repeat, device=units.device)
+        return (start + units[:, None] * self.repeat + within).flatten()
 
-Axis = tuple[Segment, ...]
+
+class Owner(NamedTuple):
+    """Whose one position of an axis is: number of the segment, unit, place within the unit."""
+
+    segment: int
+    group: str
+    unit: int
+    offset: int
 
 
-def axis_length(axis: Axis, widths: Mapping[str, int]) -> int:
-    """Number of positions of an axis at the given widths."""
-    return sum(segment.length(widths) for segment in axis)
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a layer's tensors: its segments, one behind the other."""
+
+    segments: tuple[Segment, ...]
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self.segments)
+
+    @property
+    def n_fixed(self) -> int:
+        """Positions that belong to no group."""
+        return sum(segment.repeat for segment in self if segment.group is None)
+
+    @property
+    def positions_per_unit(self) -> dict[str, int]:
+        """Positions that a unit of each group fills, in all segments of the group together."""
+        counts: dict[str, int] = {}
+        for segment in self:
+            if segment.group is not None:
+                counts[segment.group] = counts.get(segment.group, 0) + segment.repeat
+        return counts
+
+    def length(self, widths: Mapping[str, int]) -> int:
+        """Number of positions at the given widths."""
+        return sum(segment.length(widths) for segment in self)
+
+    def spans(self, widths: Mapping[str, int]) -> Iterator[tuple[Segment, int, int]]:
+        """``(segment, start, stop)`` of every segment at the given widths, in order."""
+        start = 0
+        for segment in self:
+            stop = start + segment.length(widths)
+            yield segment, start, stop
+            start = stop
+
+    def owners(self, widths: Mapping[str, int]) -> list[Owner]:
+        """The owner of every position of an axis without fixed positions."""
+        assert not self.n_fixed
+        return [
+            Owner(number, str(segment.group), unit, offset)
+            for number, segment in enumerate(self)
+            for unit in range(segment.length(widths) // segment.repeat)
+            for offset in range(segment.repeat)
+        ]
 
 
 @dataclass(frozen=True)
@@ -67,7 +121,7 @@ class LayerLayout:
     @property
     def raw(self) -> bool:
         """True where the layer reads the network's input, which all blocks share."""
-        return self.dense and any(segment.group is None for segment in self.inputs)
+        return self.dense and self.inputs.n_fixed > 0
 
 
 @dataclass(frozen=True)
@@ -94,9 +148,10 @@ class Layout:
     def producers(self, group: str) -> tuple[LayerLayout, ...]:
         """Dense layers whose outputs are units of ``group``."""
         return tuple(
-            layer for layer in self.layers
-            if layer.dense and any(segment.group == group for segment in layer.outputs)
-        )  # fmt: skip
+            layer
+            for layer in self.layers
+            if layer.dense and group in layer.outputs.positions_per_unit
+        )
 
     def leading(self, n: int) -> tuple[str, ...]:
         """At most ``n`` first groups that convolutions make of the input and one another."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.closure import closure
-from cgap_cl.blocks.layout import Axis, Kind, Layout, axis_length
+from cgap_cl.blocks.layout import Axis, Kind, Layout
 
 Linear = tuple[
     int, tuple[tuple[str, int], ...]
@@ -37,15 +37,15 @@ def weight_counts(block: Block, layout: Layout, widths: Mapping[str, int]) -> di
         if layer.dense:
             module = block.layer(layer.name)
             head = layer.name == layout.head
-            n_out = module.own.weight.shape[0] if head else axis_length(layer.outputs, widths)
-            n_in = axis_length(layer.inputs, widths) + sum(
+            n_out = module.own.weight.shape[0] if head else layer.outputs.length(widths)
+            n_in = layer.inputs.length(widths) + sum(
                 len(lateral.index) for _, lateral in module.sources()
             )
             counts[layer.name] = n_out * n_in * module.own.weight[0, 0].numel()
         elif layer.kind is Kind.DEPTHWISE:
             filters = block.body.get_submodule(layer.name).weight
             kernel = filters[0].numel()  # type: ignore[index]
-            counts[layer.name] = axis_length(layer.inputs, widths) * kernel
+            counts[layer.name] = layer.inputs.length(widths) * kernel
     return counts
 
 
@@ -90,13 +90,7 @@ def _length(linear: Linear, widths: Mapping[str, int]) -> int:
 
 def _linear(axis: Axis) -> Linear:
     """Length of an axis as a constant plus (group, positions per unit) terms."""
-    fixed, terms = 0, dict[str, int]()
-    for segment in axis:
-        if segment.group is None:
-            fixed += segment.repeat
-        else:
-            terms[segment.group] = terms.get(segment.group, 0) + segment.repeat
-    return fixed, tuple(terms.items())
+    return axis.n_fixed, tuple(axis.positions_per_unit.items())
 
 
 def macs(counts: Mapping[str, int], positions: Mapping[str, int]) -> int:

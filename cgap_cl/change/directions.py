@@ -77,7 +77,7 @@ def norms_of(column: Block, group: str) -> list[LayerLayout]:
     """Batch norms that act on the units of a group."""
     return [
         layer for layer in column.layout.layers
-        if layer.kind is Kind.NORM and any(s.group == group for s in layer.inputs)
+        if layer.kind is Kind.NORM and group in layer.inputs.positions_per_unit
     ]  # fmt: skip
 
 

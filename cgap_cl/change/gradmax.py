@@ -133,15 +133,10 @@ class _Writer:
     def _columns(self, layer: LayerLayout) -> Tensor:
         """The weights that read the group: (out, units, positions per unit, ...), a view."""
         weight = self.column.layer(layer.name).own.weight.data
-        start = 0
-        for segment in layer.inputs:
-            length = segment.length(self.column.widths)
+        for segment, start, stop in layer.inputs.spans(self.column.widths):
             if segment.group == self.group:
-                view: Tensor = weight.narrow(1, start, length).unflatten(
-                    1, (-1, segment.repeat)
-                )
+                view: Tensor = weight[:, start:stop].unflatten(1, (-1, segment.repeat))
                 return view
-            start += length
         raise AssertionError(f"'{layer.name}' does not read '{self.group}'")
 
     def _incoming(
@@ -177,12 +172,11 @@ class _Writer:
     def _channels(self, layer: LayerLayout, name: str) -> Iterator[Tensor]:
         """The group's part of a norm's vector, a view, wherever a unit is one channel."""
         vector = getattr(self.module(layer), name)
-        start = 0
-        for segment in layer.inputs if vector is not None else ():
-            length = segment.length(self.column.widths)
+        if vector is None:
+            return
+        for segment, start, stop in layer.inputs.spans(self.column.widths):
             if segment.group == self.group and segment.repeat == 1:
-                yield vector.data.narrow(0, start, length)
-            start += length
+                yield vector.data[start:stop]
 
     def module(self, layer: LayerLayout) -> nn.Module:
         return self.column.body.get_submodule(layer.name)

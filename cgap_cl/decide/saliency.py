@@ -154,21 +154,15 @@ def _activity(column: Block, group: str) -> list[Rows]:
 
 
 def _of_group(part: Tensor, axis: Axis, group: str, column: Block, norm: bool) -> list[Rows]:
-    offset, found = 0, []
-    for segment in axis:
-        length = segment.length(column.widths)
+    found = []
+    for segment, start, stop in axis.spans(column.widths):
         if segment.group == group:
             shape = (
                 (column.widths[group], -1) if part.dim() > 1 or segment.repeat > 1 else (-1,)
             )
-            grad = (
-                None
-                if part.grad is None
-                else part.grad[offset : offset + length].reshape(shape)
-            )
-            rows = part.detach()[offset : offset + length].reshape(shape)
+            grad = None if part.grad is None else part.grad[start:stop].reshape(shape)
+            rows = part.detach()[start:stop].reshape(shape)
             found.append(Rows(rows, grad, norm))
-        offset += length
     return found
 
 

@@ -18,7 +18,7 @@ import torch
 from cgap_bench.errors import UsageError
 from cgap_bench.shapes.tracing import Layer, layer_shapes
 from cgap_cl import PlasticNetwork
-from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
+from cgap_cl.blocks.layout import LayerLayout, Layout
 from cgap_cl.decide.policy import Price
 from cgap_hw import Board, CostModelError, LayerShape, load_board, network_cost
 from cgap_hw.layers.table import LayerTable
@@ -85,8 +85,13 @@ def dependences(network: PlasticNetwork, index: int, example: torch.Tensor) -> l
         elif own is not None and own < len(module.get_submodule(described.name).ops) - 1:  # type: ignore[arg-type]
             found.append(Dependence(layer, {}, {}))  # an older block's part
         else:
-            outputs = {} if described.name == network.layout.head else _terms(described.outputs)
-            found.append(Dependence(layer, _terms(described.inputs), outputs))
+            inputs, outputs = (
+                described.inputs,
+                described.outputs,
+            )  # the head's outputs are fixed
+            found.append(
+                Dependence(layer, inputs.positions_per_unit, outputs.positions_per_unit)
+            )
     return found
 
 
@@ -98,14 +103,6 @@ def _described(layout: Layout, name: str) -> tuple[LayerLayout | None, int | Non
         if name.startswith(f"{layer.name}.ops."):
             return layer, int(name.rpartition(".")[2])
     return None, None
-
-
-def _terms(axis: Axis) -> Terms:
-    terms: Terms = {}
-    for segment in axis:
-        if segment.group is not None:
-            terms[segment.group] = terms.get(segment.group, 0) + segment.repeat
-    return terms
 
 
 def _passed_on(layer: Layer, layers: Sequence[Layer], found: Sequence[Dependence]) -> Terms:
