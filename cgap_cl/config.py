@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from cgap_cl.change.newborn import Initialiser, Random
+from cgap_cl.change.newborn import DEFAULT_NEWBORN, NewbornValues
 from cgap_cl.decide import price, saliency
 from cgap_cl.decide.phases import Phases
 from cgap_cl.decide.policy import GrowthPolicy, PruningPolicy, check_share
@@ -34,7 +34,7 @@ class CGaPConfig:
         first_seed_ratio: the same for the first experience; None: as the others.
         price: what counts as cost; see :mod:`cgap_cl.decide.price`.
         score: saliency of a unit; see :mod:`cgap_cl.decide.saliency`.
-        initialiser: values of newborn units; see :mod:`cgap_cl.change.newborn`.
+        newborn: values of newborn units; see :mod:`cgap_cl.change.newborn`.
         growth: which parents split.
         pruning: which units go.
         phases: when to grow and when to prune.
@@ -66,7 +66,7 @@ class CGaPConfig:
     first_seed_ratio: float | None = None
     price: PriceFactory = price.macs
     score: Score = saliency.weight_gradient
-    initialiser: Initialiser = field(default_factory=Random)
+    newborn: NewbornValues = DEFAULT_NEWBORN
     growth: GrowthPolicy = field(default_factory=GrowthPolicy)
     pruning: PruningPolicy = field(default_factory=PruningPolicy)
     phases: Phases = field(default_factory=Phases)

@@ -1,18 +1,22 @@
 """Values of newborn units: how they read (fan-in) and how they are read (fan-out).
 
-A newborn begins as a copy of its parent in every tensor that they share. An
-:class:`Initialiser` then changes the copy's incoming weights, and its :class:`FanOut` rule sets
-the outgoing weights of copy and parent.
+A newborn begins as a copy of its parent in every tensor that they share. A
+:class:`NewbornValues` then changes the copy's incoming weights, and its :class:`FanOut` rule
+sets the outgoing weights of copy and parent.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.index_maps import UnitMap
 
 
 class FanOut(enum.Enum):
@@ -23,13 +27,8 @@ class FanOut(enum.Enum):
     RANDOM = "random"  # newborns are read with small random weights, parents as before
 
 
-class Initialiser(Protocol):
-    """Sets the values of newborns; see the classes below and :mod:`cgap_cl.change.gradmax`.
-
-    One that decides over all tensors of a unit together also has ``prepare(column, units,
-    generator)``, called before the change, which returns what is called with the column after
-    it.
-    """
+class NewbornValues(Protocol):
+    """Sets the values of newborns; see the classes below and :mod:`cgap_cl.change.gradmax`."""
 
     @property
     def fan_out(self) -> FanOut:
@@ -46,6 +45,26 @@ class Initialiser(Protocol):
 
         Returns:
             The newborns' weights, shaped like ``copies``.
+        """
+        ...
+
+
+@runtime_checkable
+class JointNewbornValues(NewbornValues, Protocol):
+    """Values that are decided over all tensors of a unit together."""
+
+    def prepare(
+        self, column: Block, units: Mapping[str, UnitMap], generator: torch.Generator
+    ) -> Callable[[Block], None]:
+        """Decide, before the change.
+
+        Args:
+            column: as it is before the change.
+            units: what the change will do, per group.
+            generator: on the CPU; the only source of randomness.
+
+        Returns:
+            What writes the values, called with the column after the change.
         """
         ...
 
@@ -107,6 +126,9 @@ class Random:
     def incoming(self, copies: Tensor, layer: Tensor, generator: torch.Generator) -> Tensor:
         """Fresh normal weights."""
         return float(layer.std(unbiased=False)) * _normal(copies, generator)
+
+
+DEFAULT_NEWBORN: NewbornValues = Random()
 
 
 def outgoing(

@@ -1,7 +1,7 @@
 """Apply a Plan to a column in place; the only writer of structure.
 
 Every tensor is gathered by index, new from old, so survivors keep their bits. Newborns then get
-their values from an initialiser. Optimizer state is not touched here:
+their values. Optimizer state is not touched here:
 :mod:`cgap_cl.change.optimizer_state` carries it with the IndexMap returned.
 """
 
@@ -16,7 +16,12 @@ from torch import Tensor, nn
 from cgap_cl.blocks.block import Block, PlasticLayer
 from cgap_cl.blocks.index_maps import IndexMap, TensorChange, UnitMap, positions
 from cgap_cl.blocks.layout import Axis, LayerLayout
-from cgap_cl.change.newborn import Initialiser, Split, outgoing
+from cgap_cl.change.newborn import (
+    DEFAULT_NEWBORN,
+    JointNewbornValues,
+    NewbornValues,
+    outgoing,
+)
 from cgap_cl.change.plan import Plan
 
 NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
@@ -28,7 +33,7 @@ class _Operation:
 
     column: Block
     units: Mapping[str, UnitMap]
-    initialiser: Initialiser
+    newborn: NewbornValues
     generator: torch.Generator
     changes: list[TensorChange] = field(default_factory=list)
 
@@ -55,7 +60,7 @@ class _Operation:
 def apply(
     column: Block,
     plan: Plan,
-    initialiser: Initialiser | None = None,
+    newborn: NewbornValues = DEFAULT_NEWBORN,
     generator: torch.Generator | None = None,
 ) -> IndexMap:
     """Change a column as planned.
@@ -63,8 +68,7 @@ def apply(
     Args:
         column: the block that is learning; changed in place.
         plan: what to grow and prune, in units of the present widths.
-        initialiser: values of newborns; :class:`~cgap_cl.change.newborn.Split` by default.
-            :class:`~cgap_cl.config.CGaPConfig` has a default of its own.
+        newborn: values of newborn units.
         generator: CPU generator for them; a fixed seed by default.
 
     Returns:
@@ -79,9 +83,12 @@ def apply(
         group: plan.unit_map(group, column.widths[group])
         for group in column.widths if group in plan.grow or group in plan.prune
     }  # fmt: skip
-    op = _Operation(column, units, initialiser or Split(), generator)
-    prepare = getattr(op.initialiser, "prepare", None)
-    place = None if prepare is None else prepare(column, units, generator)
+    op = _Operation(column, units, newborn, generator)
+    write = (
+        newborn.prepare(column, units, generator)
+        if isinstance(newborn, JointNewbornValues)
+        else None
+    )
     for layer in column.layout.layers:
         groups = {s.group for s in (*layer.inputs, *layer.outputs)}
         if not groups & units.keys():
@@ -92,8 +99,8 @@ def apply(
             _resize_per_channel(op, layer, column.body.get_submodule(layer.name))
     for group, change in units.items():
         column.widths[group] = len(change.source)
-    if place is not None:
-        place(column)
+    if write is not None:
+        write(column)
     for (name, source), gone in plan.laterals.items():
         _drop_lateral(op, name, column.layer(name), source, gone)
     return IndexMap(units, tuple(op.changes))
@@ -134,13 +141,13 @@ def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> N
 
 
 def _gather(op: _Operation, weight: Tensor, rows: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Rows of a weight ``(out, in, ...)``: survivors kept, newborns from the initialiser."""
+    """Rows of a weight ``(out, in, ...)``: survivors kept, newborns given values."""
     if rows is None:
         return weight.detach()
-    source, newborn = (t.to(weight.device) for t in rows)
+    source, born = (t.to(weight.device) for t in rows)
     new = weight.detach().index_select(0, source)
-    if bool(newborn.any()):
-        new[newborn] = op.initialiser.incoming(new[newborn], weight.detach(), op.generator)
+    if bool(born.any()):
+        new[born] = op.newborn.incoming(new[born], weight.detach(), op.generator)
     return new
 
 
@@ -148,11 +155,11 @@ def _fan_out(
     op: _Operation, weight: Tensor, layer: LayerLayout, columns: tuple[Tensor, Tensor]
 ) -> Tensor:
     """Outgoing weights of parents and newborns, where any was born."""
-    source, newborn = columns
-    if not bool(newborn.any()):
+    source, born = columns
+    if not bool(born.any()):
         return weight
     _, inverse, counts = source.unique(return_inverse=True, return_counts=True)
-    return outgoing(weight, counts[inverse], newborn, op.initialiser.fan_out, op.generator)
+    return outgoing(weight, counts[inverse], born, op.newborn.fan_out, op.generator)
 
 
 def _resize_per_channel(op: _Operation, layer: LayerLayout, module: nn.Module) -> None:

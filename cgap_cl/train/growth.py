@@ -270,9 +270,7 @@ class GrowthLoop:
 
     def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
         if plan:
-            index_map = surgery.apply(
-                self.column, plan, self.config.initialiser, self.generator
-            )
+            index_map = surgery.apply(self.column, plan, self.config.newborn, self.generator)
             state.carry(optimizer, index_map, self.network.parameters())
             units = plan.grow or plan.prune
             changed = {group: len(chosen) for group, chosen in units.items()}
@@ -299,10 +297,10 @@ class GrowthLoop:
         return widths == self.column.widths
 
     def _record(self, on: bool = True) -> None:
-        """Let the column note what the score and the initialiser need."""
-        score, initialiser = self.score, self.config.initialiser
+        """Let the column note what the score and the values of newborns need."""
+        score, newborn = self.score, self.config.newborn
         record_activity(self.column, on and getattr(score, "needs_activity", False))
-        record_gradients(self.column, on and getattr(initialiser, "needs_gradients", False))
+        record_gradients(self.column, on and getattr(newborn, "needs_gradients", False))
 
     def _forget(self) -> None:
         self.scores, self.lateral_scores = {}, {}

@@ -146,7 +146,7 @@ def test_settings_that_came_later_leave_earlier_runs_their_identity():
     assert run_id(made) != run_id(plain)
     config = METHODS["cgap"].settings.model_validate(made.method_settings).config(seed=0)
     assert config.growth.capacities == {"conv2": 0.5}
-    assert config.initialiser == Random(FanOut.HALVES)
+    assert config.newborn == Random(FanOut.HALVES)
     assert (config.held_out_share, config.pruning_tolerance) == (0.1, 0.02)
 
 

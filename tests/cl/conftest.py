@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Plan, PlasticNetwork
 from cgap_cl.change import surgery
+from cgap_cl.change.newborn import Split
 from cgap_cl.decide import price
 
 
@@ -207,7 +208,7 @@ def _grown(
         widths = {g: n if full else min(3, n) for g, n in network.layout.widths.items()}
         column = network.sprout(k, 3, Birth(widths=widths, trunk=range(min(k, 2))))
         _randomise(column, generator)
-        surgery.apply(column, Plan(grow={g: [0] for g in widths}), generator=generator)
+        surgery.apply(column, Plan(grow={g: [0] for g in widths}), Split(), generator)
         gone = {(layer.name, s): [0] for layer in column.plastic() for s, _ in layer.sources()}
         prune = {g: [1] for g in widths if column.widths[g] > 1}
         surgery.apply(column, Plan(prune=prune, laterals=gone))

@@ -162,11 +162,11 @@ def test_net2wider_needs_momentum_to_diverge():
     assert distances[1] > 1e-3
 
 
-@pytest.mark.parametrize("initialiser", [ScaledCopy(), Split(0.2, FanOut.RANDOM)])
-def test_random_fan_out_is_small_and_changes_the_function(initialiser, error):
+@pytest.mark.parametrize("newborn", [ScaledCopy(), Split(0.2, FanOut.RANDOM)])
+def test_random_fan_out_is_small_and_changes_the_function(newborn, error):
     network, column = begin(smooth())
     before = network(X, 0)
-    surgery.apply(column, Plan(grow={"0": [0]}), initialiser)
+    surgery.apply(column, Plan(grow={"0": [0]}), newborn)
     assert 1e-6 < error(network(X, 0), before) < 0.5
 
 

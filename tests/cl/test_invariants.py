@@ -53,7 +53,7 @@ def plans(draw, column):
     )
 
 
-INITIALISERS = [
+NEWBORNS = [
     Split(), net2wider(), ScaledCopy(), Random(), Split(0.2, FanOut.RANDOM), GradMax(),
 ]  # fmt: skip
 
@@ -114,7 +114,7 @@ def test_any_history_keeps_the_promise(data, drawn, randomise, error):
             randomise(column, generator)
         for _ in range(data.draw(st.integers(0, 2))):
             plan = data.draw(plans(column))
-            surgery.apply(column, plan, data.draw(st.sampled_from(INITIALISERS)), generator)
+            surgery.apply(column, plan, data.draw(st.sampled_from(NEWBORNS)), generator)
             assert Plan.from_dict(plan.to_dict()) == plan
         with torch.no_grad():
             own = network(X, label)
@@ -139,9 +139,9 @@ def test_splitting_preserves_the_function(name, fresh, randomise, error):
     column = network.sprout(0, 3, Birth(dict.fromkeys(network.layout.widths, 3)))
     randomise(column, torch.Generator().manual_seed(3))
     before = network(X, 0)
-    for initialiser in (net2wider(), Split(0.5, FanOut.ZERO), Random()):
+    for newborn in (net2wider(), Split(0.5, FanOut.ZERO), Random()):
         plan = Plan(grow={g: [0, 2, 2] for g in column.widths})
-        surgery.apply(column, plan, initialiser)
+        surgery.apply(column, plan, newborn)
         assert error(network(X, 0), before) <= 1e-12
 
 

@@ -24,9 +24,8 @@ from cgap_cl import (
     UnreachableTargetError,
     Where,
 )
-from cgap_cl.change import newborn as initialise
 from cgap_cl.change.gradmax import GradMax
-from cgap_cl.change.newborn import FanOut, Initialiser
+from cgap_cl.change.newborn import FanOut, NewbornValues, Random, ScaledCopy, Split, net2wider
 from cgap_cl.decide import price, saliency
 from cgap_cl.decide.price import PriceFactory
 from cgap_cl.train.births import ceiling
@@ -73,10 +72,10 @@ SCORES: dict[Score, Callable[[int], Any]] = {
     Score.RANDOM: saliency.RandomScore,
 }
 NEWBORNS: dict[Newborn, Callable[..., Any]] = {
-    Newborn.SPLIT: initialise.Split,
-    Newborn.NET2WIDER: initialise.net2wider,
-    Newborn.SCALED_COPY: initialise.ScaledCopy,
-    Newborn.RANDOM: initialise.Random,
+    Newborn.SPLIT: Split,
+    Newborn.NET2WIDER: net2wider,
+    Newborn.SCALED_COPY: ScaledCopy,
+    Newborn.RANDOM: Random,
     Newborn.GRADMAX: GradMax,
 }
 PRICES = {
@@ -155,7 +154,7 @@ class CGaPSettings(Settings):
             seed_ratio=self.seed_ratio,
             price=self._price(example),
             score=SCORES[self.score](seed),
-            initialiser=self._initialiser(),
+            newborn=self._newborn_values(),
             growth=GrowthPolicy(
                 self.beta,
                 self.grow_where,
@@ -185,11 +184,11 @@ class CGaPSettings(Settings):
             first_seed_ratio=self.first_seed_ratio,
         )
 
-    def _initialiser(self) -> Initialiser:
+    def _newborn_values(self) -> NewbornValues:
         if self.noise is not None and self.newborn is not Newborn.SPLIT:
             raise ValueError(f"noise belongs to newborn=split, not to {self.newborn.value}")
         own = {} if self.noise is None else {"noise": self.noise}
-        newborn: Initialiser = NEWBORNS[self.newborn](**own)
+        newborn: NewbornValues = NEWBORNS[self.newborn](**own)
         return newborn if self.fan_out is None else replace(newborn, fan_out=self.fan_out)  # type: ignore[type-var]
 
     def _price(self, example: Tensor | None) -> PriceFactory:
