@@ -1,6 +1,7 @@
 """Continuous growth and pruning (CGaP) for continual learning, as an Avalanche plugin."""
 
 from cgap_cl.blocks.inheriting import Birth
+from cgap_cl.change.optimizer_state import dill_finds_optimizers
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig, Inherit
 from cgap_cl.decide.phases import Phases
@@ -25,4 +26,5 @@ __all__ = [
     "UnreachableTargetError",
     "UnsupportedNetworkError",
     "Where",
-]  # fmt: skip
+    "dill_finds_optimizers",
+]

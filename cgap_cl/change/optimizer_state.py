@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -42,17 +44,39 @@ def check_supported(optimizer: torch.optim.Optimizer) -> None:
             )
 
 
-def let_dill_find_optimizers() -> None:
-    """Give ``torch.optim`` back its modules as attributes.
+@contextmanager
+def dill_finds_optimizers() -> Iterator[None]:
+    """Give ``torch.optim`` its modules as attributes while a checkpoint is written.
 
     torch deletes them (``torch.optim.sgd``); dill then does not find an optimizer's class by
     its name, stores the class by value and dies of what the class refers to. Avalanche's
-    checkpoints are made with dill.
+    checkpoints are made with dill::
+
+        with dill_finds_optimizers():
+            save_checkpoint(strategy, "state.pt")
+
+    Loading needs no such help.
+
+    >>> import dill
+    >>> optimizer = torch.optim.SGD([torch.zeros(2)], lr=0.1)
+    >>> with dill_finds_optimizers():
+    ...     again = dill.loads(dill.dumps(optimizer))
+    >>> type(again) is torch.optim.SGD
+    True
     """
-    for name, module in list(sys.modules.items()):
+    deleted: dict[str, ModuleType] = {}
+    for name, module in sys.modules.items():
         package, _, last = name.rpartition(".")
         if package == "torch.optim" and not hasattr(torch.optim, last):
-            setattr(torch.optim, last, module)
+            deleted[last] = module
+
+    for name, module in deleted.items():
+        setattr(torch.optim, name, module)
+    try:
+        yield
+    finally:
+        for name in deleted:
+            delattr(torch.optim, name)
 
 
 def carry(

@@ -58,7 +58,6 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
 
     def __init__(self, config: CGaPConfig | None = None) -> None:
         super().__init__()
-        state.let_dill_find_optimizers()
         self.config = config or CGaPConfig()
         self.loop: GrowthLoop | None = None
         self._training: list[int] | None = None
