@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 
 from cgap_bench.errors import UsageError
-from cgap_bench.shapes.tracing import Layer, layer_shapes
+from cgap_bench.shapes.rules import LayerJSON
+from cgap_bench.shapes.tracing import layer_shapes
 from cgap_cl import PlasticNetwork
 from cgap_cl.blocks.layout import LayerLayout, Layout
 from cgap_cl.decide.policy import Price
@@ -43,7 +44,7 @@ class Quantity(StrEnum):
 class Dependence:
     """A layer at the column's present widths, and its channels per unit of each group."""
 
-    shape: Layer
+    shape: LayerJSON
     inputs: Terms
     outputs: Terms
 
@@ -54,7 +55,7 @@ class Dependence:
             self.shape["n_out"] + sum(n * change.get(g, 0) for g, n in self.outputs.items()),
         )
 
-    def at(self, change: Mapping[str, int]) -> Layer:
+    def at(self, change: Mapping[str, int]) -> LayerJSON:
         """The layer after a change of widths."""
         n_in, n_out = self.sizes(change)
         groups = n_out if self.per_channel else self.shape["groups"]
@@ -105,7 +106,9 @@ def _described(layout: Layout, name: str) -> tuple[LayerLayout | None, int | Non
     return None, None
 
 
-def _passed_on(layer: Layer, layers: Sequence[Layer], found: Sequence[Dependence]) -> Terms:
+def _passed_on(
+    layer: LayerJSON, layers: Sequence[LayerJSON], found: Sequence[Dependence]
+) -> Terms:
     """Terms of a pass over what others made: of as many sources as its channels come from."""
     terms: Terms = {}
     channels = 0

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cgap_bench.errors import UsageError
-from cgap_bench.shapes.tracing import NETWORK_INPUT, Layer, Workload
+from cgap_bench.shapes.rules import LayerJSON
+from cgap_bench.shapes.tracing import NETWORK_INPUT, Workload
 
 Size = tuple[int, ...]
 
@@ -60,7 +61,7 @@ class _Reader:
     """Collects layers, and for every tensor the layers whose outputs it consists of."""
 
     def __init__(self, graph: Any) -> None:
-        self.layers: list[Layer] = []
+        self.layers: list[LayerJSON] = []
         self.unsupported: Counter[str] = Counter()
         self._sizes = _sizes(graph)
         self._constant = {x.name for x in graph.initializer}
@@ -102,8 +103,8 @@ class _Reader:
         if layer["kind"] == "linear" and node.op_type == "MatMul":
             self._linear.update(node.output)
 
-    def _rules(self) -> dict[str, Callable[[Any, Sequence[str]], Layer | None]]:
-        rules: dict[str, Callable[[Any, Sequence[str]], Layer | None]] = {
+    def _rules(self) -> dict[str, Callable[[Any, Sequence[str]], LayerJSON | None]]:
+        rules: dict[str, Callable[[Any, Sequence[str]], LayerJSON | None]] = {
             "Conv": self._conv,
             "Gemm": self._matrix,
             "MatMul": self._matrix,
@@ -137,7 +138,7 @@ class _Reader:
     def _folds(self, node: Any) -> bool:
         return node.op_type == "BatchNormalization" and node.input[0] in self._foldable
 
-    def _between(self, kind: str, node: Any, x: str) -> Layer:
+    def _between(self, kind: str, node: Any, x: str) -> LayerJSON:
         n_in, in_h, in_w = _image(self._size(x))
         n_out, out_h, out_w = _image(self._size(node.output[0]))
         return {
@@ -153,13 +154,13 @@ class _Reader:
             )
         return size
 
-    def _plain(self, node: Any, read: Sequence[str]) -> Layer | None:
+    def _plain(self, node: Any, read: Sequence[str]) -> LayerJSON | None:
         return self._between("elementwise", node, read[0])
 
-    def _sum(self, node: Any, read: Sequence[str]) -> Layer | None:
+    def _sum(self, node: Any, read: Sequence[str]) -> LayerJSON | None:
         return self._between("add" if len(read) > 1 else "elementwise", node, read[0])
 
-    def _conv(self, node: Any, read: Sequence[str]) -> Layer | None:
+    def _conv(self, node: Any, read: Sequence[str]) -> LayerJSON | None:
         weight = self._size(node.input[1])
         if len(weight) != 4:
             return None
@@ -171,7 +172,7 @@ class _Reader:
             "dilation_h": dilation[0], "dilation_w": dilation[1],
         }  # fmt: skip
 
-    def _matrix(self, node: Any, read: Sequence[str]) -> Layer | None:
+    def _matrix(self, node: Any, read: Sequence[str]) -> LayerJSON | None:
         """A product with constant weights; with two computed operands there is no layer."""
         weight = self._sizes.get(node.input[1])
         if node.input[1] not in self._constant or weight is None or len(weight) != 2:
@@ -190,13 +191,13 @@ class _Reader:
         area = {"in_h": height, "out_h": height, "in_w": width, "out_w": width}
         return layer | area | {"kind": "conv"}
 
-    def _pool(self, node: Any, read: Sequence[str]) -> Layer | None:
+    def _pool(self, node: Any, read: Sequence[str]) -> LayerJSON | None:
         settings = _attributes(node)
         kind = "max" if node.op_type == "MaxPool" else "avg"
         window = _window(settings, tuple(settings["kernel_shape"]))
         return self._between("pool", node, read[0]) | window | {"pool_kind": kind}
 
-    def _global(self, node: Any, read: Sequence[str]) -> Layer | None:
+    def _global(self, node: Any, read: Sequence[str]) -> LayerJSON | None:
         size = self._size(read[0])
         if len(size) != 4:
             return None
@@ -227,7 +228,7 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {a.name: get_attribute_value(a) for a in node.attribute}
 
 
-def _window(settings: dict[str, Any], kernel: Sequence[int]) -> Layer:
+def _window(settings: dict[str, Any], kernel: Sequence[int]) -> LayerJSON:
     """Kernel, stride and the padding on top and on the left."""
     stride = settings.get("strides", [1, 1])
     padding = settings.get("pads", [0, 0, 0, 0])

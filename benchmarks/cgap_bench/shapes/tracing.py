@@ -1,7 +1,7 @@
 """A torch network traced into the layer shapes that the cost model prices.
 
-The only bridge between torch and `cgap_hw`: one forward pass of an example input, hooks on the
-leaf modules, and a look at the functions called between them, to know which layer reads which.
+The only bridge between torch and `cgap_hw`: one forward pass of an example input. The functions
+that it calls say what the layers are and which reads which; the modules only name them.
 """
 
 from collections import Counter
@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from cgap_bench.errors import UsageError
 from cgap_bench.shapes import rules
+from cgap_bench.shapes.interpreter import Call, Interpreter, tensors
+from cgap_bench.shapes.rules import LayerJSON, Role, Rule, Site
 
 NETWORK_INPUT = -1
-Layer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Workload:
         unsupported: What is not among the layers, and how often it was met.
     """
 
-    layers: list[Layer]
+    layers: list[LayerJSON]
     unsupported: Mapping[str, int]
 
 
-def layer_shapes(network: nn.Module, example_input: Tensor) -> list[Layer]:
+def layer_shapes(network: nn.Module, example_input: Tensor) -> list[LayerJSON]:
     """Layer shapes of one inference, in the order of execution, as `cgap_hw.LayerShape` JSON.
 
     Batch norm right behind a convolution or linear layer is folded into it (running statistics
@@ -42,12 +42,18 @@ def layer_shapes(network: nn.Module, example_input: Tensor) -> list[Layer]:
     are concatenation and selection of channels: the next layer reads from where they lie.
 
     Args:
-        network: Any module whose work is done by Conv2d, Linear, pooling and norm modules,
-            sums, products and pooling functions.
+        network: Any module whose work is done by convolutions, linear layers, pools, norms,
+            sums and products, as modules or as functions.
         example_input: (1, ...), float.
 
     Raises:
         UsageError: Some work has no layer shape; every such module and function is named.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+        >>> (layer,) = layer_shapes(network, torch.zeros(1, 3, 32, 32))
+        >>> layer["name"], layer["kind"], layer["n_out"], layer["out_h"], layer["bias"]
+        ('0', 'conv', 8, 30, True)
     """
     workload = trace(network, example_input)
     if workload.unsupported:
@@ -59,173 +65,156 @@ def layer_shapes(network: nn.Module, example_input: Tensor) -> list[Layer]:
 
 
 def trace(network: nn.Module, example_input: Tensor) -> Workload:
-    """As `layer_shapes`, with what has no layer shape listed instead of refused."""
+    """As `layer_shapes`, with what has no layer shape listed instead of refused.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(4, 2), nn.Softmax(1))
+        >>> dict(trace(network, torch.zeros(1, 4)).unsupported)
+        {"module '1' (Softmax)": 1}
+    """
     batch = torch.cat([example_input, example_input])  # batch statistics need more than one
-    tracer = _Trace(batch)
+    tracer = _Tracer()
+    tracer.put(batch, _Map((NETWORK_INPUT,)))
+
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        with torch.no_grad(), tracer.hooked(network), tracer:
+        with torch.no_grad(), tracer.naming(network), tracer:
             network(batch)
     finally:
         for module, training in modes.items():
             module.training = training
+
     return Workload(tracer.layers, dict(tracer.unsupported))
 
 
-def total_macs(layers: Sequence[Layer]) -> int:
-    """Multiply-adds of convolutions and linear layers for one image; biases not counted."""
+def total_macs(layers: Sequence[LayerJSON]) -> int:
+    """Multiply-adds of convolutions and linear layers for one image; biases not counted.
+
+    Example:
+        >>> total_macs(layer_shapes(nn.Linear(100, 10), torch.zeros(1, 100)))
+        1000
+    """
     total = 0
     for layer in layers:
         if layer["kind"] in ("conv", "linear"):
-            taps = (
-                layer["kernel_h"] * layer["kernel_w"] * layer["n_in"] // layer.get("groups", 1)
-            )
+            kernel = layer["kernel_h"] * layer["kernel_w"]
+            taps = kernel * layer["n_in"] // layer.get("groups", 1)
             total += layer["n_out"] * layer["out_h"] * layer["out_w"] * taps
     return total
 
 
-class _Trace(TorchFunctionMode):
-    """Collects layers, and for every tensor the layers whose outputs it consists of."""
+@dataclass(frozen=True)
+class _Map:
+    """Note on a tensor: the layers that it consists of, and if a norm could go into them."""
 
-    def __init__(self, example_input: Tensor) -> None:
+    sources: tuple[int, ...]
+    foldable: bool = False
+
+
+class _Tracer(Interpreter[_Map]):
+    """Collects layers, and for every map the layers whose outputs it consists of."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.layers: list[Layer] = []
+        self.layers: list[LayerJSON] = []
         self.unsupported: Counter[str] = Counter()
-        self._in_leaf = False
-        self._kept: list[Tensor] = []  # alive, so that no identity is used twice
-        self._sources: dict[int, tuple[int, ...]] = {}
-        self._foldable: set[int] = set()  # tensors that a batch norm could be folded into
-        self._mark(example_input, (NETWORK_INPUT,))
+        self._leaf: tuple[str, nn.Module] | None = None  # the module of torch's at work
 
     @contextmanager
-    def hooked(self, network: nn.Module) -> Iterator[None]:
-        """Hooks on all leaf modules, removed at the end."""
-        names = {m: name for name, m in network.named_modules() if not any(m.children())}
+    def naming(self, network: nn.Module) -> Iterator[None]:
+        """Hooks that tell which of torch's own modules is at work, removed at the end."""
+        leaves = {m: name for name, m in network.named_modules() if is_leaf(m)}
 
         def enter(module: nn.Module, inputs: Any) -> None:
-            self._in_leaf = module_is_leaf(module)
+            self._leaf = leaves[module], module
 
-        def leave(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if module_is_leaf(module):
-                self._leaf(names[module], module, inputs[0], output)
-            self._in_leaf = False
+        def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+            self._leaf = None
 
-        handles = [module.register_forward_pre_hook(enter) for module in names]
-        handles += [module.register_forward_hook(leave) for module in names]
+        handles = [module.register_forward_pre_hook(enter) for module in leaves]
+        handles += [module.register_forward_hook(leave) for module in leaves]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        name = func.__name__
-        produced = [x for x in rules.tensors(result) if self._is_news(name, x)]
-        if not self._in_leaf and produced:
-            self._in_leaf = True  # what is called to describe the result is no work
-            read = [x for x in rules.tensors(args) if id(x) in self._sources]
-            settings = [
-                *[a for a in args if not isinstance(a, Tensor)],
-                *(kwargs or {}).values(),
-            ]
-            for output in produced if read else ():
-                self._between(name, read, output, settings)
-            self._in_leaf = False
+    def meet(self, call: Call, rule: Rule, maps: list[Tensor]) -> Any:
+        result = call()
+        name = self._leaf[0] if self._leaf else call.name
+        for out in tensors(result):
+            self._written(Site(name, tuple(maps), out), call, rule)
         return result
 
-    def _is_news(self, name: str, result: Tensor) -> bool:
-        """A new tensor, or one that a sum or a product has written to in place."""
-        changed = name in rules.SUMS | rules.PRODUCTS
-        return changed or id(result) not in self._sources
-
-    def _between(
-        self, name: str, read: list[Tensor], result: Tensor, settings: list[Any]
-    ) -> None:
-        if name in rules.SUMS and len(read) > 1:
-            self._mark(result, self._append(rules.plain("add", "sum", read[0], result), read))
-        elif name in rules.SUMS | rules.PASSES:
-            layer = rules.plain("elementwise", name.strip("_"), result, result)
-            self._mark(result, self._append(layer, read))
-        elif name in rules.ADDRESSING | rules.ACTIVATION_FUNCTIONS:
-            self._mark(result, self._read(read))
-            if name in rules.JOINS and self._all_foldable(read):
-                self._foldable.add(id(result))
-        else:
-            self._pool(name, read, result, settings)
-
-    def _pool(self, name: str, read: list[Tensor], result: Tensor, settings: list[Any]) -> None:
-        layer = None
-        if name in rules.POOLS:
-            layer = rules.pool_layer(name, read[0], result, settings)
-        if layer is None:
-            self.unsupported[f"function {name!r}"] += 1
-            self._mark(result, self._read(read))
-        else:
-            self._mark(result, self._append(layer, read))
-
-    def _leaf(self, name: str, module: nn.Module, x: Tensor, output: Tensor) -> None:
-        if isinstance(module, rules.ACTIVATIONS):
-            self._mark(output, self._read([x]))
-        elif isinstance(module, rules.PASSIVE):
-            foldable = id(x) in self._foldable
-            self._mark(output, self._read([x]))
-            self._foldable |= {id(output)} if foldable else set()
-        elif self._folds(module, x):
-            for index in self._read([x]):
+    def _written(self, site: Site, call: Call, rule: Rule) -> None:
+        """A map that a function wrote."""
+        sources, foldable = self._read(site.maps), self._foldable(site.maps)
+        if rule.role in (Role.CHANNELS, Role.ADDRESSING):
+            if self.note(site.out) is None:  # what returns its argument as it is says nothing
+                kept = foldable and rule.role is Role.CHANNELS
+                self.put(site.out, _Map(sources, kept))
+        elif rule.role is Role.ACTIVATION:
+            self.put(site.out, _Map(sources))
+        elif rule.role is Role.NORM and foldable and not self._of_batch(call):
+            for index in sources:
                 self.layers[index]["bias"] = True
-            self._mark(output, self._read([x]))
-            self._foldable.add(id(output))
+            self.put(site.out, _Map(sources, foldable=True))
         else:
-            self._work(name, module, x, output)
+            self._work(site, call, rule)
 
-    def _work(self, name: str, module: nn.Module, x: Tensor, output: Tensor) -> None:
-        layer = rules.module_layer(name, module, x, output)
+    def _work(self, site: Site, call: Call, rule: Rule) -> None:
+        """A layer of its own, or work that has no shape."""
+        layer = None
+        # Weights without a module (windowed attention) come with other leading dimensions than
+        # the batch, which the formulas take for one image: listed, not miscounted.
+        if rule.layer and (self._leaf or rule.role is not Role.WEIGHTED):
+            layer = rule.layer(site, *call.arguments, **call.options)
         if layer is None:
-            self.unsupported[f"module {name!r} ({type(module).__name__})"] += 1
-            self._mark(output, self._read([x]))
+            self.unsupported[self._described(call)] += 1
+            self.put(site.out, _Map(self._read(site.maps)))
             return
-        self._mark(output, self._append(layer, [x]))
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            self._foldable.add(id(output))
 
-    def _folds(self, module: nn.Module, x: Tensor) -> bool:
-        if not isinstance(module, rules.BATCH_NORMS):
-            return False
-        return bool(module.track_running_stats) and id(x) in self._foldable
-
-    def _append(self, layer: Layer, read: Sequence[Tensor]) -> tuple[int, ...]:
-        sources = [self._joined(x) for x in read] if layer["kind"] == "add" else None
-        inputs = self._read(read) if sources is None else tuple(i for s in sources for i in s)
+        # A sum reads term by term: one of several parts is joined in a layer first.
+        inputs = (
+            tuple(self._joined(x) for x in site.maps)
+            if layer["kind"] == "add"
+            else self._read(site.maps)
+        )
         self.layers.append({**layer, "inputs": list(inputs)})
-        return (len(self.layers) - 1,)
+        self.put(site.out, _Map((len(self.layers) - 1,), rule.role is Role.WEIGHTED))
 
-    def _joined(self, tensor: Tensor) -> tuple[int, ...]:
-        """One source of a sum: a map of several parts gets a layer of its own."""
-        sources = self._sources[id(tensor)]
+    def _joined(self, x: Tensor) -> int:
+        """The one layer that a term of a sum is."""
+        sources = self._read([x])
         if len(sources) == 1:
-            return sources
-        layer = rules.plain("concat", "joined", tensor, tensor)
+            return sources[0]
+        layer = rules.plain("concat", "joined", x, x)
         self.layers.append({**layer, "inputs": list(sources)})
-        return (len(self.layers) - 1,)
+        return len(self.layers) - 1
 
-    def _mark(self, tensor: Tensor, sources: tuple[int, ...]) -> None:
-        self._kept.append(tensor)
-        self._sources[id(tensor)] = sources
-        self._foldable.discard(id(tensor))
+    def _described(self, call: Call) -> str:
+        """What has no shape, by the name that a user can look for."""
+        if self._leaf:
+            name, module = self._leaf
+            return f"module {name!r} ({type(module).__name__})"
+        return f"function {call.function.__name__!r}"
 
-    def _read(self, tensors: Sequence[Tensor]) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(i for x in tensors for i in self._sources[id(x)]))
+    @staticmethod
+    def _of_batch(call: Call) -> bool:
+        return rules.norm_of_batch(*call.arguments, **call.options)
 
-    def _all_foldable(self, tensors: Sequence[Tensor]) -> bool:
-        return all(id(x) in self._foldable for x in tensors)
+    def _read(self, maps: Sequence[Tensor]) -> tuple[int, ...]:
+        """Layers that maps consist of, each once."""
+        notes = [note for note in map(self.note, maps) if note is not None]
+        return tuple(dict.fromkeys(index for note in notes for index in note.sources))
+
+    def _foldable(self, maps: Sequence[Tensor]) -> bool:
+        return all(note is not None and note.foldable for note in map(self.note, maps))
 
 
-def module_is_leaf(module: nn.Module) -> bool:
-    """Whether it is torch's own; others are looked into by the functions they call."""
-    return type(module).__module__.startswith("torch.nn.") or isinstance(
-        module, (nn.Conv2d, nn.Linear)
-    )
+def is_leaf(module: nn.Module) -> bool:
+    """Whether it is torch's own and holds no other: layers that it calls bear its name."""
+    own = type(module).__module__.startswith("torch.nn.")
+    weighty = isinstance(module, (nn.Conv2d, nn.Linear))
+    return (own or weighty) and not any(True for _ in module.children())
