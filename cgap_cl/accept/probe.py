@@ -13,9 +13,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks import composing as compose
 from cgap_cl.blocks.block import Block, Taps, connect, sprout
-from cgap_cl.blocks.layout import Layout
+from cgap_cl.blocks.composing import merged
+from cgap_cl.blocks.layout import LayerLayout, Layout
 from cgap_cl.errors import UnsupportedNetworkError
 
 TOLERANCE = 1e-9  # relative, float64; rounding over 100 layers stays below 1e-12
@@ -35,23 +35,20 @@ def check_channels(skeleton: nn.Module, layout: Layout, example_input: Tensor) -
         UnsupportedNetworkError: channels mix between two layers, or the network does not run
             at other widths.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        x = torch.randn((2, *example_input.shape[1:]), dtype=torch.float64)
-        x = x.to(example_input.device)
-        blocks = _blocks(skeleton, layout, x)
-    merged = compose.merged(skeleton, layout, blocks)
-    fed: list[dict[str, Tensor]] = []
+    x, blocks = _draw(skeleton, layout, example_input)
+    apart: list[dict[str, Tensor]] = []
     outputs: list[Tensor] = []
     taps: Taps = {}
     for block in blocks:
-        fed.append(_inputs(block.body, layout))
-        outputs.append(_run(partial(block.run, x, taps), fed[-1]))
-    together = _inputs(merged, layout)
-    logits = _run(partial(merged, x), together)
+        apart.append(_inputs(block.body, layout))
+        outputs.append(_run(partial(block.run, x, taps), apart[-1]))
+    whole = merged(skeleton, layout, blocks)
+    together = _inputs(whole, layout)
+    logits = _run(partial(whole, x), together)
+
     for layer in layout.layers:
-        apart = [inputs[layer.name] for inputs in fed]
-        expected = apart[0] if layer.raw else _side_by_side(layout, layer.name, apart, blocks)
+        fed = [inputs[layer.name] for inputs in apart]
+        expected = fed[0] if layer.raw else _side_by_side(layer, fed, blocks)
         if not _same(together[layer.name], expected):
             raise UnsupportedNetworkError(
                 _before(layout, layer.name),
@@ -80,18 +77,30 @@ def _run(forward: Callable[[], Tensor], reached: dict[str, Tensor]) -> Tensor:
         ) from error
 
 
+def _draw(
+    skeleton: nn.Module, layout: Layout, example_input: Tensor
+) -> tuple[Tensor, list[Block]]:
+    """A random input and two random blocks, the same for every network of one layout."""
+    with torch.random.fork_rng(devices=[]):  # the user's own random numbers stay as they are
+        torch.manual_seed(0)
+        x = torch.randn((2, *example_input.shape[1:]), dtype=torch.float64)
+        x = x.to(example_input.device)
+        return x, _blocks(skeleton, layout, x)
+
+
 def _blocks(skeleton: nn.Module, layout: Layout, like: Tensor) -> list[Block]:
     """Two blocks in eval mode; the second reads the first wherever it may."""
     n_classes = 2
-    blocks = []
+    blocks: list[Block] = []
     for index, width in enumerate(WIDTHS):
         widths = dict.fromkeys(layout.widths, width)
         body = sprout(skeleton, layout, widths, n_classes, like)
         blocks.append(Block(index, index, layout, widths, body).double().eval())
-    for layer in layout.layers:
-        if layer.dense and not layer.raw:
-            lateral = connect(blocks[1].layer(layer.name), blocks[0])
-            lateral.op.weight.copy_(torch.randn(lateral.op.weight.shape) / 8)
+
+    older, newer = blocks
+    for name in layout.lateral_names:
+        weight = connect(newer.layer(name), older).op.weight
+        weight.copy_(torch.randn(weight.shape) / 8)
     return blocks
 
 
@@ -105,15 +114,13 @@ def _inputs(module: nn.Module, layout: Layout) -> dict[str, Tensor]:
     return seen
 
 
-def _side_by_side(
-    layout: Layout, name: str, apart: list[Tensor], blocks: list[Block]
-) -> Tensor:
+def _side_by_side(layer: LayerLayout, fed: list[Tensor], blocks: list[Block]) -> Tensor:
     """The blocks' inputs as the merged network has them: segment by segment, oldest first."""
     parts: list[Tensor] = []
-    spans = [layout[name].inputs.spans(block.widths) for block in blocks]
+    spans = [layer.inputs.spans(block.widths) for block in blocks]
     for of_blocks in zip(*spans, strict=True):  # one segment, of every block
-        for fed, (_, start, stop) in zip(apart, of_blocks, strict=True):
-            parts.append(fed[:, start:stop])
+        for x, (_, start, stop) in zip(fed, of_blocks, strict=True):
+            parts.append(x[:, start:stop])
     return torch.cat(parts, dim=1)
 
 
@@ -126,11 +133,11 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def _before(layout: Layout, name: str) -> str:
     """The last layer that makes what the layer ``name`` reads."""
-    groups = {segment.group for segment in layout[name].inputs}
+    groups = layout[name].inputs.positions_per_unit.keys()
     last = name
     for layer in layout.layers:
         if layer.name == name:
             break
-        if any(segment.group in groups for segment in layer.outputs):
+        if groups & layer.outputs.positions_per_unit.keys():
             last = layer.name
     return last

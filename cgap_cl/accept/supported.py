@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from cgap_cl.blocks.layout import NORMS
+from cgap_cl.blocks.layout import LAYERS
 from cgap_cl.errors import UnsupportedNetworkError
 
 MIXING = (
@@ -36,7 +36,7 @@ def _check_sharing(module: nn.Module) -> None:
     layers: dict[nn.Module, str] = {}
     owners: dict[nn.Parameter, str] = {}
     for name, layer in module.named_modules(remove_duplicate=False):
-        if not isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
+        if not isinstance(layer, LAYERS):
             continue
         if layer in layers:
             raise UnsupportedNetworkError(name, f"it is the same module as '{layers[layer]}'")
@@ -63,7 +63,7 @@ def _check_mixing(module: nn.Module) -> None:
 def _check_plain(module: nn.Module) -> None:
     """Refuse layers that compute something else than torch's own: blocks would not."""
     for name, layer in module.named_modules():
-        kind = next((k for k in (nn.Conv2d, nn.Linear, *NORMS) if isinstance(layer, k)), None)
+        kind = next((k for k in LAYERS if isinstance(layer, k)), None)
         if kind is None:
             continue
         own = {n.rpartition(".")[2] for n, _ in layer.named_parameters()} - {"weight", "bias"}
@@ -74,9 +74,10 @@ def _check_plain(module: nn.Module) -> None:
         )
         if own or nested or changed:
             raise UnsupportedNetworkError(
-                name, f"{type(layer).__name__} is not computed as torch's {kind.__name__} is "
+                name,
+                f"{type(layer).__name__} is not computed as torch's {kind.__name__} is "
                 "(a subclass with a forward of its own, or weights that are computed)",
-            )  # fmt: skip
+            )
 
 
 def check_layers(module: nn.Module, order: Sequence[str]) -> None:
@@ -90,28 +91,28 @@ def check_layers(module: nn.Module, order: Sequence[str]) -> None:
         UnsupportedNetworkError: names the layer and the reason.
     """
     for name, layer in module.named_modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear, *NORMS)):
+        if isinstance(layer, LAYERS):
             _check_layer(name, layer, name in order)
         elif list(layer.parameters(recurse=False)):
             raise UnsupportedNetworkError(
-                name or "(network)", f"{type(layer).__name__} holds parameters of its own; "
-                "only Conv2d, Linear, BatchNorm1d and BatchNorm2d can be resized",
-            )  # fmt: skip
+                name or "(network)",
+                f"{type(layer).__name__} holds parameters of its own; only "
+                f"{', '.join(kind.__name__ for kind in LAYERS)} can be resized",
+            )
 
 
 def _check_layer(name: str, layer: nn.Module, runs: bool) -> None:
     if not runs:
         raise UnsupportedNetworkError(
-            name, "it takes no part in the forward pass of eval mode (an auxiliary head? build "
+            name,
+            "it takes no part in the forward pass of eval mode (an auxiliary head? build "
             "the network without it)",
-        )  # fmt: skip
-    if isinstance(layer, nn.Conv2d) and layer.groups not in (1, layer.in_channels):
+        )
+    if not isinstance(layer, nn.Conv2d) or layer.groups == 1:
+        return
+    if layer.groups != layer.in_channels:
         raise UnsupportedNetworkError(
             name, f"a grouped convolution ({layer.groups} groups) that is not depthwise"
         )
-    if (
-        isinstance(layer, nn.Conv2d)
-        and layer.groups > 1
-        and layer.out_channels != layer.in_channels
-    ):
+    if layer.out_channels != layer.in_channels:
         raise UnsupportedNetworkError(name, "a depthwise convolution with a channel multiplier")

@@ -27,6 +27,21 @@ class Kind(enum.Enum):
 
 DENSE_KINDS = (Kind.CONV, Kind.LINEAR)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+LAYERS = (nn.Conv2d, nn.Linear, *NORMS)  # what can be resized
+CHANNEL_TENSORS = ("weight", "bias", "running_mean", "running_var")  # of a per-channel layer
+
+
+def kind_of(layer: nn.Module) -> Kind:
+    """How one of the :data:`LAYERS` treats its units.
+
+    >>> kind_of(nn.Conv2d(4, 4, 3, groups=4))
+    <Kind.DEPTHWISE: 'depthwise'>
+    """
+    if isinstance(layer, nn.Linear):
+        return Kind.LINEAR
+    if isinstance(layer, nn.Conv2d):
+        return Kind.CONV if layer.groups == 1 else Kind.DEPTHWISE
+    return Kind.NORM
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,95 @@
+"""The order in which a network's layers run, and what its forward pass must not do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cgap_cl.blocks.layout import DENSE_KINDS, LAYERS, kind_of
+from cgap_cl.errors import UnsupportedNetworkError, unknown
+
+
+def forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
+    """Names of the conv, linear and norm layers in the order in which they run.
+
+    Raises:
+        UnsupportedNetworkError: a layer runs twice or reads what it must not, or the network
+            does not return logits.
+    """
+    order: list[str] = []
+
+    def note(name: str, layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+        _check_input(name, layer, args)
+        order.append(name)
+
+    handles = [
+        layer.register_forward_hook(lambda m, args, _, name=name: note(name, m, args))
+        for name, layer in module.named_modules()
+        if isinstance(layer, LAYERS)
+    ]
+    with torch.no_grad():
+        logits = module(example_input)
+    for handle in handles:
+        handle.remove()
+
+    for name in order:
+        if order.count(name) > 1:
+            raise UnsupportedNetworkError(
+                name, "it runs more than once in a forward pass (shared weights)"
+            )
+    _check_logits(order[-1] if order else "(network)", logits)
+    return order
+
+
+def _check_input(name: str, layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+    if not args:
+        raise UnsupportedNetworkError(
+            name, "it is called with its input as a keyword argument; give it by position"
+        )
+    x = args[0]
+    if isinstance(layer, nn.Linear) and x.dim() != 2:
+        raise UnsupportedNetworkError(
+            name,
+            f"it reads a tensor of shape {tuple(x.shape)}: a linear layer must read "
+            "(N, features), units along axis 1",
+        )
+
+
+def _check_logits(last: str, logits: object) -> None:
+    if not isinstance(logits, Tensor) or logits.dim() != 2:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise UnsupportedNetworkError(
+            last, f"the network must return logits (N, classes), not {found}"
+        )
+
+
+def find_head(module: nn.Module, order: Sequence[str], name: str | None = None) -> str:
+    """The head of a network: the layer of that name, or the one that must be it.
+
+    Args:
+        module: the network.
+        order: its layers, see :func:`forward_order`.
+        name: name of the head; by default the last linear layer or 1x1 convolution.
+
+    Raises:
+        UnsupportedNetworkError: there is none, or the layer of that name cannot be one.
+    """
+    if name is None:
+        name = next((n for n in reversed(order) if _may_be_head(module.get_submodule(n))), None)
+    if name is None:
+        raise UnsupportedNetworkError(
+            "(network)", "it has no linear layer or 1x1 convolution to be the head"
+        )
+    if name not in order:
+        raise UnsupportedNetworkError(name, unknown("head", name, order))
+    if kind_of(module.get_submodule(name)) not in DENSE_KINDS:
+        raise UnsupportedNetworkError(name, "a head is a linear layer or a convolution")
+    return name
+
+
+def _may_be_head(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Conv2d):
+        return layer.kernel_size == (1, 1) and layer.groups == 1
+    return isinstance(layer, nn.Linear)
