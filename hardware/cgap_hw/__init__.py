@@ -5,7 +5,7 @@ from cgap_hw.chips.values import Range
 from cgap_hw.errors import CostModelError, UnknownNameError
 from cgap_hw.layers.shapes import LayerShape, read_shapes, write_shapes
 from cgap_hw.price.advice import LayerAdvice, advise
-from cgap_hw.price.cost import CostOptions, LayerCost, NetworkCost, Objective, network_cost
+from cgap_hw.price.cost import CostOptions, LayerCost, NetworkCost, network_cost
 from cgap_hw.price.explore import DesignGrid, Exploration
 from cgap_hw.price.switching import Switch, resident_together, switch_cost
 
@@ -19,7 +19,6 @@ __all__ = [
     "LayerCost",
     "LayerShape",
     "NetworkCost",
-    "Objective",
     "Range",
     "Switch",
     "UnknownNameError",

@@ -10,14 +10,15 @@ import numpy as np
 from cgap_hw import Board, LayerShape, NetworkCost, load_board, network_cost
 from cgap_hw.arrays import Controller, OutputStationary
 from cgap_hw.arrays import Systolic as SystolicModel
-from cgap_hw.arrays.lock_stepped import PlannedTraffic
+from cgap_hw.arrays.controller import TiledTraffic
+from cgap_hw.arrays.lock_step import Tiles
 from cgap_hw.chips.values import Mark, Sourced
 from cgap_hw.layers.table import LayerTable
-from rtl.driver import Design, Tiling, channel_units, fits
+from rtl.driver import Design, channel_units, fits
 from rtl.layers import Conv, random_layer, random_tensors, reference
+from rtl.prediction import predict
 from rtl.simulator import Job, Outcome
 from rtl.systolic import Systolic
-from rtl.timing import predict
 
 CLOCK_MHZ = 100.0  # only scales cycles to time
 TOLERANCE = 0.03  # of the latency of a layer
@@ -100,7 +101,7 @@ def board_of(bytes_per_cycle: float) -> Board:
         "bandwidth_gbps": _exact(gbps),
         "efficiency_ratio": _exact(1.0),
     }
-    return board.model_copy(update={"memory": board.memory.model_copy(update=update)})
+    return board.model_copy(update={"dram": board.dram.model_copy(update=update)})
 
 
 def _exact(value: float) -> Sourced:
@@ -114,13 +115,12 @@ def price(job: Job, design: Design) -> NetworkCost:
     return network_cost([shape_of(job.layer)], board, array, design.bits)
 
 
-def tiles_of(cost: NetworkCost) -> list[Tiling]:
+def tiles_of(cost: NetworkCost) -> list[Tiles]:
     """Return the tiles that a price was worked out for, of convolutions and linear layers."""
     moved = cost.moved
-    if not isinstance(moved, PlannedTraffic):
+    if not isinstance(moved, TiledTraffic):
         raise TypeError("the array has no controller")
-    plans = [step[1] for step in moved.steps if step]
-    return [Tiling(plan.rows, plan.units, plan.rows_outer) for plan in plans]
+    return [run.tiles for run in moved.runs_by_layer if run]
 
 
 def random_jobs(design: Design, seed: int, count: int) -> list[Job]:
@@ -130,11 +130,11 @@ def random_jobs(design: Design, seed: int, count: int) -> list[Job]:
         layer = random_layer(rng, largest=10)
         rows = min(layer.out_h, design.poy * int(rng.integers(1, 4)))
         units = min(channel_units(layer), design.pof * int(rng.integers(1, 4)))
-        tiling = Tiling(rows, units, bool(rng.integers(2)))
-        if fits(layer, tiling, design):
+        tiles = Tiles(rows, units, bool(rng.integers(2)))
+        if fits(layer, tiles, design):
             operands = random_tensors(rng, layer, design.bits)
             rate, latency = float(rng.choice(RATES)), int(rng.integers(1, 60))
-            job = Job(layer, operands, tiling, latency, rate)
+            job = Job(layer, operands, tiles, latency, rate)
             if predict(job, design).total < LONGEST:
                 jobs.append(job)
     return jobs

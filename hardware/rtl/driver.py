@@ -9,14 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cgap_hw.arrays.lock_step import Tiles
+from cgap_hw.numeric import ceil_div
 from rtl.layers import Conv, Ints, Tensors
 
 TYPES = Path(__file__).parent / "array" / "layer_types.sv"
-
-
-def ceil_div(a: int, b: int) -> int:
-    """Return ``a / b`` rounded up."""
-    return -(-a // b)
 
 
 @dataclass(frozen=True)
@@ -55,19 +52,6 @@ class Design:
         }
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """Tiles of one layer.
-
-    ``rows``: output rows (Toy); ``units``: output channels (Tof), or whole groups if the
-    layer is grouped; ``rows_outer``: row tiles in the outer loop.
-    """
-
-    rows: int
-    units: int
-    rows_outer: bool = True
-
-
 def channel_units(layer: Conv) -> int:
     """Return what the channel tiles of a layer count: output channels, or groups."""
     return layer.n_out if layer.groups == 1 else layer.groups
@@ -79,27 +63,27 @@ def _blocks(layer: Conv, design: Design, units: int) -> int:
     return units * ceil_div(layer.of_g, design.pof)
 
 
-def buffer_words(layer: Conv, tiling: Tiling, design: Design) -> tuple[int, int, int]:
+def buffer_words(layer: Conv, tiles: Tiles, design: Design) -> tuple[int, int, int]:
     """Return words of an input bank, of the weight buffer and of an output bank, per half."""
-    map_words = _map_words(layer, tiling, design)
-    channels = layer.n_in if layer.groups == 1 else tiling.units * layer.if_g
-    blocks = _blocks(layer, design, tiling.units)
+    map_words = _map_words(layer, tiles, design)
+    channels = layer.n_in if layer.groups == 1 else tiles.units * layer.if_g
+    blocks = _blocks(layer, design, tiles.units)
     columns = ceil_div(layer.out_w, design.pox)
-    return channels * map_words["word_c"], blocks * layer.depth, blocks * tiling.rows * columns
+    return channels * map_words["word_c"], blocks * layer.depth, blocks * tiles.rows * columns
 
 
-def fits(layer: Conv, tiling: Tiling, design: Design) -> bool:
+def fits(layer: Conv, tiles: Tiles, design: Design) -> bool:
     """Return whether a full tile fits the buffers and channel tiles are whole blocks."""
-    if layer.groups == 1 and tiling.units % design.pof and tiling.units < layer.n_out:
+    if layer.groups == 1 and tiles.units % design.pof and tiles.units < layer.n_out:
         return False
     limits = (design.in_depth, design.wt_depth, design.out_depth)
-    within = all(w <= d for w, d in zip(buffer_words(layer, tiling, design), limits))
+    within = all(w <= d for w, d in zip(buffer_words(layer, tiles, design), limits))
     return within and _blocks(layer, design, channel_units(layer)) <= design.par_depth
 
 
-def _map_words(layer: Conv, tiling: Tiling, design: Design) -> dict[str, int]:
+def _map_words(layer: Conv, tiles: Tiles, design: Design) -> dict[str, int]:
     """Return the steps of the input buffer (words)."""
-    rows = (tiling.rows - 1) * layer.s_h + layer.k_h
+    rows = (tiles.rows - 1) * layer.s_h + layer.k_h
     word_px = ceil_div(ceil_div(layer.in_w, layer.s_w), design.pox)
     word_gy = layer.s_w * word_px
     word_py = ceil_div(ceil_div(rows, layer.s_h), design.poy) * word_gy
@@ -116,54 +100,54 @@ def _kernel_start(layer: Conv, design: Design, word_px: int) -> dict[str, int]:
     return {"kx_phase": phase, "kx_bank": bank, "kx_group": group, "kx_word": word}
 
 
-def _memory_steps(layer: Conv, tiling: Tiling, n_bytes: int) -> dict[str, int]:
+def _memory_steps(layer: Conv, tiles: Tiles, n_bytes: int) -> dict[str, int]:
     """Return the steps of the memory addresses (bytes of a pixel: ``n_bytes``)."""
     in_row, out_row = layer.in_w * n_bytes, layer.out_w * n_bytes
     in_ch, out_ch = layer.in_h * in_row, layer.out_h * out_row
     grouped = layer.groups > 1
-    channels = tiling.units * (layer.of_g if grouped else 1)
+    channels = tiles.units * (layer.of_g if grouped else 1)
     return {
         "in_row_bytes": in_row,
         "in_ch_bytes": in_ch,
-        "in_tile_bytes": tiling.rows * layer.s_h * in_row,
-        "in_unit_bytes": tiling.units * layer.if_g * in_ch if grouped else 0,
+        "in_tile_bytes": tiles.rows * layer.s_h * in_row,
+        "in_unit_bytes": tiles.units * layer.if_g * in_ch if grouped else 0,
         "out_row_bytes": out_row,
         "out_ch_bytes": out_ch,
-        "out_tile_bytes": tiling.rows * out_row,
+        "out_tile_bytes": tiles.rows * out_row,
         "out_unit_bytes": channels * out_ch,
     }
 
 
 def description(
-    layer: Conv, tiling: Tiling, design: Design, bases: tuple[int, int, int], relu: bool
+    layer: Conv, tiles: Tiles, design: Design, bases: tuple[int, int, int], relu: bool
 ) -> dict[str, int]:
     """Return the fields of ``layer_t``; ``bases``: addresses of map, weights and output."""
-    words = _map_words(layer, tiling, design)
+    words = _map_words(layer, tiles, design)
     columns = ceil_div(layer.out_w, design.pox)
     n_bytes = design.bits // 8
     sizes = ("in_w", "in_h", "out_w", "out_h", "k_w", "k_h", "s_w", "s_h", "pad_w", "pad_h")
     return {
         **{name: getattr(layer, name) for name in (*sizes, "if_g", "of_g")},
         "grouped": int(layer.groups > 1),
-        "rows_outer": int(tiling.rows_outer),
+        "rows_outer": int(tiles.rows_outer),
         "relu": int(relu),
         "units": channel_units(layer),
-        "tile_units": tiling.units,
-        "tile_blocks": _blocks(layer, design, tiling.units),
-        "tile_oy": tiling.rows,
-        "tile_iy": tiling.rows * layer.s_h,
+        "tile_units": tiles.units,
+        "tile_blocks": _blocks(layer, design, tiles.units),
+        "tile_oy": tiles.rows,
+        "tile_iy": tiles.rows * layer.s_h,
         "k_words": layer.depth,
         "n_oxg": columns,
         "out_pass": design.poy * columns,
         "x_step": design.pox * layer.s_w,
         "y_step": design.poy * layer.s_h,
         **words,
-        "word_block": tiling.rows * columns,
+        "word_block": tiles.rows * columns,
         **_kernel_start(layer, design, words["word_px"]),
         "in_base": bases[0] - layer.pad_h * layer.in_w * n_bytes,
         "wt_base": bases[1],
         "out_base": bases[2],
-        **_memory_steps(layer, tiling, n_bytes),
+        **_memory_steps(layer, tiles, n_bytes),
     }
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rtl.driver import Design, Tiling, channel_words, description, pack, pack_weights
+from cgap_hw.arrays.lock_step import Tiles
+from rtl.driver import Design, channel_words, description, pack, pack_weights
 from rtl.layers import Conv, Ints, Tensors
 
 ROOT = Path(__file__).parent
@@ -75,7 +76,7 @@ class Job:
 
     layer: Conv
     operands: Tensors
-    tiling: Tiling
+    tiles: Tiles
     latency: int = 20
     bytes_per_cycle: float = 4.0
 
@@ -119,7 +120,7 @@ class _Memory:
 
 
 def _job_lines(job: Job, design: Design, bases: tuple[int, int, int]) -> list[str]:
-    words = pack(description(job.layer, job.tiling, design, bases, job.operands.relu))
+    words = pack(description(job.layer, job.tiles, design, bases, job.operands.relu))
     channels = channel_words(job.layer, job.operands, design)
     rate = round(job.bytes_per_cycle * RATE_UNIT)
     head = f"{job.latency} {rate} {len(words)} {len(channels)}"

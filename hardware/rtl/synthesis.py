@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cgap_hw import LayerShape, load_board
-from cgap_hw.price.resources import resources
+from cgap_hw.price.usage import usage
 from rtl.comparison import array_of
 from rtl.driver import Design
 from rtl.page import markdown, rewrite, row
@@ -46,18 +46,18 @@ LIMIT_S = 1800.0  # of one tool; one of these arrays takes about half a minute o
 
 
 @dataclass(frozen=True)
-class Resources:
+class Blocks:
     """DSP blocks and RAMB18 (a RAMB36 counts as two)."""
 
     dsp: int
     block_ram: int
 
 
-def predicted(design: Design) -> Resources:
-    """Return what `cgap_hw.price.resources` charges the array on the ZCU102 (UltraScale+)."""
+def predicted(design: Design) -> Blocks:
+    """Return what `cgap_hw.price.usage` charges the array on the ZCU102 (UltraScale+)."""
     any_layer = LayerShape(name="layer", kind="linear", n_in=1, n_out=1)
-    charged = resources([any_layer], load_board("zcu102"), array_of(design), design.bits)
-    return Resources(charged.dsp, charged.block_ram)
+    charged = usage([any_layer], load_board("zcu102"), array_of(design), design.bits)
+    return Blocks(charged.dsp, charged.block_ram)
 
 
 def tool(name: str) -> str | None:
@@ -92,7 +92,7 @@ def _script(design: Design, folder: Path, steps: str) -> str:
     return f"read_verilog -sv {_gather(folder)}; chparam {sizes} conv_array; {steps}"
 
 
-def synthesise(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Resources:
+def synthesise(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Blocks:
     """Map an array to UltraScale+ DSP blocks and block RAM, and count them.
 
     Args:
@@ -112,7 +112,7 @@ def synthesise(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Resour
     )
     _run([yosys, "-q", "-p", _script(design, folder, steps)], folder, limit_s)
     cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
-    return Resources(
+    return Blocks(
         cells.get("DSP48E2", 0), cells.get("RAMB18E2", 0) + 2 * cells.get("RAMB36E2", 0)
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rtl.driver import Design, Tiling
+from cgap_hw.arrays.lock_step import Tiles
+from rtl.driver import Design
 from rtl.layers import Conv, random_tensors
 from rtl.simulator import Job, run_layers
 
@@ -16,7 +17,7 @@ PERIOD = 10  # time units of a clock cycle in the bench
 # A small array and a layer of four tiles, so that every cycle can be drawn.
 DESIGN = Design(2, 2, 2, in_depth=64, wt_depth=64, out_depth=64, par_depth=4)
 LAYER = Conv(n_in=2, n_out=4, in_h=4, in_w=4, k_h=3, k_w=3, pad_h=1, pad_w=1)
-TILING = Tiling(rows=2, units=2)
+TILES = Tiles(rows=2, units=2)
 MEMORY = (4, 2.0)  # latency in cycles, bytes a cycle
 
 
@@ -27,7 +28,7 @@ def simulated(names: Sequence[str]) -> dict[str, list[int]]:
         names: Signals with their scopes inside the array, such as ``core.step0``.
     """
     operands = random_tensors(np.random.default_rng(0), LAYER)
-    job = Job(LAYER, operands, TILING, *MEMORY)
+    job = Job(LAYER, operands, TILES, *MEMORY)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run_layers([job], DESIGN, folder, folder / "build", extra=("+wave",))

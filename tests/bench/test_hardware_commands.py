@@ -11,7 +11,7 @@ from cgap_bench.record.record import write_record
 from cgap_hw import CostModelError, LayerShape, load_board, network_cost, write_shapes
 from cgap_hw.boards.catalogue import on_board
 from cgap_hw.evidence.measured import data_folder
-from cgap_hw.price.resources import resources
+from cgap_hw.price.usage import usage
 
 NETWORK = [
     LayerShape(
@@ -73,7 +73,7 @@ def test_resources_are_shown_and_too_many_refused(tmp_path):
     path = tmp_path / "net.json"
     write_shapes(NETWORK, path)
     board = load_board("pynq-z2")
-    used = resources(NETWORK, board, board.array)
+    used = usage(NETWORK, board, board.array)
     text = run("cost", path, "--board", "pynq-z2").output
     assert f"uses          {used.dsp} DSP (58 %), {used.block_ram} RAMB18" in text
     assert "warning       lut" in text
@@ -129,7 +129,7 @@ def test_calibrated_board_is_a_board_and_fits_better(tmp_path):
     result = run("calibrate", rows, "--array", "zcu102", "--out", out)
     assert result.exit_code == 0, result.output
     before, after = load_board("zcu102"), load_board(out)
-    assert after.memory.efficiency_ratio.mark == "fitted"
+    assert after.dram.efficiency_ratio.mark == "fitted"
     assert after.array.error_pct < 20
     assert after.resources == before.resources
     assert run("cost", "torchvision:squeezenet1_1", "--board", out).exit_code == 0

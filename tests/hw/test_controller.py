@@ -8,7 +8,6 @@ from cgap_hw import CostModelError, CostOptions, LayerShape, load_board, network
 from cgap_hw.arrays import Controller
 from cgap_hw.boards.catalogue import array_names, load_array
 from cgap_hw.evidence.zoo import network
-from cgap_hw.price.cost import Objective
 from cgap_hw.price.explore import explore
 
 CONV = LayerShape(
@@ -62,7 +61,6 @@ def test_a_linear_layer_is_moved_once(board, array):
     ("change", "said"),
     [
         ({"bits": 12}, "got 12"),
-        ({"options": CostOptions(objective=Objective.ENERGY)}, "not energy"),
         ({"options": CostOptions(resident_weights=True)}, "neither weights nor maps"),
     ],
 )

@@ -20,8 +20,8 @@ def test_prices_are_those_of_single_designs(name, bits):
     for i in np.random.default_rng(0).integers(0, len(found), 6):
         sizes = {"pox": int(found.pox[i]), "poy": int(found.poy[i]), "pof": int(found.pof[i])}
         one = network_cost(layers, board, board.array.model_copy(update=sizes), bits)
-        assert found.latency_ms[i] == pytest.approx(one.latency_ms, rel=1e-9)
-        assert found.energy_mj[i] == pytest.approx(one.energy_mj.mid, rel=1e-9)
+        assert found.latency_ms[i] == pytest.approx(one.latency_ms, rel=1e-14)
+        assert found.energy_mj[i] == pytest.approx(one.energy_mj.mid, rel=1e-14)
 
 
 def test_the_grid_is_large_and_within_the_multipliers():

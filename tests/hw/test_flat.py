@@ -5,7 +5,7 @@ import pytest
 
 from cgap_hw import CostModelError, LayerShape, load_board
 from cgap_hw.arrays import FlatArray
-from cgap_hw.arrays.flat import _Tiles, flow_shop, window_lines
+from cgap_hw.arrays.flat import StageTimes, Window, flow_shop, window_lines
 from cgap_hw.boards.catalogue import load_array, on_board
 from cgap_hw.evidence.calibrate import calibrate, fit_flat
 from cgap_hw.evidence.measured import MeasuredLayer, data_folder, read_measured
@@ -44,7 +44,7 @@ def test_lines_are_those_between_the_outermost_pixels(window):
             rows = [min(max(y * sy - py + k, 0), iy - 1) for k in (0, ky - 1)]
             columns = [min(max(x * sx - px + k, 0), ix - 1) for k in (0, kx - 1)]
             touched.append((rows[0] * ix + columns[0], rows[1] * ix + columns[1]))
-    for i, lines in enumerate(window_lines(window, p)):
+    for i, lines in enumerate(window_lines(Window(*window), p)):
         tile = touched[i * p : (i + 1) * p]
         first, last = min(a for a, _ in tile), max(b for _, b in tile)
         assert lines == last // 16 - first // 16 + 1
@@ -55,7 +55,7 @@ def test_flow_shop_is_the_simulated_makespan():
     for _ in range(20):
         lines = rng.integers(1, 12, size=5).astype(float)
         depth, element, write = int(rng.integers(2, 6)), float(rng.integers(4, 60)), 80.0
-        tiles = _Tiles(lines, 2, depth, element, 10.0, 4.0)
+        tiles = StageTimes(lines, 2, depth, element, 10.0, 4.0)
         read_end = multiply_end = write_end = 0.0
         for n in [*lines, *lines]:
             for i in range(depth):

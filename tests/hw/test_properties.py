@@ -83,10 +83,10 @@ def test_bounds_that_no_accelerator_beats(array, layer, bits):
 @few
 @given(layer=layers, factor=st.floats(1, 4))
 def test_more_bandwidth_is_never_slower(array, layer, factor):
-    wide = BOARD.memory.bandwidth_gbps
+    wide = BOARD.dram.bandwidth_gbps
     values = {k: getattr(wide, k) * factor for k in ("low", "mid", "high")}
-    memory = BOARD.memory.model_copy(update={"bandwidth_gbps": wide.model_copy(update=values)})
-    faster = BOARD.model_copy(update={"memory": memory})
+    dram = BOARD.dram.model_copy(update={"bandwidth_gbps": wide.model_copy(update=values)})
+    faster = BOARD.model_copy(update={"dram": dram})
     before, after = (network_cost([layer], b, array).latency_ms for b in (BOARD, faster))
     assert after <= before * (1 + 1e-9)
 

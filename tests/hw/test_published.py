@@ -5,7 +5,7 @@ import pytest
 
 from cgap_hw import CostModelError, load_board
 from cgap_hw.arrays import Dpu, UnrolledChannels
-from cgap_hw.arrays.memory import Traffic
+from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.evidence.ma import ma_cost, ma_rows
 from cgap_hw.evidence.measured import data_folder
 from cgap_hw.evidence.published import (
@@ -78,8 +78,8 @@ def test_one_way_streams_are_faster_where_the_controller_s_maker_says_so():
     board = load_board("arria-10-gx1150")
     moved = Traffic(*(np.array([x]) for x in (0.0, 1e7, 1e6, 0.0, 0.0, 0.0)), np.array([0]))
     expected = 2e6 / (0.75 * 14.9) + 9e6 / (0.9 * 14.9)
-    assert moved.port_ns(board.memory)[0] == pytest.approx(expected)
-    plain = board.memory.model_copy(update={"stream_efficiency_ratio": None})
+    assert moved.port_ns(board.dram)[0] == pytest.approx(expected)
+    plain = board.dram.model_copy(update={"stream_efficiency_ratio": None})
     assert moved.port_ns(plain)[0] == pytest.approx(11e6 / (0.75 * 14.9))
 
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from cgap_hw.arrays import lock_step
+from cgap_hw.arrays.lock_step import Tiles
 from rtl.agreement import DESIGNS
 from rtl.comparison import compare, compare_price, disagreements, priced_jobs, random_jobs
-from rtl.driver import Design, Tiling, fits
+from rtl.driver import Design, fits
 from rtl.layers import Conv, random_layer, random_tensors, reference
+from rtl.prediction import machine, predict, sizes
 from rtl.simulator import HOW, Job, Outcome, available, run_layers
-from rtl.timing import machine, predict, sizes
 
 simulated = pytest.mark.skipif(not available(), reason=HOW)
 designs = pytest.mark.parametrize("design", DESIGNS, ids=str)
@@ -60,20 +61,20 @@ def test_many_layers_take_what_cgap_cl_cost_says(design, tmp_path, build):
 
 
 LAYERS = {
-    "conv": (Conv(8, 16, 12, 12, 3, 3, 1, 1, 1, 1), Tiling(8, 8)),
-    "pointwise": (Conv(16, 8, 10, 10, 1, 1), Tiling(8, 8)),
-    "depthwise": (Conv(8, 8, 14, 14, 3, 3, 2, 2, 1, 1, groups=8), Tiling(7, 8)),
-    "linear": (Conv.linear(200, 20), Tiling(1, 8)),
-    "channels outer": (Conv(6, 24, 9, 9, 5, 5, 1, 1, 2, 2), Tiling(4, 8, rows_outer=False)),
-    "many outputs": (Conv(1, 16, 16, 16, 1, 1), Tiling(8, 8)),
+    "conv": (Conv(8, 16, 12, 12, 3, 3, 1, 1, 1, 1), Tiles(8, 8)),
+    "pointwise": (Conv(16, 8, 10, 10, 1, 1), Tiles(8, 8)),
+    "depthwise": (Conv(8, 8, 14, 14, 3, 3, 2, 2, 1, 1, groups=8), Tiles(7, 8)),
+    "linear": (Conv.linear(200, 20), Tiles(1, 8)),
+    "channels outer": (Conv(6, 24, 9, 9, 5, 5, 1, 1, 2, 2), Tiles(4, 8, rows_outer=False)),
+    "many outputs": (Conv(1, 16, 16, 16, 1, 1), Tiles(8, 8)),
 }
 
 
 def memory_jobs(rates, latencies):
     rng = np.random.default_rng(3)
     return [
-        Job(layer, random_tensors(rng, layer), tiling, latency, rate)
-        for (layer, tiling), rate, latency in itertools.product(
+        Job(layer, random_tensors(rng, layer), tiles, latency, rate)
+        for (layer, tiles), rate, latency in itertools.product(
             LAYERS.values(), rates, latencies
         )
     ]
@@ -94,7 +95,7 @@ def test_latency_and_bound_at_many_bandwidths(tmp_path, build):
     assert wrong(jobs, Design(), tmp_path, build) == []
 
 
-def test_a_loose_schedule_is_not_called_close():
+def test_a_loose_timeline_is_not_called_close():
     """The comparison itself: 3 % off, one cycle off, or another bound does not hold."""
     job = memory_jobs((0.5,), (20,))[0]
     exact = predict(job, Design())
@@ -104,15 +105,15 @@ def test_a_loose_schedule_is_not_called_close():
     assert not compare(job, run_like(job, exact, pixels=10 * exact.total), Design()).bound
 
 
-def run_like(job, schedule, **other):
-    """An outcome that takes what a schedule says, but for some of its counters."""
+def run_like(job, line, **other):
+    """An outcome that takes what a timeline says, but for some of its counters."""
     counts = {
-        "total": round(schedule.total),
-        "compute": schedule.compute,
-        "core": schedule.compute,
-        "pixels": schedule.pixels,
-        "weights": schedule.weights,
-        "store": schedule.store,
+        "total": round(line.total),
+        "compute": line.compute,
+        "core": line.compute,
+        "pixels": line.pixels,
+        "weights": line.weights,
+        "store": line.store,
     }
     return Outcome(reference(job.layer, job.operands), **(counts | other))
 
@@ -123,9 +124,8 @@ def test_driver_and_cost_model_agree_on_what_fits(design):
     rng, seen = np.random.default_rng(5), set()
     for _ in range(300):
         layer = random_layer(rng, largest=24)
-        tiling = Tiling(int(rng.integers(1, layer.out_h + 1)), int(rng.integers(1, 30)))
-        plan = lock_step.Plan(tiling.rows, tiling.units, tiling.rows_outer)
-        both = fits(layer, tiling, design)
-        assert both == lock_step.fits(sizes(layer), plan, machine(design)), (layer, tiling)
+        tiles = Tiles(int(rng.integers(1, layer.out_h + 1)), int(rng.integers(1, 30)))
+        both = fits(layer, tiles, design)
+        assert both == lock_step.fits(sizes(layer), tiles, machine(design)), (layer, tiles)
         seen.add(both)
     assert seen == {True, False}

@@ -8,11 +8,11 @@ import pytest
 
 from cgap_hw.arrays import OutputStationary, output_stationary, systolic
 from cgap_hw.arrays import Systolic as SystolicModel
-from cgap_hw.arrays.lock_step import steps, transfers
-from rtl import simulator, timing
+from cgap_hw.arrays.lock_step import Tiles, steps, transfers
+from rtl import prediction, simulator
 from rtl import systolic as systolic_driver
 from rtl.comparison import compare, disagreements, systolic_cycles
-from rtl.driver import Design, Tiling
+from rtl.driver import Design
 from rtl.layers import Conv, Tensors, random_tensors, reference
 from rtl.simulator import HOW, Job, available, run_layers
 from rtl.systolic import Systolic, run_systolic
@@ -26,12 +26,12 @@ MACHINE = Systolic(3, 4)
 # Together they have edge tiles in every direction, every padding, strides, groups, fields of
 # fewer than POY products, a starved port, shifts of 0, and sums beyond 8 bits.
 LAYERS = (
-    (Conv(3, 8, 6, 7, 3, 3, 1, 1, 1, 1), Tiling(4, 4), 4.0),
-    (Conv(4, 6, 9, 9, 3, 2, 2, 2, 1, 0), Tiling(4, 4, rows_outer=False), 4.0),
-    (Conv(6, 6, 5, 5, 1, 1, groups=6), Tiling(4, 4), 8.0),
-    (Conv(4, 10, 5, 6, 3, 3, 1, 1, 1, 1, groups=2), Tiling(5, 1), 4.0),
-    (Conv.linear(30, 9), Tiling(1, 4), 2.0),
-    (Conv(5, 9, 4, 5, 1, 3, 1, 1, 0, 1), Tiling(4, 4, rows_outer=False), 0.5),
+    (Conv(3, 8, 6, 7, 3, 3, 1, 1, 1, 1), Tiles(4, 4), 4.0),
+    (Conv(4, 6, 9, 9, 3, 2, 2, 2, 1, 0), Tiles(4, 4, rows_outer=False), 4.0),
+    (Conv(6, 6, 5, 5, 1, 1, groups=6), Tiles(4, 4), 8.0),
+    (Conv(4, 10, 5, 6, 3, 3, 1, 1, 1, 1, groups=2), Tiles(5, 1), 4.0),
+    (Conv.linear(30, 9), Tiles(1, 4), 2.0),
+    (Conv(5, 9, 4, 5, 1, 3, 1, 1, 0, 1), Tiles(4, 4, rows_outer=False), 0.5),
 )
 ARRAY = {
     "kernel column": ("tile_loop", "kx == cfg.k_w - 16'd1", "kx == cfg.k_w"),
@@ -74,7 +74,7 @@ MODEL = {
     "row groups": (output_stationary, "(t.oy, self.poy)", "(t.oy - 1, self.poy)"),
     "channel blocks": (output_stationary, "t.groups, self.pof)", "t.groups + 1, self.pof)"),
     "shortest pass": (output_stationary, "self.poy if self", "self.poy + 1 if self"),
-    "rows of a tile": (steps, "up(row.rows, m.poy)", "up(row.rows + 1, m.poy)"),
+    "rows of a tile": (steps, "ceil_div(row.rows, m.poy)", "ceil_div(row.rows + 1, m.poy)"),
     "field": (steps, "max(s.depth, m.poy)\n", "max(s.depth, m.poy + 1)\n"),
     "rows read": (transfers, "(rows - 1) * s.sy + s.ky", "rows * s.sy + s.ky"),
     "weights read": (transfers, "= full * beat", "= (full + 1) * beat"),
@@ -83,12 +83,12 @@ MODEL = {
 
 def jobs():
     rng, found = np.random.default_rng(0), []
-    for layer, tiling, rate in LAYERS:
+    for layer, tiles, rate in LAYERS:
         drawn = random_tensors(rng, layer)
         shift = drawn.shift.copy()
         shift[0] = 0
         operands = Tensors(drawn.pixels, drawn.weights, drawn.bias, shift, drawn.relu)
-        found.append(Job(layer, operands, tiling, bytes_per_cycle=rate))
+        found.append(Job(layer, operands, tiles, bytes_per_cycle=rate))
     return found
 
 
@@ -181,7 +181,7 @@ def test_a_wrong_formula_in_the_model_is_seen(name, monkeypatch, simulated):
     if module is output_stationary:
         monkeypatch.setattr(OutputStationary, "mac_cycles", made.OutputStationary.mac_cycles)
     elif module is steps:
-        monkeypatch.setattr(timing, "schedule", made.schedule)
+        monkeypatch.setattr(prediction, "timeline", made.timeline)
     else:
         monkeypatch.setattr(steps, "RowTile", made.RowTile)
         monkeypatch.setattr(steps, "weight_cycles", made.weight_cycles)

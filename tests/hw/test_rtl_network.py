@@ -154,7 +154,7 @@ class Simulated:
 
     def __init__(self, cost, folder):
         self.design = design_of(cost.array, cost.bits)
-        self.rate = load_board(BOARD).memory.bytes_per_ns * 1e3 / cost.array.clock_mhz
+        self.rate = load_board(BOARD).dram.bytes_per_ns * 1e3 / cost.array.clock_mhz
         self.latency = cost.array.controller.latency_cycles
         self.tiles, self.folder = iter(tiles_of(cost)), folder
         self.layers, self.outcomes = [], []
@@ -162,9 +162,9 @@ class Simulated:
     def __call__(self, stage):
         tiles = [next(self.tiles) for _ in stage[0]]
         jobs = [
-            Job(layer, operands, tiling, self.latency, self.rate)
+            Job(layer, operands, one, self.latency, self.rate)
             for image in stage
-            for (layer, operands), tiling in zip(image, tiles, strict=True)
+            for (layer, operands), one in zip(image, tiles, strict=True)
         ]
         outcomes = run_layers(jobs, self.design, self.folder / "run", self.folder)
         n = len(tiles)

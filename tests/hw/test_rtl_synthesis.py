@@ -2,7 +2,7 @@
 
 import pytest
 
-from cgap_hw.price.resources import Memory
+from cgap_hw.price.usage import Banks
 from rtl.driver import Design
 from rtl.synthesis import (
     HOW,
@@ -28,8 +28,8 @@ def macs(design):
 
 def test_blocks_of_published_memories():
     """2048 x 256 bits: 29 RAMB18, 2048 x 128: 15 (Yosys 0.23, hardware notes)."""
-    assert Memory("wide", 1, 256, 2048).blocks("RAMB18") == 29
-    assert Memory("half", 1, 128, 2048).blocks("RAMB18") == 15
+    assert Banks("wide", 1, 256, 2048).blocks("RAMB18") == 29
+    assert Banks("half", 1, 128, 2048).blocks("RAMB18") == 15
 
 
 def test_closed_form_of_the_small_array():

@@ -24,7 +24,7 @@ from cgap_hw import (
 from cgap_hw.arrays import OutputStationary
 from cgap_hw.boards.catalogue import load_array
 from cgap_hw.price.explore import explore
-from cgap_hw.price.resources import Resources, resources
+from cgap_hw.price.usage import Usage, usage
 
 LAYER_COLUMNS = ("layer", "kind", "MACs", "cycles", "ms", "KB DRAM", "uJ", "lanes %", "bound")
 
@@ -55,7 +55,7 @@ class Target:
         )
         return network_cost(layers, self.hardware, bits=self.bits, options=options)
 
-    def uses(self, layers: Sequence[LayerShape]) -> Resources | None:
+    def uses(self, layers: Sequence[LayerShape]) -> Usage | None:
         """What the array uses on the board; None for styles whose resources are not modelled.
 
         Raises:
@@ -64,7 +64,7 @@ class Target:
         array = self.hardware.array
         if not isinstance(array, OutputStationary):
             return None
-        return resources(layers, self.hardware, array, self.bits)
+        return usage(layers, self.hardware, array, self.bits)
 
 
 def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None) -> str:
@@ -254,7 +254,7 @@ def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:
         for layer in cost.layers
         if layer.macs and layer.dram_bytes
     ]
-    drawing = plots.roofline(points, peak, board.memory.bytes_per_ns, title)
+    drawing = plots.roofline(points, peak, board.dram.bytes_per_ns, title)
     try:
         drawing.savefig(path)
     except (OSError, ValueError) as error:

@@ -127,8 +127,8 @@ class BoardPrice:
             raise UsageError(f"{board.name} cannot run such a layer: {error}") from error
         if self.quantity is Quantity.DRAM:
             return np.asarray(moved.total_bytes, dtype=np.float64)
-        latency = time_layers(table, moved, array, board).latency_ns
+        latency = time_layers(table, moved, array, board.dram).latency_ns
         if self.quantity is Quantity.LATENCY:
             return np.asarray(latency)
-        energy = energy_table(table, moved, array, board, (BITS, latency))
+        energy = energy_table(table, moved, array, board, BITS, latency)
         return np.asarray(energy.per_layer()[1])

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from cgap_hw.arrays.memory import Traffic, plan_traffic, transfer_ns
-from cgap_hw.arrays.pipeline import tiled_layer_ns
-from cgap_hw.layers.table import LayerTable, ceil_div
-
-if TYPE_CHECKING:
-    from cgap_hw.boards.board import Board, Memory
-
-Values = npt.NDArray[np.float64]
-
-
-class Buffers(BaseModel):
-    """Shares of the usable on-chip memory; each is a pair of halves (ping-pong).
-
-    The shares follow Ma et al.'s VGG-16 design, where pixels take 8.18 and weights 9.44 of
-    17.6 Mbit.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    input_ratio: float = Field(default=0.35, gt=0, lt=1)
-    weight_ratio: float = Field(default=0.45, gt=0, lt=1)
-    output_ratio: float = Field(default=0.2, gt=0, lt=1)
-    usable_ratio: float = Field(default=0.8, gt=0, le=1)
-
-
-@dataclass(frozen=True)
-class Grain:
-    """The smallest tile: rows of output pixels, output channels and accumulator width."""
-
-    rows: Any
-    channels: Any
+from cgap_hw.arrays.buffers import Buffers, Grain
+from cgap_hw.arrays.pipeline import double_buffered_ns, fill_ns, port_ns
+from cgap_hw.arrays.traffic import Traffic, Volumes, least_traffic, transfer_ns
+from cgap_hw.chips.chip import Chip, Dram
+from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import Values, ceil_div
 
 
 class BaseArray(BaseModel):
@@ -48,7 +21,7 @@ class BaseArray(BaseModel):
     Attributes:
         clock_mhz: Clock of the multipliers.
         source: Where the dimensions and the clock come from.
-        shared_port: Reads and writes share one memory port; else they overlap.
+        shared_port: Reads and writes share one DRAM port; else they overlap.
         layer_overhead_ns: Control between two layers.
         call_overhead_us: Fixed cost of one inference (driver, control registers).
         pool_lanes: Window positions a cycle of the pooling unit.
@@ -87,14 +60,14 @@ class BaseArray(BaseModel):
         return 1
 
     @property
-    def pixel_reuse(self) -> float:
+    def pixel_reuse(self) -> Any:
         """MACs per input pixel read from a buffer."""
-        return float(self.grain.channels)
+        return self.grain.channels
 
     @property
-    def weight_reuse(self) -> float:
+    def weight_reuse(self) -> Any:
         """MACs per weight read from a buffer."""
-        return max(1.0, self.n_macs / float(self.grain.channels))
+        return np.maximum(1.0, self.n_macs / self.grain.channels)
 
     def mac_cycles(self, t: LayerTable) -> Values:
         """Cycles of every layer as if it were a convolution or linear layer."""
@@ -105,32 +78,41 @@ class BaseArray(BaseModel):
         lanes = np.where(t.is_kind("pool"), self.pool_lanes, self.add_lanes)
         return np.where(t.computes, self.mac_cycles(t), ceil_div(t.lane_operations, lanes))
 
-    def traffic(
-        self, t: LayerTable, board: Board, bits: int, by_energy: bool = False
-    ) -> Traffic:
-        """What every layer moves over the DRAM port."""
-        return plan_traffic(t, board, self, bits, by_energy=by_energy)
+    def traffic(self, t: LayerTable, chip: Chip, bits: int) -> Traffic:
+        """What every layer moves over the DRAM port.
+
+        Raises:
+            CostModelError: A layer's smallest tile does not fit into the buffers.
+        """
+        return least_traffic(self.volumes(t, chip, bits), chip.dram)
+
+    def volumes(self, t: LayerTable, chip: Chip, bits: int) -> Volumes:
+        """What the tiles of its layers start from."""
+        return Volumes(t, bits, self.buffers.half(chip), self.grain)
 
     def layer_ns(
-        self, t: LayerTable, moved: Traffic, memory: Memory, cycles: Values
+        self, t: LayerTable, moved: Traffic, dram: Dram, cycles: Values
     ) -> tuple[Values, Values, Values]:
         """Latency, computing and transfer times of every layer."""
-        return tiled_layer_ns(self, moved, memory, cycles)
+        compute = cycles * 1e3 / self.clock_mhz
+        transfer = port_ns(moved, dram, shared=self.shared_port)
+        fill = fill_ns(moved, dram)
+        latency = double_buffered_ns(compute, transfer, fill, self.layer_overhead_ns)
+        return latency, compute, transfer
 
-    def operand_ns(self, moved: Traffic, memory: Memory) -> Values:
-        """Time in which pixels, weights and outputs each hold the memory port, (3, L)."""
+    def operand_ns(self, moved: Traffic, dram: Dram) -> Values:
+        """Time in which pixels, weights and outputs each hold the DRAM port, (3, L)."""
         sizes = (moved.pixel_bytes, moved.weight_bytes, moved.output_bytes)
-        return np.stack([transfer_ns(size, 0.0, memory) for size in sizes])
+        return np.stack([transfer_ns(size, 0.0, dram) for size in sizes])
 
     def network_ns(self, latency_ns: Values) -> tuple[float, float]:
         """Time of one inference, and between two: one engine runs layer after layer."""
         total = float(latency_ns.sum())
         return total, total + self.call_overhead_us * 1e3
 
-    def dsp_macs(self, bits: int, per_dsp: float) -> int:
+    def dsp_macs(self, bits: int, per_dsp: float) -> Any:
         """DSP blocks for the multipliers; pairs in one block share an input."""
-        pairs = int(per_dsp) if per_dsp >= 1 else 1
-        blocks = ceil_div(int(self.grain.channels), pairs) * (
-            self.n_macs // int(self.grain.channels)
-        )
-        return int(blocks if per_dsp >= 1 else self.n_macs / per_dsp)
+        if per_dsp < 1:
+            return ceil_div(self.n_macs, per_dsp)
+        channels = self.grain.channels
+        return ceil_div(channels, int(per_dsp)) * (self.n_macs // channels)

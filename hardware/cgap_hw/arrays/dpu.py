@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.layers.table import LayerTable, ceil_div
-
-if TYPE_CHECKING:
-    from cgap_hw.arrays.memory import Traffic
-    from cgap_hw.boards.board import Memory
+from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.buffers import Grain
+from cgap_hw.arrays.pipeline import double_buffered_ns
+from cgap_hw.arrays.traffic import Traffic
+from cgap_hw.chips.chip import Dram
+from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import Values, ceil_div
 
 
 class Dpu(BaseArray):
@@ -64,6 +65,7 @@ class Dpu(BaseArray):
         dense = t.groups * self._depth_passes(t, depth) * ceil_div(of, self.outputs)
         dense = dense * ceil_div(t.ox, self.pixels)
         thin = of * ceil_div(t.n_if, self.inputs) * ceil_div(t.ox, self.depthwise_pixels)
+
         is_thin = (t.groups > 1) & (t.groups == t.n_if)
         cycles: Values = np.where(is_thin, thin, dense) * t.taps * t.oy
         return cycles
@@ -80,13 +82,14 @@ class Dpu(BaseArray):
         return passes
 
     def layer_ns(
-        self, t: LayerTable, moved: Traffic, memory: Memory, cycles: Values
+        self, t: LayerTable, moved: Traffic, dram: Dram, cycles: Values
     ) -> tuple[Values, Values, Values]:
         """``max(T_compute, bytes / port) + T_control``."""
         compute = cycles * 1e3 / self.clock_mhz
         transfer = moved.total_bytes / self.port_gbps
-        busy = np.maximum(compute, transfer)
-        return busy + np.where(busy > 0, self.layer_overhead_ns, 0.0), compute, transfer
+        # Maps stay on chip where they fit and weights come a layer ahead: nothing to fill.
+        latency = double_buffered_ns(compute, transfer, 0.0, self.layer_overhead_ns)
+        return latency, compute, transfer
 
     def network_ns(self, latency_ns: Values) -> tuple[float, float]:
         """One image on one core; the cores take turns."""

@@ -8,25 +8,43 @@ Their source is not public. What follows was read off 856 layer latencies that t
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.layers.table import LayerTable, ceil_div
-
-if TYPE_CHECKING:
-    from cgap_hw.arrays.memory import Traffic
-    from cgap_hw.boards.board import Memory
+from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.buffers import Grain
+from cgap_hw.arrays.traffic import Traffic
+from cgap_hw.chips.chip import Dram
+from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import Indices, Values, ceil_div
 
 TICK_NS = 4.0
 MAC_NS = 2.5  # a cell makes 0.4 multiply-adds a nanosecond (the source's own scripts)
 LINE_PIXELS = 16  # 64 bytes: 16 pixels of four channels, read in one tick
 DEPTH = 4  # input channels that are processed together
 WINDOW_LINES = 63  # lines of windows that wait in front of the cells (64, one always free)
-Window = tuple[int, ...]
+
+
+class Window(NamedTuple):
+    """What decides the lines of a layer: its maps, kernel, stride and padding."""
+
+    ix: int
+    iy: int
+    ox: int
+    oy: int
+    kx: int
+    ky: int
+    sx: int
+    sy: int
+    pad_x: int
+    pad_y: int
+
+    @classmethod
+    def of(cls, t: LayerTable, i: int) -> Window:
+        """That of layer i."""
+        return cls(*(int(getattr(t, name)[i]) for name in cls._fields))
 
 
 class FlatConstants(BaseModel):
@@ -92,7 +110,7 @@ class FlatArray(BaseArray):
         return cycles
 
     def layer_ns(
-        self, t: LayerTable, moved: Traffic, memory: Memory, cycles: Values
+        self, t: LayerTable, moved: Traffic, dram: Dram, cycles: Values
     ) -> tuple[Values, Values, Values]:
         """Latency, multiplying and reading-or-writing time of every layer; ``t`` is (L,)."""
         rows = [self._one_ns(t, i) for i in range(len(t))]
@@ -104,6 +122,7 @@ class FlatArray(BaseArray):
             return self._conv_ns(t, i)
         if t.is_kind("pool")[i]:
             return self._pool_ns(t, i)
+
         c, n_of, pixels = self.constants, float(t.n_of[i]), float(t.ox[i] * t.oy[i])
         if t.is_kind("linear")[i]:
             stream = float(t.n_if[i]) * n_of * pixels / 16
@@ -114,6 +133,7 @@ class FlatArray(BaseArray):
             )
         if t.is_kind("concat")[i]:
             return 0.0, 0.0, 0.0
+
         work = n_of * 32 * ceil_div(pixels, 32) / 16 * max(1.0, float(t.n_inputs[i]) - 1)
         return work + c.add_base_ns, work, work
 
@@ -121,9 +141,10 @@ class FlatArray(BaseArray):
         c, groups = self.constants, int(t.groups[i])
         passes = groups * int(ceil_div(t.n_of[i] / groups, self.m))
         depth = int(ceil_div(t.n_if[i] / groups, DEPTH))
-        lines = window_lines(_window(t, i), self.p)
+        lines = window_lines(Window.of(t, i), self.p)
         element = float(t.taps[i]) * DEPTH * MAC_NS
-        tiles = _Tiles(lines, passes, depth, element, c.tile_ns, c.read_tile_ns)
+
+        tiles = StageTimes(lines, passes, depth, element, c.tile_ns, c.read_tile_ns)
         time, sums = flow_shop(tiles, TICK_NS * self.m)
         fixed = c.conv_base_ns + c.conv_per_m_ns * self.m + c.conv_per_p_ns * self.p
         return time + fixed, sums[1], max(sums[0], sums[2])
@@ -134,7 +155,8 @@ class FlatArray(BaseArray):
         if t.ox[i] * t.oy[i] == 1:  # global: one word after the other
             work = n_of * float(t.taps[i]) + 256 + 4 * self.p
             return work, work, 0.0
-        lines = window_lines(_window(t, i), self.p)
+
+        lines = window_lines(Window.of(t, i), self.p)
         compare = TICK_NS * float(t.taps[i])
         groups = float(ceil_div(n_of, DEPTH))
         time = groups * float(np.maximum(TICK_NS * lines, compare).sum())
@@ -146,41 +168,38 @@ class FlatArray(BaseArray):
         )
 
 
-def _window(t: LayerTable, i: int) -> Window:
-    columns = (t.ix, t.iy, t.ox, t.oy, t.kx, t.ky, t.sx, t.sy, t.pad_x, t.pad_y)
-    return tuple(int(column[i]) for column in columns)
-
-
 @lru_cache(maxsize=4096)
-def window_lines(window: Window, p: int) -> Values:
+def window_lines(w: Window, p: int) -> Values:
     """Lines of the input map between the first and the last pixel that each tile reads.
 
     Args:
-        window: ``ix iy ox oy kx ky sx sy pad_x pad_y``.
+        w: The layer's window.
         p: Output pixels of a tile.
 
     Returns:
         One number a tile, over the pixels in row order.
     """
-    ix, iy, ox, oy, kx, ky, sx, sy, pad_x, pad_y = window
-    first = np.arange(0, ox * oy, p)
-    last = np.minimum(first + p, ox * oy) - 1
-    row0, row1 = first // ox, last // ox
+    first = np.arange(0, w.ox * w.oy, p)
+    last = np.minimum(first + p, w.ox * w.oy) - 1
+    row0, row1 = first // w.ox, last // w.ox
     several = row1 > row0
 
-    def pixel(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], end: int) -> Values:
-        y = np.clip(row * sy - pad_y + end * (ky - 1), 0, iy - 1)
-        x = np.clip(column * sx - pad_x + end * (kx - 1), 0, ix - 1)
-        return np.asarray(y * ix + x)
+    def pixel(row: Indices, column: Indices, end: int) -> Values:
+        """Position of the first (end 0) or last (end 1) input pixel under an output pixel."""
+        y = np.clip(row * w.sy - w.pad_y + end * (w.ky - 1), 0, w.iy - 1)
+        x = np.clip(column * w.sx - w.pad_x + end * (w.kx - 1), 0, w.ix - 1)
+        return np.asarray(y * w.ix + x)
 
-    start, stop = pixel(row0, first % ox, 0), pixel(row1, last % ox, 1)
+    # A tile that goes on in the next row begins there further to the left, and may reach
+    # further to the right in the row before its last.
+    start, stop = pixel(row0, first % w.ox, 0), pixel(row1, last % w.ox, 1)
     start = np.where(several, np.minimum(start, pixel(row0 + 1, 0 * first, 0)), start)
-    stop = np.where(several, np.maximum(stop, pixel(row1 - 1, 0 * last + ox - 1, 1)), stop)
+    stop = np.where(several, np.maximum(stop, pixel(row1 - 1, 0 * last + w.ox - 1, 1)), stop)
     return (stop // LINE_PIXELS - start // LINE_PIXELS + 1).astype(np.float64)
 
 
-class _Tiles:
-    """Times of the tiles of one layer, one number a tile of every pass."""
+class StageTimes:
+    """Times of the three stages for the tiles of one layer, one number a tile of every pass."""
 
     def __init__(
         self,
@@ -200,13 +219,14 @@ class _Tiles:
 
     def write(self, write_ns: float) -> Values:
         """Writing time of every tile, with the wait for windows that did not fit."""
+        # Only where writing is the slowest stage do windows pile up in front of the cells.
         both = self.lines + np.roll(self.lines, -1)
         wait = TICK_NS * np.maximum(0.0, both - WINDOW_LINES)
         bound = (write_ns > self.read) & (write_ns > self.multiply) & (self.depth == 1)
         return np.where(bound, write_ns + wait, write_ns)
 
 
-def flow_shop(tiles: _Tiles, write_ns: float) -> tuple[float, tuple[float, float, float]]:
+def flow_shop(tiles: StageTimes, write_ns: float) -> tuple[float, tuple[float, float, float]]:
     """Time until the last result is written, and the sums of the three stages, in ns.
 
     The longest path: reads up to some element, multiplications from there up to some tile,
@@ -215,9 +235,11 @@ def flow_shop(tiles: _Tiles, write_ns: float) -> tuple[float, tuple[float, float
     """
     write = tiles.write(write_ns)
     reads, multiplies, writes = (np.cumsum(x) for x in (tiles.read, tiles.multiply, write))
+
     before = multiplies - tiles.multiply
     turn_first = reads - tiles.read + tiles.first_read - before
     turn_last = reads - multiplies + tiles.last_multiply
     multiplied = multiplies + np.maximum.accumulate(np.maximum(turn_first, turn_last))
+
     end = float(np.max(multiplied + writes[-1] - (writes - write)))
     return end, (float(reads[-1]), float(multiplies[-1]), float(writes[-1]))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.arrays.lock_stepped import (
-    Controller,
-    PlannedTraffic,
-    planned_traffic,
-    schedules,
-)
-from cgap_hw.arrays.memory import Traffic
-from cgap_hw.errors import CostModelError
-from cgap_hw.layers.table import LayerTable, ceil_div
-
-if TYPE_CHECKING:
-    from cgap_hw.boards.board import Board, Memory
+from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.buffers import Grain
+from cgap_hw.arrays.controller import Controller, TiledTraffic, tiled_traffic
+from cgap_hw.arrays.traffic import Traffic
+from cgap_hw.chips.chip import Chip, Dram
+from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import Values, ceil_div
 
 
 class OutputStationary(BaseArray):
@@ -70,39 +64,46 @@ class OutputStationary(BaseArray):
         full = t.n_if * ceil_div(t.n_of, self.n_macs) * t.ox * t.oy
         return np.where(t.is_kind("linear"), full, conv)
 
-    def dsp_macs(self, bits: int, per_dsp: float) -> int:
+    def sized(self, pox: Any, poy: Any, pof: Any) -> Self:
+        """The same array at other sizes.
+
+        Each may be a column with a row a design, (designs, 1): every formula then broadcasts,
+        and gives (designs, L) for L layers.
+        """
+        return self.model_copy(update={"pox": pox, "poy": poy, "pof": pof})
+
+    def dsp_macs(self, bits: int, per_dsp: float) -> Any:
         """DSP blocks for the multipliers; `hardware/rtl` puts no two into one block."""
         return super().dsp_macs(bits, min(per_dsp, 1) if self.controller else per_dsp)
 
-    def traffic(
-        self, t: LayerTable, board: Board, bits: int, by_energy: bool = False
-    ) -> Traffic:
+    def traffic(self, t: LayerTable, chip: Chip, bits: int) -> Traffic:
         """What every layer moves; with a ``controller``, by the tiles that it runs."""
-        if self.controller is None:
-            return super().traffic(t, board, bits, by_energy)
-        if by_energy:
-            raise CostModelError("the controller's tiles are chosen for latency, not energy")
-        return planned_traffic(t, board, self, self.controller, bits)
+        control = self.controller
+        if control is None:
+            return super().traffic(t, chip, bits)
+        machine = control.machine(self.pox, self.poy, self.pof, bits)
+        port = control.port(chip.dram, self.clock_mhz)
+        return tiled_traffic(self.volumes(t, chip, bits), chip.dram, machine, port)
 
     def layer_ns(
-        self, t: LayerTable, moved: Traffic, memory: Memory, cycles: Values
+        self, t: LayerTable, moved: Traffic, dram: Dram, cycles: Values
     ) -> tuple[Values, Values, Values]:
         """As on any array; with a ``controller``, the sum over the steps of its tiles."""
-        latency, compute, transfer = super().layer_ns(t, moved, memory, cycles)
-        if isinstance(moved, PlannedTraffic):
+        latency, compute, transfer = super().layer_ns(t, moved, dram, cycles)
+        if isinstance(moved, TiledTraffic):
             ns = 1e3 / self.clock_mhz
             latency, transfer = latency.copy(), transfer.copy()
-            for i, run in enumerate(schedules(moved)):
-                if run:
-                    latency[i] = run.total * ns + self.layer_overhead_ns
-                    transfer[i] = run.port * ns
+            for i, line in enumerate(moved.timelines()):
+                if line:
+                    latency[i] = line.total * ns + self.layer_overhead_ns
+                    transfer[i] = line.port * ns
         return latency, compute, transfer
 
-    def operand_ns(self, moved: Traffic, memory: Memory) -> Values:
+    def operand_ns(self, moved: Traffic, dram: Dram) -> Values:
         """As on any array; with a ``controller``, the cycles in which it holds the port."""
-        times = super().operand_ns(moved, memory)
-        if isinstance(moved, PlannedTraffic):
-            for i, run in enumerate(schedules(moved)):
-                if run:
-                    times[:, i] = np.array([run.pixels, run.weights, run.store])
+        times = super().operand_ns(moved, dram)
+        if isinstance(moved, TiledTraffic):
+            for i, line in enumerate(moved.timelines()):
+                if line:
+                    times[:, i] = np.array([line.pixels, line.weights, line.store])
         return times

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from cgap_hw.arrays.memory import Traffic, transfer_ns
-
-if TYPE_CHECKING:
-    from cgap_hw.arrays.base import BaseArray
-    from cgap_hw.boards.board import Memory
-
-Values = npt.NDArray[np.float64]
+from cgap_hw.arrays.traffic import Traffic, transfer_ns
+from cgap_hw.chips.chip import Dram
+from cgap_hw.numeric import Values
 
 
-def tiled_layer_ns(
-    array: BaseArray, moved: Traffic, memory: Memory, cycles: Values
-) -> tuple[Values, Values, Values]:
-    """Latency, computing and transfer times of layers whose tiles are double-buffered.
-
-    ``T = max(T_compute, T_transfer) + T_fill + T_control``: the first tile must arrive before
-    anything starts and the last must leave after it ends. Reads and writes share a port and
-    add up, or have one each and overlap.
-    """
-    compute = cycles * 1e3 / array.clock_mhz
-    transfer = port_ns(array, moved, memory)
-    fill = transfer_ns(moved.fill_bytes, 0.0, memory)
-    busy = np.maximum(compute, transfer)
-    control = np.where(busy > 0, array.layer_overhead_ns, 0.0)
-    return busy + fill + control, compute, transfer
-
-
-def port_ns(array: BaseArray, moved: Traffic, memory: Memory) -> Values:
+def port_ns(moved: Traffic, dram: Dram, *, shared: bool) -> Values:
     """Transfer time: both ways after each other on a shared port, else side by side."""
-    if array.shared_port:
-        return moved.port_ns(memory)
-    return np.maximum(moved.read_ns(memory), moved.write_ns(memory))
+    if shared:
+        return moved.port_ns(dram)
+    return np.maximum(moved.read_ns(dram), moved.write_ns(dram))
+
+
+def double_buffered_ns(compute: Any, transfer: Any, fill: Any, overhead_ns: float) -> Values:
+    """``T = max(T_compute, T_transfer) + T_fill + T_control``.
+
+    The first tile must arrive before anything starts and the last must leave after it ends. A
+    layer that does nothing (a concatenation) has no control either.
+    """
+    busy = np.maximum(compute, transfer)
+    control = np.where(busy > 0, overhead_ns, 0.0)
+    time: Values = busy + fill + control
+    return time
+
+
+def fill_ns(moved: Traffic, dram: Dram) -> Values:
+    """Time in which the first tile arrives and the last leaves."""
+    time: Values = transfer_ns(moved.fill_bytes, 0.0, dram)
+    return time

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from cgap_hw.arrays.base import BaseArray, Grain, Values
+from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.buffers import Grain
+from cgap_hw.arrays.traffic import Traffic
+from cgap_hw.chips.chip import Chip, Dram
 from cgap_hw.errors import CostModelError
 from cgap_hw.layers.table import LayerTable
-
-if TYPE_CHECKING:
-    from cgap_hw.arrays.memory import Traffic
-    from cgap_hw.boards.board import Board, Memory
+from cgap_hw.numeric import Values
 
 
 class Streaming(BaseArray):
@@ -57,7 +57,9 @@ class Streaming(BaseArray):
             raise CostModelError(
                 f"{used} layers need at least as many multipliers, not {self.budget}"
             )
+        # Rounding up the small ones may overdraw the budget: then everybody gives one back.
         shares = np.where(shares.sum() > self.budget, np.maximum(1, shares - 1), shares)
+
         cycles = np.zeros(len(t))
         for i in np.flatnonzero(t.computes):
             height, width = int(t.n_of[i]), int(t.taps[i] * t.n_if[i] / t.groups[i])
@@ -66,7 +68,7 @@ class Streaming(BaseArray):
         return cycles
 
     def layer_ns(
-        self, t: LayerTable, moved: Traffic, memory: Memory, cycles: Values
+        self, t: LayerTable, moved: Traffic, dram: Dram, cycles: Values
     ) -> tuple[Values, Values, Values]:
         """Until a layer's first result: it needs one window of rows of the layer before."""
         compute = cycles * 1e3 / self.clock_mhz
@@ -77,11 +79,9 @@ class Streaming(BaseArray):
             0 * compute,
         )
 
-    def traffic(
-        self, t: LayerTable, board: Board, bits: int, by_energy: bool = False
-    ) -> Traffic:
+    def traffic(self, t: LayerTable, chip: Chip, bits: int) -> Traffic:
         """The network's input and output; nothing else leaves the chip."""
-        moved = super().traffic(t, board, bits, by_energy)
+        moved = super().traffic(t, chip, bits)
         first, last = np.zeros(len(t)), np.zeros(len(t))
         first[0], last[-1] = 1.0, 1.0
         return moved.only(first, last)

@@ -7,8 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from cgap_hw.arrays.base import BaseArray, Grain, Values
-from cgap_hw.layers.table import LayerTable, ceil_div
+from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.buffers import Grain
+from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import Values, ceil_div
 
 
 class Dataflow(enum.StrEnum):

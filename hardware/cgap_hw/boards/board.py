@@ -1,113 +1,36 @@
-"""An FPGA and its memory: what there is, how fast it is, what it burns, with sources."""
+"""A board: a chip with its DRAM, and the array that it is priced with."""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from cgap_hw.arrays import AnyArray
-from cgap_hw.chips.values import Range, Sourced
+from cgap_hw.chips.chip import Chip
 from cgap_hw.errors import CostModelError, UnknownNameError
 from cgap_hw.layers.shapes import first_problem
 
 FOLDER = Path(__file__).parent
-# Bits of one block: width 1024 x 18 (AMD), 512 x 40 (Intel); UltraRAM 4096 x 72.
-BLOCK_BITS = {"RAMB18": 18 * 1024, "M20K": 20 * 1024}
-URAM_BITS = 288 * 1024
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Resources(_Frozen):
-    """What the FPGA has, and how many MACs of each width one DSP block makes a cycle."""
-
-    dsp: Sourced
-    block_ram: Sourced
-    block_kind: Literal["RAMB18", "M20K"]
-    uram: Sourced
-    lut: Sourced
-    macs_per_dsp_8_bits: Sourced
-    macs_per_dsp_16_bits: Sourced
-
-    @property
-    def on_chip_bits(self) -> float:
-        """Bits of all block memories (middle values)."""
-        return self.block_ram.mid * BLOCK_BITS[self.block_kind] + self.uram.mid * URAM_BITS
-
-    def macs_per_dsp(self, bits: int) -> float:
-        """MACs per DSP block and cycle at a word width (up to 32 bits)."""
-        if bits <= 8:
-            return self.macs_per_dsp_8_bits.mid
-        if bits <= 18:
-            return self.macs_per_dsp_16_bits.mid
-        return 0.25  # a 32 x 32 multiplier takes four 18-bit ones (arithmetic)
-
-
-class Memory(_Frozen):
-    """External memory, one controller shared by reads and writes.
-
-    A transfer of V bytes in n contiguous runs takes
-    ``V / (efficiency * bandwidth) + n * run_overhead``. Where the maker of the controller
-    states what it reaches with reads alone or writes alone (``stream_efficiency_ratio``), only
-    as many bytes as go both ways alternate at ``efficiency_ratio``, the rest at that.
-    """
-
-    bandwidth_gbps: Sourced
-    efficiency_ratio: Sourced
-    run_overhead_ns: Sourced
-    stream_efficiency_ratio: Sourced | None = None
-
-    @property
-    def bytes_per_ns(self) -> float:
-        """Bytes a nanosecond on long runs."""
-        return self.bandwidth_gbps.mid * self.efficiency_ratio.mid
-
-    @property
-    def stream_bytes_per_ns(self) -> float:
-        """The same while nothing goes the other way."""
-        stream = self.stream_efficiency_ratio
-        best = max(stream.mid, self.efficiency_ratio.mid) if stream else None
-        return self.bandwidth_gbps.mid * best if best else self.bytes_per_ns
-
-
-class Energy(_Frozen):
-    """Energy constants of the board; see `cgap_hw.price.energy` for the formula."""
-
-    dram_rw_pj_per_bit: Sourced
-    dram_activate_pj: Sourced
-    dram_background_mw: Sourced
-    block_ram_pj_per_bit: Sourced
-    mac_8_bits_pj: Sourced
-    mac_16_bits_pj: Sourced
-    static_w: Sourced
-
-    def mac_pj(self, bits: int) -> Range:
-        """One MAC at a word width; between and beyond 8 and 16 bits the nearest width above."""
-        if bits <= 8:
-            return self.mac_8_bits_pj
-        return self.mac_16_bits_pj.scaled(1.0 if bits <= 16 else (bits / 16) ** 2)
-
-
-class Board(_Frozen):
+class Board(Chip):
     """A board and the array that it is priced with unless another is named."""
 
     name: str
     description: str
     part: str
-    resources: Resources
-    memory: Memory
-    energy: Energy
     array: AnyArray = Field(discriminator="style")
 
 
 def board_names() -> list[str]:
-    """Names of the boards that come with the package."""
+    """Names of the boards that come with the package.
+
+    >>> "zcu102" in board_names()
+    True
+    """
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
@@ -117,10 +40,15 @@ def load_board(name: str | Path) -> Board:
     Raises:
         UnknownNameError: Not a known name; the nearest is offered.
         CostModelError: The file is missing, not TOML, or a value in it is wrong (named).
+
+    >>> board = load_board("zcu102")
+    >>> board.resources.dsp.count, board.dram.bandwidth_gbps.mid, board.array.n_macs
+    (2520, 19.2, 1536)
     """
     text = str(name)
     if text.endswith(".toml"):
         return _read(Path(text))
+
     key = text.lower().replace("_", "-")
     if key not in board_names():
         raise UnknownNameError("board", text, board_names())

@@ -7,18 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cgap_hw.arrays import AnyArray, FlatArray
 from cgap_hw.arrays.flat import FlatConstants
-from cgap_hw.boards.board import Board
+from cgap_hw.boards.board import Board, load_board
 from cgap_hw.boards.catalogue import flat_size, is_flat
 from cgap_hw.chips.values import Mark, Sourced
 from cgap_hw.errors import CostModelError
 from cgap_hw.evidence.measured import MeasuredLayer, unique
+from cgap_hw.numeric import Values
 from cgap_hw.price.cost import latency_ns
 
-Values = npt.NDArray[np.float64]
 _Sized = dict[tuple[int, int], list[MeasuredLayer]]
 TILE_NS = np.arange(0.0, 21.0, 2.0)
 
@@ -47,11 +46,13 @@ def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:
     """
     if not rows:
         raise CostModelError("nothing to calibrate on: no rows")
-    known = unique(rows)
+
+    once = unique(rows)
     if not isinstance(board.array, FlatArray):
-        fitted = _fit_generic(known, board)
-        return _with_error(fitted, errors_pct(predict_ns(known, fitted), known))
-    sized = _sized(known, board.array)
+        fitted = _fit_generic(once, board)
+        return _with_error(fitted, errors_pct(predict_ns(once, fitted), once))
+
+    sized = _sized(once, board.array)
     array = board.array.model_copy(update={"constants": fit_flat(sized)})
     errors = [
         errors_pct(predict_ns(some, _on(board, array, size)), some)
@@ -79,8 +80,8 @@ def rows_of(rows: Sequence[MeasuredLayer], name: str, board: Board) -> list[Meas
 def _sized(rows: Sequence[MeasuredLayer], array: FlatArray) -> _Sized:
     sized: _Sized = defaultdict(list)
     for row in rows:
-        own = is_flat(row.accelerator)
-        sized[flat_size(row.accelerator) if own else (array.m, array.p)].append(row)
+        size = flat_size(row.accelerator) if is_flat(row.accelerator) else (array.m, array.p)
+        sized[size].append(row)
     return dict(sized)
 
 
@@ -105,11 +106,13 @@ def fit_flat(rows: Mapping[tuple[int, int], Sequence[MeasuredLayer]]) -> FlatCon
     fitted = FlatConstants()
     conv = {size: [r for r in one if r.shape.kind == "conv"] for size, one in rows.items()}
     pool = {size: [r for r in one if _windowed(r)] for size, one in rows.items()}
+
     if any(conv.values()):
         fitted = _fit_conv(fitted, conv)
     if any(pool.values()):
         base, _, per_p = _plane(_residuals(pool, _without(fitted)), with_m=False)
         fitted = fitted.model_copy(update={"pool_base_ns": base, "pool_per_p_ns": per_p})
+
     linear = [r for one in rows.values() for r in one if r.shape.kind == "linear"]
     if linear:
         fitted = fitted.model_copy(update=_fit_linear(linear))
@@ -134,6 +137,7 @@ def _fit_conv(start: FlatConstants, rows: _Sized) -> FlatConstants:
         base, per_m, per_p = _plane(points, with_m=True)
         fixed = base + per_m * points[:, 0] + per_p * points[:, 1]
         error = float(np.mean(np.abs(points[:, 2] - fixed) / points[:, 3]))
+
         if error < least:
             names = ("conv_base_ns", "conv_per_m_ns", "conv_per_p_ns")
             values = dict(zip(names, (base, per_m, per_p), strict=True))
@@ -144,8 +148,6 @@ def _fit_conv(start: FlatConstants, rows: _Sized) -> FlatConstants:
 
 def _residuals(rows: _Sized, constants: FlatConstants) -> Values:
     """Points (M, P, measured minus predicted, measured), shape (n, 4)."""
-    from cgap_hw.boards.board import load_board
-
     base, points = load_board("zcu102"), []
     for (m, p), some in rows.items():
         if some:
@@ -162,6 +164,7 @@ def _plane(points: Values, *, with_m: bool) -> tuple[float, float, float]:
     """``base + a M + b P`` through the median of each size; a slope needs two sizes."""
     sizes = np.unique(points[:, :2], axis=0)
     medians = np.array([np.median(points[(points[:, :2] == s).all(axis=1), 2]) for s in sizes])
+
     use_m = with_m and len(set(sizes[:, 0])) > 1
     use_p = len(set(sizes[:, 1])) > 1
     columns = [np.ones(len(sizes)), sizes[:, 0] * use_m, sizes[:, 1] * use_p]
@@ -179,7 +182,7 @@ def _fit_linear(rows: Sequence[MeasuredLayer]) -> dict[str, float]:
 
 
 NARROWING = tuple(x for x in (1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01) for _ in range(4))
-_GRIDS = {
+RANGES = {
     "efficiency_ratio": (0.2, 1.0),
     "run_overhead_ns": (0.0, 100.0),
     "layer_overhead_ns": (0.0, 20000.0),
@@ -189,12 +192,12 @@ _GRIDS = {
 def _fit_generic(rows: Sequence[MeasuredLayer], board: Board) -> Board:
     """Coordinate descent on three constants, each on a grid that narrows around the best."""
     best = {
-        "efficiency_ratio": board.memory.efficiency_ratio.mid,
-        "run_overhead_ns": board.memory.run_overhead_ns.mid,
+        "efficiency_ratio": board.dram.efficiency_ratio.mid,
+        "run_overhead_ns": board.dram.run_overhead_ns.mid,
         "layer_overhead_ns": board.array.layer_overhead_ns,
     }
     for shrink in NARROWING:
-        for name, (low, high) in _GRIDS.items():
+        for name, (low, high) in RANGES.items():
             span = (high - low) * shrink / 2
             grid = np.clip(np.linspace(best[name] - span, best[name] + span, 21), low, high)
             best[name] = min(
@@ -213,10 +216,8 @@ def _with(board: Board, values: dict[str, float], source: str) -> Board:
         x = values[name]
         return {name: Sourced(low=x, mid=x, high=x, mark=Mark.FITTED, source=source)}
 
-    memory = board.memory.model_copy(
-        update=fitted("efficiency_ratio") | fitted("run_overhead_ns")
-    )
+    dram = board.dram.model_copy(update=fitted("efficiency_ratio") | fitted("run_overhead_ns"))
     array: AnyArray = board.array.model_copy(
         update={"layer_overhead_ns": values["layer_overhead_ns"]}
     )
-    return board.model_copy(update={"memory": memory, "array": array})
+    return board.model_copy(update={"dram": dram, "array": array})

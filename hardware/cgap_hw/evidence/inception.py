@@ -11,14 +11,14 @@ def inception_v1(c: Chain) -> None:
     """GoogLeNet."""
     x = c.pool(c.conv(Map(3, 224, 224), 64, 7, 2), 3, 2, pad=1)
     x = c.pool(c.conv(c.conv(x, 64), 192, 3), 3, 2, pad=1)
-    plan: list[Branches | None] = [
+    modules: list[Branches | None] = [
         (64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64), None,
         (192, (96, 208), (16, 48), 64), (160, (112, 224), (24, 64), 64),
         (128, (128, 256), (24, 64), 64), (112, (144, 288), (32, 64), 64),
         (256, (160, 320), (32, 128), 128), None,
         (256, (160, 320), (32, 128), 128), (384, (192, 384), (48, 128), 128),
     ]  # fmt: skip
-    for widths in plan:
+    for widths in modules:
         if widths is None:
             x = c.pool(x, 3, 2, pad=1)
             continue
@@ -42,7 +42,7 @@ def inception_v2(c: Chain, *, separable: bool = True) -> None:
     thin = c.conv(image, 24, 7, 2, groups=3) if separable else None
     x = c.pool(c.conv(thin, 64) if thin else c.conv(image, 64, 7, 2), 3, 2, pad=1)
     x = c.pool(c.conv(c.conv(x, 64), 192, 3), 3, 2, pad=1)
-    plan: list[Branches] = [
+    modules: list[Branches] = [
         (64, (64, 64), (64, 96), 32), (64, (64, 96), (64, 96), 64),
         (0, (128, 160), (64, 96), 0),
         (224, (64, 96), (96, 128), 128), (192, (96, 128), (96, 128), 128),
@@ -50,7 +50,7 @@ def inception_v2(c: Chain, *, separable: bool = True) -> None:
         (0, (128, 192), (192, 256), 0),
         (352, (192, 320), (160, 224), 128), (352, (192, 320), (192, 224), 128),
     ]  # fmt: skip
-    for one, three, double, pooled in plan:
+    for one, three, double, pooled in modules:
         stride = 1 if one else 2
         branches = [c.conv(x, one)] if one else []
         branches.append(c.conv(c.conv(x, three[0]), three[1], 3, stride))

@@ -26,9 +26,29 @@ KINDS = {
     "Add": "add",
 }
 COLUMNS = (
-    "accelerator", "network", "layer_name", "layer_type", "nif", "nof", "nix", "niy", "nox",
-    "noy", "nkx", "nky", "stride", "latency_ns",
-)  # fmt: skip
+    "accelerator",
+    "network",
+    "layer_name",
+    "layer_type",
+    "nif",
+    "nof",
+    "nix",
+    "niy",
+    "nox",
+    "noy",
+    "nkx",
+    "nky",
+    "stride",
+    "latency_ns",
+)
+SIZES = {  # field of a shape -> column; empty means 1
+    "in_w": "nix",
+    "in_h": "niy",
+    "out_w": "nox",
+    "out_h": "noy",
+    "kernel_w": "nkx",
+    "kernel_h": "nky",
+}
 OPTIONAL = {"pad_left": 0, "pad_top": 0, "groups": 1}
 
 
@@ -127,13 +147,16 @@ def _shape(row: dict[str, str], kind: str) -> dict[str, object]:
     extra = {name: int(row.get(name) or value) for name, value in OPTIONAL.items()}
     stride = int(row["stride"] or 1)
     shape = {
-        "name": row["layer_name"], "kind": kind, "n_in": int(row["nif"]),
-        "n_out": int(row["nof"]), "in_w": int(row["nix"] or 1), "in_h": int(row["niy"] or 1),
-        "out_w": int(row["nox"] or 1), "out_h": int(row["noy"] or 1),
-        "kernel_w": int(row["nkx"] or 1), "kernel_h": int(row["nky"] or 1),
-        "stride_w": stride, "stride_h": stride, "groups": extra["groups"],
-        "padding_w": extra["pad_left"], "padding_h": extra["pad_top"],
-    }  # fmt: skip
+        "name": row["layer_name"],
+        "kind": kind,
+        "n_in": int(row["nif"]),
+        "n_out": int(row["nof"]),
+        "stride_w": stride,
+        "stride_h": stride,
+        "groups": extra["groups"],
+        "padding_w": extra["pad_left"],
+        "padding_h": extra["pad_top"],
+    } | {field: int(row[column] or 1) for field, column in SIZES.items()}
     if kind == "pool":
         return shape | {"pool_kind": "avg" if "A" in row["layer_type"] else "max"}
     return shape

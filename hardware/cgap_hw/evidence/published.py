@@ -85,11 +85,11 @@ def dpu_rows(boards_csv: Path, board: str) -> tuple[float, list[DpuRow]]:
         CostModelError: The file cannot be read.
     """
     rows = [row for row in read_facts(boards_csv) if _is_classification(row, board)]
-    known = [row for row in rows if row["network_as_published"] in FITTED]
+    to_fit = [row for row in rows if row["network_as_published"] in FITTED]
 
     def error(port: float) -> float:
-        made = [_row(row, port) for row in known]
-        by_network = {one.network: abs(one.error_pct) for one in made}  # each counts once
+        priced = [_row(row, port) for row in to_fit]
+        by_network = {one.network: abs(one.error_pct) for one in priced}  # each counts once
         return float(np.mean(list(by_network.values())))
 
     port = min((float(x) for x in PORT_GBPS), key=error)
@@ -107,9 +107,8 @@ def first_layer_ms(boards_csv: Path, board: str) -> tuple[float, float]:
         if row["board"] == board and row["source"] == OLDER and row["metric"] == MANY
     }
     port, _ = dpu_rows(boards_csv, board)
-    separable, dense = (
-        _row(rows[SEPARABLE], port), _row(rows[DENSE] | {"network": "inception_v2_dense"}, port)
-    )  # fmt: skip
+    separable = _row(rows[SEPARABLE], port)
+    dense = _row(rows[DENSE] | {"network": "inception_v2_dense"}, port)
     return (
         separable.measured_ms - dense.measured_ms,
         separable.predicted_ms - dense.predicted_ms,
@@ -119,7 +118,7 @@ def first_layer_ms(boards_csv: Path, board: str) -> tuple[float, float]:
 def yolo_port_gbps(boards_csv: Path, board: str) -> float:
     """The port as fitted on the classification rows; Ultra96: its assumed DRAM bandwidth."""
     if board == SMALL:
-        return load_board(board.lower()).memory.bandwidth_gbps.mid
+        return load_board(board.lower()).dram.bandwidth_gbps.mid
     return dpu_rows(boards_csv, board)[0]
 
 

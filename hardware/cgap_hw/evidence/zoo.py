@@ -53,20 +53,30 @@ def resnet(c: Chain, depth: int, *, late_stride: bool = True, size: int = 224) -
     for stage, repeats in enumerate(RESNET[depth]):
         for i in range(repeats):
             stride = 2 if stage and not i else 1
-            x = _block(c, x, 64 << stage, (stride, depth > 18, late_stride))
+            first, second = (1, stride) if late_stride else (stride, 1)
+            if depth > 18:
+                x = _bottleneck(c, x, 64 << stage, first, second)
+            else:
+                x = _basic_block(c, x, 64 << stage, stride)
     c.linear(c.average(x), 1000)
 
 
-def _block(c: Chain, x: Map, width: int, how: tuple[int, bool, bool]) -> Map:
-    stride, bottleneck, late = how
-    n_out = 4 * width if bottleneck else width
-    if bottleneck:
-        y = c.conv(x, width, 1, 1 if late else stride)
-        y = c.conv(c.conv(y, width, 3, stride if late else 1), n_out, 1)
-    else:
-        y = c.conv(c.conv(x, width, 3, stride), width, 3)
-    skip = x if x.channels == n_out and stride == 1 else c.conv(x, n_out, 1, stride)
-    return c.add(y, skip)
+def _bottleneck(c: Chain, x: Map, width: int, first: int, second: int) -> Map:
+    """1x1, 3x3, 1x1; strides of the first two."""
+    y = c.conv(c.conv(x, width, 1, first), width, 3, second)
+    y = c.conv(y, 4 * width, 1)
+    return c.add(y, _skip(c, x, 4 * width, first * second))
+
+
+def _basic_block(c: Chain, x: Map, width: int, stride: int) -> Map:
+    """Two 3x3."""
+    y = c.conv(c.conv(x, width, 3, stride), width, 3)
+    return c.add(y, _skip(c, x, width, stride))
+
+
+def _skip(c: Chain, x: Map, n_out: int, stride: int) -> Map:
+    """The map itself, or a 1x1 where its size or its channels change."""
+    return x if x.channels == n_out and stride == 1 else c.conv(x, n_out, 1, stride)
 
 
 def resnet_slim(c: Chain, depth: int, size: int) -> None:
@@ -88,8 +98,8 @@ def resnet_slim(c: Chain, depth: int, size: int) -> None:
 def mobilenet_v1(c: Chain) -> None:
     """MobileNet v1, width 1."""
     x = c.conv(Map(3, 224, 224), 32, 3, 2)
-    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5]
-    for width, stride in [*plan, (1024, 2), (1024, 1)]:
+    widths = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5]
+    for width, stride in [*widths, (1024, 2), (1024, 1)]:
         x = c.conv(c.conv(x, x.channels, 3, stride, groups=x.channels), width)
     c.linear(c.average(x), 1001)
 
@@ -102,8 +112,8 @@ def mobilenet_v2(c: Chain, width: float = 1.0) -> None:
         return rounded + 8 if rounded < 0.9 * n * width else rounded
 
     x = c.conv(Map(3, 224, 224), wide(32), 3, 2)
-    plan = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1)]
-    for expand, n, repeats, first in [*plan, (6, 160, 3, 2), (6, 320, 1, 1)]:
+    widths = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1)]
+    for expand, n, repeats, first in [*widths, (6, 160, 3, 2), (6, 320, 1, 1)]:
         for i in range(repeats):
             stride, hidden = first if i == 0 else 1, x.channels * expand
             y = c.conv(x, hidden) if expand > 1 else x
@@ -127,8 +137,8 @@ def squeezenet(c: Chain) -> None:
 def nin(c: Chain) -> None:
     """Network in network (Lin et al.), for ImageNet."""
     x = Map(3, 227, 227)
-    plan = [(96, 11, 4, 96), (256, 5, 1, 256), (384, 3, 1, 384), (1024, 3, 1, 1000)]
-    for i, (width, kernel, stride, last) in enumerate(plan):
+    widths = [(96, 11, 4, 96), (256, 5, 1, 256), (384, 3, 1, 384), (1024, 3, 1, 1000)]
+    for i, (width, kernel, stride, last) in enumerate(widths):
         x = c.conv(x, width, kernel, stride, same=i > 0)
         x = c.conv(c.conv(x, width), last)
         x = c.pool(x, 3, 2) if i < 3 else c.average(x)

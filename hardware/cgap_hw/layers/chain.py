@@ -18,6 +18,17 @@ class Map:
     sources: tuple[int, ...] = (NETWORK_INPUT,)
 
 
+@dataclass(frozen=True)
+class _Window:
+    """Kernel, stride (both ways the same) and padding."""
+
+    kernel_h: int
+    kernel_w: int
+    stride: int
+    padding_h: int = 0
+    padding_w: int = 0
+
+
 @dataclass
 class Chain:
     """Collects layers in the order of execution; every method returns the resulting map."""
@@ -38,17 +49,19 @@ class Chain:
         """
         ky, kx = (kernel, kernel) if isinstance(kernel, int) else kernel
         same = more.get("same", True)
-        window = (ky, kx, stride, (ky - 1) // 2 if same else 0, (kx - 1) // 2 if same else 0)
+        window = _Window(
+            ky, kx, stride, (ky - 1) // 2 if same else 0, (kx - 1) // 2 if same else 0
+        )
         return self._window("conv", x, n_out, window, groups=more.get("groups", 1), bias=True)
 
     def pool(self, x: Map, kernel: int, stride: int, *, kind: str = "max", pad: int = 0) -> Map:
         """A pooling layer."""
-        window = (kernel, kernel, stride, pad, pad)
+        window = _Window(kernel, kernel, stride, pad, pad)
         return self._window("pool", x, x.channels, window, pool_kind=kind)
 
     def average(self, x: Map) -> Map:
         """Global average pooling."""
-        window = (x.height, x.width, x.height, 0, 0)
+        window = _Window(x.height, x.width, x.height)
         return self._window("pool", x, x.channels, window, pool_kind="avg")
 
     def linear(self, x: Map, n_out: int) -> Map:
@@ -67,25 +80,30 @@ class Chain:
         sources = tuple(dict.fromkeys(s for m in maps for s in m.sources))
         return Map(channels, maps[0].height, maps[0].width, sources)
 
-    def _window(
-        self, kind: str, x: Map, n_out: int, window: tuple[int, int, int, int, int], **more: Any
-    ) -> Map:
-        ky, kx, stride, pad_y, pad_x = window
-        out_h = (x.height + 2 * pad_y - ky) // stride + 1
-        out_w = (x.width + 2 * pad_x - kx) // stride + 1
+    def _window(self, kind: str, x: Map, n_out: int, w: _Window, **more: Any) -> Map:
+        out_h = (x.height + 2 * w.padding_h - w.kernel_h) // w.stride + 1
+        out_w = (x.width + 2 * w.padding_w - w.kernel_w) // w.stride + 1
         sizes = {
-            "kernel_h": ky, "kernel_w": kx, "stride_h": stride, "stride_w": stride,
-            "padding_h": pad_y, "padding_w": pad_x,
-        }  # fmt: skip
+            "kernel_h": w.kernel_h,
+            "kernel_w": w.kernel_w,
+            "stride_h": w.stride,
+            "stride_w": w.stride,
+            "padding_h": w.padding_h,
+            "padding_w": w.padding_w,
+        }
         return self._append(x, Map(n_out, out_h, out_w), kind=kind, **sizes, **more)
 
     def _append(self, x: Map, out: Map, **more: Any) -> Map:
         flat = more.get("kind") == "linear"
         values = {
-            "name": f"{more['kind']}{len(self.layers)}", "n_in": x.channels,
+            "name": f"{more['kind']}{len(self.layers)}",
+            "n_in": x.channels,
             "n_out": out.channels,
-            "in_h": 1 if flat else x.height, "in_w": 1 if flat else x.width,
-            "out_h": out.height, "out_w": out.width, "inputs": x.sources,
-        }  # fmt: skip
+            "in_h": 1 if flat else x.height,
+            "in_w": 1 if flat else x.width,
+            "out_h": out.height,
+            "out_w": out.width,
+            "inputs": x.sources,
+        }
         self.layers.append(LayerShape.model_validate(values | more))
         return Map(out.channels, out.height, out.width, (len(self.layers) - 1,))

@@ -112,8 +112,8 @@ class LayerShape(BaseModel):
     @property
     def n_inputs(self) -> int:
         """Maps that are read; two for an ``add`` that does not say."""
-        known = len(self.inputs) if self.inputs else 1
-        return max(known, 2) if self.kind == "add" else known
+        n_named = len(self.inputs) if self.inputs else 1
+        return max(n_named, 2) if self.kind == "add" else n_named
 
 
 def read_shapes(path: Path) -> list[LayerShape]:

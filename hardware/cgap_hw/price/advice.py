@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from cgap_hw.arrays import AnyArray
 from cgap_hw.boards.board import Board
 from cgap_hw.layers.shapes import LayerShape
-from cgap_hw.layers.table import LayerTable, ceil_div
+from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import ceil_div
 from cgap_hw.price.cost import network_cost
 
 
@@ -46,6 +47,12 @@ def advise(
 
     Raises:
         CostModelError: As `network_cost`.
+
+    >>> from cgap_hw import LayerShape, load_board
+    >>> head = LayerShape(name="head", kind="linear", n_in=512, n_out=50)
+    >>> (advice,) = advise([head], load_board("zcu102"))
+    >>> advice.narrower, advice.wider
+    (48, 72)
     """
     array = array or board.array
     return [_advise(layer, board, array, bits) for layer in layers if layer.computes]
@@ -62,10 +69,12 @@ def _advise(layer: LayerShape, board: Board, array: AnyArray, bits: int) -> Laye
         lanes = array.depthwise_grain * (layer.n_out // layer.n_in)
     else:
         lanes = int(array.grain.channels) * layer.groups
+
     narrower, wider = nearest_widths(layer.n_out, lanes)
     now = _latency_ns(layer, layer.n_out, board, array, bits)
     cycles = float(array.cycles(LayerTable.of([layer]))[0])
     saved = now - _latency_ns(layer, narrower, board, array, bits) if narrower else 0.0
+
     return LayerAdvice(
         name=layer.name,
         kind="depthwise" if layer.depthwise else layer.kind,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from cgap_hw.arrays import AnyArray
-from cgap_hw.arrays.memory import ORDERS, Traffic
+from cgap_hw.arrays.traffic import ORDERS, Traffic
 from cgap_hw.boards.board import Board
 from cgap_hw.chips.values import Range
 from cgap_hw.errors import CostModelError
@@ -21,30 +19,19 @@ from cgap_hw.layers.shapes import LayerShape
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.price.energy import EnergyTable, energy_table
 from cgap_hw.price.residency import keep_maps, keep_weights
-from cgap_hw.price.timing import BOUNDS, Timing, time_layers
-
-Values = npt.NDArray[np.float64]
-
-
-class Objective(enum.StrEnum):
-    """What the tile order of a layer is chosen for."""
-
-    LATENCY = "latency"
-    ENERGY = "energy"
+from cgap_hw.price.timing import BOUND_BY, Timing, time_layers
 
 
 class CostOptions(BaseModel):
     """How the network is run.
 
     Attributes:
-        objective: What tile orders are chosen for.
         resident_weights: Weights were loaded before and stay on chip (they must fit).
         resident_maps: Maps that fit stay on chip between a layer and the next.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    objective: Objective = Objective.LATENCY
     resident_weights: bool = False
     resident_maps: bool = False
 
@@ -154,7 +141,7 @@ class NetworkCost:
                 energy_mj=float(energy[i]),
                 utilisation_ratio=float(ratio[i]),
                 order=ORDERS[int(self.moved.order[i])] if shape.computes else "-",
-                bound=BOUNDS[int(self.timing.bound[i])],
+                bound=BOUND_BY[int(self.timing.bound[i])],
             )
             for i, shape in enumerate(self.shapes)
         )
@@ -174,26 +161,34 @@ def network_cost(
 
     Args:
         layers: The layers in the order of execution.
-        board: Memory, resources and energy constants.
+        board: DRAM, resources and energy constants.
         array: The accelerator; the board's own by default.
         bits: Word width of weights and activations.
         options: How the network is run; nothing stays on chip by default.
 
     Raises:
         CostModelError: No layers, a width out of range, or a layer that cannot be tiled.
+
+    >>> from cgap_hw import LayerShape, load_board
+    >>> head = LayerShape(name="head", kind="linear", n_in=512, n_out=10)
+    >>> cost = network_cost([head], load_board("zcu102"))
+    >>> cost.macs, cost.layers[0].cycles, cost.layers[0].bound
+    (5120, 512, 'compute')
     """
     if not 1 <= bits <= 32:
         raise CostModelError(f"bits must be 1 to 32, got {bits}")
     options = options or CostOptions()
     array = array or board.array
     table = LayerTable.of(layers)
-    moved = array.traffic(table, board, bits, options.objective == Objective.ENERGY)
+    moved = array.traffic(table, board, bits)
+
     if options.resident_weights:
         moved = keep_weights(moved, table, board, array, bits)
     if options.resident_maps:
         moved = keep_maps(moved, layers, board, array, bits)
-    timing = time_layers(table, moved, array, board)
-    energy = energy_table(table, moved, array, board, (bits, timing.latency_ns))
+
+    timing = time_layers(table, moved, array, board.dram)
+    energy = energy_table(table, moved, array, board, bits, timing.latency_ns)
     return NetworkCost(tuple(layers), bits, array, table, moved, timing, energy)
 
 

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cgap_hw.arrays.base import BaseArray
-from cgap_hw.arrays.memory import Traffic
-from cgap_hw.boards.board import Board
+from cgap_hw.arrays.traffic import Traffic
+from cgap_hw.chips.chip import Chip, Energy
 from cgap_hw.chips.values import Range
 from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import Values
 
-Values = npt.NDArray[np.float64]
-BOUNDS = ("low", "mid", "high")
 PARTS = (
     "dram_pixels",
     "dram_weights",
@@ -56,50 +54,89 @@ class EnergyTable:
 
 
 def energy_table(
-    t: LayerTable, moved: Traffic, array: BaseArray, board: Board, run: tuple[int, Any]
+    t: LayerTable, moved: Traffic, array: BaseArray, chip: Chip, bits: int, time_ns: Any
 ) -> EnergyTable:
     """Energy by part and layer.
-
-    ``E = V_bits e_rw + N_act e_act + P_bg T + N_mac e_mac + access_bits e_bram + P_static T``
-    (Micron's method for DRAM). Background and static power count per second, not per bit: a
-    shorter latency saves DRAM energy even where the traffic does not fall.
 
     Args:
         t: Layers.
         moved: Their traffic.
         array: Reuse of what is read from the buffers.
-        board: Constants.
-        run: Word width in bits, and the time of each layer in ns.
+        chip: Constants.
+        bits: Word width.
+        time_ns: Time of each layer.
     """
-    bits, time_ns = run
-    e = board.energy
-    page_hits = moved.total_bytes / DRAM_PAGE_BYTES
-    per_bit = 8 * _three(e.dram_rw_pj_per_bit)
-    watt_ns = _three(e.dram_background_mw)  # 1 mW ns = 1 pJ
-    return EnergyTable(
-        {
-            "dram_pixels": _mj(per_bit, moved.pixel_bytes),
-            "dram_weights": _mj(per_bit, moved.weight_bytes),
-            "dram_outputs": _mj(per_bit, moved.output_bytes),
-            "dram_activate": _mj(_three(e.dram_activate_pj), moved.runs + page_hits),
-            "dram_background": _mj(watt_ns, time_ns),
-            "block_ram": _mj(
-                _three(e.block_ram_pj_per_bit), on_chip_bits(t, moved, array, bits)
-            ),
-            "mac": _mj(_three(e.mac_pj(bits)), t.macs + t.lane_operations),
-            "static": _mj(1000 * _three(e.static_w), time_ns),
-        }
-    )
+    return energy_of(activity(Work.of(t), moved, array, bits, time_ns), chip.energy, bits)
 
 
-def on_chip_bits(t: LayerTable, moved: Traffic, array: BaseArray, bits: int) -> Any:
+@dataclass(frozen=True)
+class Work:
+    """What is computed: multiply-adds, other operations and output words; a layer or summed."""
+
+    macs: Any
+    lane_operations: Any
+    pixels_out: Any
+
+    @classmethod
+    def of(cls, t: LayerTable) -> Work:
+        """That of every layer."""
+        return cls(t.macs, t.lane_operations, t.pixels_out)
+
+    def summed(self, counts: Values) -> Work:
+        """Sums over layers of which each occurs so often."""
+        return Work(self.macs @ counts, self.lane_operations @ counts, self.pixels_out @ counts)
+
+
+def activity(
+    work: Work, moved: Traffic, array: BaseArray, bits: int, time_ns: Any
+) -> dict[str, Any]:
+    """What costs energy, part -> amount: bytes, activations, ns, bits, operations.
+
+    All of it is linear: the amounts of a network are those of its work, traffic and time
+    summed over the layers.
+    """
+    return {
+        "dram_pixels": moved.pixel_bytes,
+        "dram_weights": moved.weight_bytes,
+        "dram_outputs": moved.output_bytes,
+        "dram_activate": moved.runs + moved.total_bytes / DRAM_PAGE_BYTES,
+        "dram_background": time_ns,
+        "block_ram": on_chip_bits(work, moved, array, bits),
+        "mac": work.macs + work.lane_operations,
+        "static": time_ns,
+    }
+
+
+def energy_of(amounts: Mapping[str, Any], constants: Energy, bits: int) -> EnergyTable:
+    """Energy of amounts as `activity` gives them, each layer's or summed.
+
+    ``E = V_bits e_rw + N_act e_act + P_bg T + N_mac e_mac + access_bits e_bram + P_static T``
+    (Micron's method for DRAM). Background and static power count per second, not per bit: a
+    shorter latency saves DRAM energy even where the traffic does not fall.
+    """
+    per_byte = 8 * _three(constants.dram_rw_pj_per_bit)
+    pj = {
+        "dram_pixels": per_byte,
+        "dram_weights": per_byte,
+        "dram_outputs": per_byte,
+        "dram_activate": _three(constants.dram_activate_pj),
+        "dram_background": _three(constants.dram_background_mw),  # 1 mW ns = 1 pJ
+        "block_ram": _three(constants.block_ram_pj_per_bit),
+        "mac": _three(constants.mac_pj(bits)),
+        "static": 1000 * _three(constants.static_w),
+    }
+    return EnergyTable({part: _mj(pj[part], amounts[part]) for part in PARTS})
+
+
+def on_chip_bits(work: Work, moved: Traffic, array: BaseArray, bits: int) -> Any:
     """Bits read from and written to the buffers.
 
     Pixels are read once per ``pixel_reuse`` MACs, weights once per ``weight_reuse``, outputs
     once; every word from DRAM is written once.
     """
-    reads = t.macs / array.pixel_reuse + t.macs / array.weight_reuse + t.lane_operations
-    return (reads + t.pixels_out) * bits + moved.total_bytes * 8
+    reads = work.macs / array.pixel_reuse + work.macs / array.weight_reuse
+    words = reads + work.lane_operations + work.pixels_out
+    return words * bits + moved.total_bytes * 8
 
 
 def _three(value: Range) -> Values:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from cgap_hw.arrays.base import BaseArray
-from cgap_hw.arrays.memory import Traffic
+from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.boards.board import Board
 from cgap_hw.errors import CostModelError
 from cgap_hw.layers.shapes import NETWORK_INPUT, LayerShape
@@ -49,6 +49,7 @@ def keep_maps(
     shares = array.buffers
     room = board.resources.on_chip_bits * shares.usable_ratio / 2
     room *= shares.input_ratio + shares.output_ratio
+
     pixel, output = moved.pixel_bytes.copy(), moved.output_bytes.copy()
     readers = _readers(layers)
     for i, layer in enumerate(layers[:-1]):
@@ -57,12 +58,13 @@ def keep_maps(
         if alone and size <= room and "concat" not in (layer.kind, layers[i + 1].kind):
             output[i] = 0.0
             pixel[i + 1] = 0.0
+
     return replace(moved, pixel_bytes=pixel, output_bytes=output)
 
 
 def _sources(layers: Sequence[LayerShape], i: int) -> tuple[int, ...]:
-    known = layers[i].inputs
-    return known if known is not None else ((i - 1,) if i else (NETWORK_INPUT,))
+    inputs = layers[i].inputs
+    return inputs if inputs is not None else ((i - 1,) if i else (NETWORK_INPUT,))
 
 
 def _readers(layers: Sequence[LayerShape]) -> list[list[int]]:

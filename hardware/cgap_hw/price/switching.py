@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cgap_hw.arrays.memory import transfer_ns
+from cgap_hw.arrays.traffic import transfer_ns
 from cgap_hw.boards.board import Board
 from cgap_hw.errors import CostModelError
 from cgap_hw.layers.shapes import LayerShape
@@ -32,7 +32,7 @@ def switch_cost(layers: Sequence[LayerShape], board: Board, bits: int = 8) -> Sw
     words = stored_words(layers)
     n_bytes = -(-words * bits // 8)
     runs = sum(layer.parameters > 0 for layer in layers)
-    time = float(transfer_ns(float(n_bytes), float(runs), board.memory))
+    time = float(transfer_ns(float(n_bytes), float(runs), board.dram))
     return Switch(n_bytes, time * 1e-6, weights_fit(words, board, board.array, bits))
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from cgap_hw.arrays.base import BaseArray
-from cgap_hw.arrays.memory import Traffic
-from cgap_hw.boards.board import Board
+from cgap_hw.arrays.traffic import Traffic
+from cgap_hw.chips.chip import Dram
 from cgap_hw.layers.table import LayerTable
+from cgap_hw.numeric import Indices, Values
 
-Values = npt.NDArray[np.float64]
-BOUNDS = ("compute", "input", "weight", "output", "overhead", "nothing")
+# What may be the longest part of a layer's time; `Timing.bound` indexes them.
+BOUND_BY = ("compute", "input", "weight", "output", "overhead", "nothing")
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,24 @@ class Timing:
     compute_ns: Values
     memory_ns: Values
     latency_ns: Values
-    bound: npt.NDArray[np.int64]
+    bound: Indices
     network_ns: float
     interval_ns: float
 
 
-def time_layers(t: LayerTable, moved: Traffic, array: BaseArray, board: Board) -> Timing:
-    """Times by the array's own rule, and the longest part: `BOUNDS`.
+def time_layers(t: LayerTable, moved: Traffic, array: BaseArray, dram: Dram) -> Timing:
+    """Times by the array's own rule, and the longest part: `BOUND_BY`.
 
-    Where that is the memory port, the bound is the operand that holds it longest.
+    Where that is the DRAM port, the bound is the operand that holds it longest.
     """
     cycles = array.cycles(t)
-    latency, compute, memory = array.layer_ns(t, moved, board.memory, cycles)
+    latency, compute, memory = array.layer_ns(t, moved, dram, cycles)
     overhead = latency - np.maximum(compute, memory)
+
     parts = np.stack(np.broadcast_arrays(compute, memory, overhead))
-    operand = 1 + np.argmax(array.operand_ns(moved, board.memory), axis=0)
+    operand = 1 + np.argmax(array.operand_ns(moved, dram), axis=0)
     part = np.choose(np.argmax(parts, axis=0), [0 * operand, operand, 0 * operand + 4])
-    bound = np.where(latency > 0, part, len(BOUNDS) - 1)
+    bound = np.where(latency > 0, part, len(BOUND_BY) - 1)
+
     network, interval = array.network_ns(latency)
     return Timing(cycles, compute, memory, latency, bound, network, interval)

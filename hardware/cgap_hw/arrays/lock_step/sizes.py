@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-def up(a: int, b: int) -> int:
-    """``a / b`` rounded up."""
-    return -(-a // b)
+from cgap_hw.numeric import ceil_div
 
 
 @dataclass(frozen=True)
@@ -85,11 +82,11 @@ class Sizes:
 
     def blocks(self, units: int, pof: int) -> int:
         """Blocks of Pof output channels of some channel units; groups share none."""
-        return up(units, pof) if self.groups == 1 else units * up(self.of_g, pof)
+        return ceil_div(units, pof) if self.groups == 1 else units * ceil_div(self.of_g, pof)
 
 
 @dataclass(frozen=True)
-class Plan:
+class Tiles:
     """Tiles of a layer: output rows, channel units, and which loop is outside."""
 
     rows: int
@@ -97,17 +94,17 @@ class Plan:
     rows_outer: bool = True
 
 
-def fits(s: Sizes, plan: Plan, m: Machine) -> bool:
+def fits(s: Sizes, tiles: Tiles, m: Machine) -> bool:
     """Whether a full tile fits the buffers, and channel tiles are whole blocks of Pof."""
-    if s.groups == 1 and plan.units % m.pof and plan.units < s.n_of:
+    if s.groups == 1 and tiles.units % m.pof and tiles.units < s.n_of:
         return False
-    span = (plan.rows - 1) * s.sy + s.ky
-    columns = s.sx * up(up(s.ix, s.sx), m.pox)
-    words = s.sy * up(up(span, s.sy), m.poy) * columns
-    blocks = s.blocks(plan.units, m.pof)
+    span = (tiles.rows - 1) * s.sy + s.ky
+    columns = s.sx * ceil_div(ceil_div(s.ix, s.sx), m.pox)
+    words = s.sy * ceil_div(ceil_div(span, s.sy), m.poy) * columns
+    blocks = s.blocks(tiles.units, m.pof)
     return (
-        s.channels_in(plan.units) * words <= m.pixel_words
+        s.channels_in(tiles.units) * words <= m.pixel_words
         and blocks * s.depth <= m.weight_words
-        and blocks * plan.rows * up(s.ox, m.pox) <= m.output_words
+        and blocks * tiles.rows * ceil_div(s.ox, m.pox) <= m.output_words
         and s.blocks(s.units, m.pof) <= m.channel_blocks
     )

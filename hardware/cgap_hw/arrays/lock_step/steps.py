@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cgap_hw.arrays.lock_step.sizes import Machine, Plan, Port, Sizes, up
+from cgap_hw.arrays.lock_step.sizes import Machine, Port, Sizes, Tiles
 from cgap_hw.arrays.lock_step.transfers import (
     RowTile,
     pixel_cycles,
     store_cycles,
     weight_cycles,
 )
+from cgap_hw.numeric import ceil_div
 
 Values = npt.NDArray[Any]
 STEP_CYCLES = 5  # launch, barrier, and one each to leave store, pixels and weights
@@ -24,7 +25,7 @@ PIPELINE_CYCLES = 6  # from a pass's last address to the results' buffer; its ro
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Timeline:
     """Predicted cycles of a layer, and the bytes it moves.
 
     Attributes:
@@ -64,7 +65,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class _Tiles:
+class _TileOrder:
     """Tiles in their order; those of one kind take equally long.
 
     ``row`` and ``unit`` index the kinds; the flags say what must be loaded.
@@ -78,16 +79,21 @@ class _Tiles:
     load_weights: Values
 
     @classmethod
-    def of(cls, s: Sizes, plan: Plan) -> _Tiles:
-        rows = [RowTile.of(s, y, min(plan.rows, s.oy - y)) for y in range(0, s.oy, plan.rows)]
-        units = [min(plan.units, s.units - u) for u in range(0, s.units, plan.units)]
+    def of(cls, s: Sizes, tiles: Tiles) -> _TileOrder:
+        rows = [RowTile.of(s, y, min(tiles.rows, s.oy - y)) for y in range(0, s.oy, tiles.rows)]
+        units = [min(tiles.units, s.units - u) for u in range(0, s.units, tiles.units)]
+
         place = np.arange(len(rows) * len(units))
-        if plan.rows_outer:
+        if tiles.rows_outer:
             row, unit = np.divmod(place, len(units))
         else:
             unit, row = np.divmod(place, len(rows))
+
+        # The buffers keep what the tile before has left: only what changes is loaded. Of a
+        # grouped layer other channels read other pixels, so these change with them.
         new_unit = np.diff(unit, prepend=-1) != 0
         new_row = np.diff(row, prepend=-1) != 0
+
         row_kinds, unit_kinds = list(dict.fromkeys(rows)), list(dict.fromkeys(units))
         return cls(
             row_kinds,
@@ -104,20 +110,24 @@ class _Tiles:
         return np.array(table)[self.row, self.unit]
 
 
-def schedule(s: Sizes, plan: Plan, m: Machine, port: Port) -> Schedule:
+def timeline(s: Sizes, tiles: Tiles, m: Machine, port: Port) -> Timeline:
     """Cycles of a layer with given tiles, `T = sum over steps of max(compute, transfers)`."""
-    tiles = _Tiles.of(s, plan)
-    load_pixels, load_weights = tiles.load_pixels, tiles.load_weights
-    compute = tiles.each(lambda row, units: _passes(s, row, units, m)) * max(s.depth, m.poy)
-    pixels = load_pixels * tiles.each(
+    order = _TileOrder.of(s, tiles)
+    load_pixels, load_weights = order.load_pixels, order.load_weights
+
+    compute = order.each(lambda row, units: _passes(s, row, units, m)) * max(s.depth, m.poy)
+    pixels = load_pixels * order.each(
         lambda row, units: pixel_cycles(s, row, s.channels_in(units), m, port)
     )
-    weights = load_weights * tiles.each(lambda _, units: weight_cycles(s, units, m, port))
-    store = tiles.each(lambda row, units: store_cycles(s, units, row.rows, m, port))
+    weights = load_weights * order.each(lambda _, units: weight_cycles(s, units, m, port))
+    store = order.each(lambda row, units: store_cycles(s, units, row.rows, m, port))
+
+    # Shorter fields than Poy products wait for the rows to leave in every pass but the last.
     core = compute - max(0, m.poy - s.depth) + PIPELINE_CYCLES + m.poy
-    rows_read = load_pixels * tiles.each(lambda row, units: row.inside * s.channels_in(units))
-    outputs = load_weights * tiles.each(lambda _, units: s.channels_out(units))
-    return Schedule(
+    rows_read = load_pixels * order.each(lambda row, units: row.inside * s.channels_in(units))
+    outputs = load_weights * order.each(lambda _, units: s.channels_out(units))
+
+    return Timeline(
         total=_total(core, pixels + weights, store),
         compute=int(compute.sum()),
         pixels=float(pixels.sum()),
@@ -133,7 +143,7 @@ def schedule(s: Sizes, plan: Plan, m: Machine, port: Port) -> Schedule:
 
 def _passes(s: Sizes, row: RowTile, units: int, m: Machine) -> int:
     """Groups of Pox x Poy x Pof outputs of a tile."""
-    return s.blocks(units, m.pof) * up(s.ox, m.pox) * up(row.rows, m.poy)
+    return s.blocks(units, m.pof) * ceil_div(s.ox, m.pox) * ceil_div(row.rows, m.poy)
 
 
 def _total(core: Values, load: Values, store: Values) -> float:

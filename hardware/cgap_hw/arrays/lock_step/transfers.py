@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cgap_hw.arrays.lock_step.sizes import Machine, Port, Sizes, up
+from cgap_hw.arrays.lock_step.sizes import Machine, Port, Sizes
+from cgap_hw.numeric import ceil_div
 
 # Registers between port and buffers.
 WEIGHT_CYCLES, STORE_CYCLES = 1, 3
@@ -65,12 +66,12 @@ def pixel_cycles(s: Sizes, tile: RowTile, channels: int, m: Machine, port: Port)
     inside, skipped = tile.inside, tile.above + tile.below
     if not inside:
         return channels * skipped + SKIP_ALL_CYCLES
-    beats = up(s.ix, m.pox)
+    beats = ceil_div(s.ix, m.pox)
     gathered = min(beats, s.sx)  # beats before the first pixels leave the sorter
     busy = inside * row(s.ix, m, port)
     last = math.floor(busy - beat(s.ix % m.pox or m.pox, m, port) + ROUNDING)  # beat's cycle
     bus = (channels - 1) * max(busy, last + 1 + skipped) + busy
-    sorts = channels * inside * up(beats, s.sx) - 1
+    sorts = channels * inside * ceil_div(beats, s.sx) - 1
     wait = (channels - 1) * max(0, gathered + skipped - s.sx)
     sorting = row(min(s.ix, gathered * m.pox), m, port) + sorts * s.sx + wait
     end = tile.above + whole(max(bus, sorting)) + max(s.sx, tile.below)

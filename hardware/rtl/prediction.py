@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgap_hw.arrays.lock_step import Machine, Plan, Port, Schedule, Sizes, schedule
+from cgap_hw.arrays.lock_step import Machine, Port, Sizes, Timeline, timeline
 from rtl.driver import Design
 from rtl.layers import Conv
 from rtl.simulator import RATE_UNIT, Job
@@ -21,9 +21,8 @@ def sizes(layer: Conv) -> Sizes:
     return Sizes(layer.n_in, layer.n_out, *maps, *window, layer.groups)
 
 
-def predict(job: Job, design: Design) -> Schedule:
+def predict(job: Job, design: Design) -> Timeline:
     """Return the latency of a layer and the busy cycles of its parts."""
-    plan = Plan(job.tiling.rows, job.tiling.units, job.tiling.rows_outer)
     rate = round(job.bytes_per_cycle * RATE_UNIT) / RATE_UNIT  # as the stub counts it
     port = Port(rate, job.latency)
-    return schedule(sizes(job.layer), plan, machine(design), port)
+    return timeline(sizes(job.layer), job.tiles, machine(design), port)
