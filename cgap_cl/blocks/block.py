@@ -15,7 +15,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.layout import NORMS, Kind, LayerLayout, Layout
+from cgap_cl.blocks.layers_alike import Dense, dense_like, layer_like, replace
+from cgap_cl.blocks.layout import Layout
 
 Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what it feeds to that layer
 
@@ -31,7 +32,7 @@ class Lateral(nn.Module):
 
     index: Tensor
 
-    def __init__(self, op: nn.Conv2d | nn.Linear, index: Tensor, n_source: int) -> None:
+    def __init__(self, op: Dense, index: Tensor, n_source: int) -> None:
         super().__init__()
         self.op = op
         self.n_source = n_source
@@ -47,7 +48,7 @@ class Lateral(nn.Module):
 class PlasticLayer(nn.Module):
     """A conv or linear layer of one block: own inputs plus lateral inputs from older blocks."""
 
-    def __init__(self, name: str, own: nn.Conv2d | nn.Linear) -> None:
+    def __init__(self, name: str, own: Dense) -> None:
         super().__init__()
         self.name = name
         self.own = own
@@ -160,44 +161,14 @@ def sprout(
     """
     body = copy.deepcopy(reference)
     for layer in layout.layers:
-        module = body.get_submodule(layer.name)
         n_in, n_out = layer.inputs.length(widths), layer.outputs.length(widths)
-        fresh = _resized(
-            layer, module, n_in, n_classes if layer.name == layout.head else n_out, like
-        )
-        wrapped = PlasticLayer(layer.name, fresh) if layer.dense else fresh  # type: ignore[arg-type]
-        replace(body, layer.name, wrapped)
+        n_out = n_classes if layer.name == layout.head else n_out
+        fresh = layer_like(body.get_submodule(layer.name), layer.kind, n_in, n_out).to(like)
+        if layer.dense:
+            assert isinstance(fresh, Dense)
+            fresh = PlasticLayer(layer.name, fresh)
+        replace(body, layer.name, fresh)
     return body
-
-
-def _resized(
-    layer: LayerLayout, module: nn.Module, n_in: int, n_out: int, like: Tensor
-) -> nn.Module:
-    """A new module like ``module`` with other channel counts."""
-    if isinstance(module, nn.Linear):
-        return nn.Linear(n_in, n_out, module.bias is not None).to(like)
-    if isinstance(module, nn.Conv2d):
-        return conv_like(module, n_in, n_out, n_in if layer.kind is Kind.DEPTHWISE else 1).to(
-            like
-        )
-    return norm_like(module, n_in).to(like)
-
-
-def conv_like(
-    conv: nn.Conv2d, n_in: int, n_out: int, groups: int = 1, bias: bool | None = None
-) -> nn.Conv2d:
-    """A new convolution with the same geometry and other channel counts."""
-    return nn.Conv2d(
-        n_in, n_out, conv.kernel_size, conv.stride, conv.padding,  # type: ignore[arg-type]
-        conv.dilation, groups,  # type: ignore[arg-type]
-        conv.bias is not None if bias is None else bias, conv.padding_mode,
-    )  # fmt: skip
-
-
-def norm_like(norm: nn.Module, n: int) -> nn.Module:
-    """A new batch norm with the same settings and another channel count."""
-    assert isinstance(norm, NORMS)
-    return type(norm)(n, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
 
 
 def connect(layer: PlasticLayer, source: Block, index: Tensor | None = None) -> Lateral:
@@ -211,21 +182,11 @@ def connect(layer: PlasticLayer, source: Block, index: Tensor | None = None) -> 
     own, theirs = layer.own, source.layer(layer.name).own
     n_source = theirs.weight.shape[1]
     index = torch.arange(n_source) if index is None else index
-    op: nn.Conv2d | nn.Linear
-    if isinstance(own, nn.Conv2d):
-        op = conv_like(own, len(index), own.out_channels, bias=False)
-    else:
-        op = nn.Linear(len(index), own.out_features, bias=False)
+    op = dense_like(own, len(index), len(own.weight), bias=False)
     nn.init.zeros_(op.weight)
     lateral = Lateral(op.to(own.weight), index.to(own.weight.device), n_source)
     layer.laterals[str(source.index)] = lateral
     return lateral
-
-
-def replace(root: nn.Module, name: str, module: nn.Module) -> None:
-    """Put ``module`` where the submodule ``name`` is."""
-    parent, _, leaf = name.rpartition(".")
-    setattr(root.get_submodule(parent), leaf, module)
 
 
 @contextmanager

@@ -14,212 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.block import Block, conv_like, norm_like, replace
+from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.blockwise import BlockwiseLayer
 from cgap_cl.blocks.closure import Kept, closure, everything
-from cgap_cl.blocks.layout import Axis, LayerLayout, Layout, Segment
-
-
-@dataclass(frozen=True)
-class _Op:
-    """One block's part of a layer: what it reads of the composed input, its weights."""
-
-    block: int
-    index: Tensor
-    weight: Tensor
-    bias: Tensor | None
-
-
-@dataclass(frozen=True)
-class _Composer:
-    """Puts the kept units of several blocks into one module."""
-
-    skeleton: nn.Module
-    layout: Layout
-    blocks: Sequence[Block]
-    kept: Kept
-    heads: Sequence[int]
-
-    @property
-    def device(self) -> torch.device:
-        return self.blocks[0].head.own.weight.device
-
-    def widths(self, block: int) -> dict[str, int]:
-        return {g: len(self.kept.get(block, {}).get(g, [])) for g in self.layout.widths}
-
-    def places(self, axis: Axis) -> dict[tuple[int, int, int], int]:
-        """(block, segment, unit) -> first position in the composed axis."""
-        place: dict[tuple[int, int, int], int] = {}
-        position = 0
-        for number, segment in enumerate(axis):
-            assert segment.group is not None
-            for block in self.kept:
-                for unit in self.kept[block].get(segment.group, []):
-                    place[block, number, unit] = position
-                    position += segment.repeat
-        return place
-
-    def length(self, axis: Axis) -> int:
-        return axis.n_fixed or sum(axis.length(self.widths(block)) for block in self.kept)
-
-    def units(self, block: int, segment: Segment) -> Tensor:
-        """The kept units of a block in a segment, int64, ascending."""
-        kept = self.kept[block].get(str(segment.group), [])
-        return torch.tensor(kept, dtype=torch.int64)
-
-    def rows(self, layer: LayerLayout, block: int) -> Tensor:
-        """Rows of a block's own weight that are kept."""
-        if layer.name == self.layout.head:
-            n_classes = self.blocks[block].head.own.weight.shape[0]
-            return torch.arange(n_classes if block in self.heads else 0)
-        return torch.cat(
-            [
-                segment.positions(start, self.units(block, segment))
-                for segment, start, _ in layer.outputs.spans(self.blocks[block].widths)
-            ]
-        )
-
-    def op(self, layer: LayerLayout, block: int) -> _Op | None:
-        """The block's operation in that layer, or None if none of its outputs is kept."""
-        module = self.blocks[block].layer(layer.name)
-        rows = self.rows(layer, block).to(module.own.weight.device)
-        if rows.numel() == 0:
-            return None
-        bias = None if module.own.bias is None else module.own.bias.detach()[rows]
-        if layer.raw:
-            weight = module.own.weight.detach()[rows]
-            return _Op(block, torch.arange(weight.shape[1], device=weight.device), weight, bias)
-        place = self.places(layer.inputs)
-        own = layer.inputs.owners(self.blocks[block].widths)
-        columns = [place[block, o.segment, o.unit] + o.offset for o in own]
-        weights = [module.own.weight.detach()[rows]]
-        for source, lateral in module.sources():
-            theirs = layer.inputs.owners(self.blocks[source].widths)
-            read = (theirs[position] for position in lateral.index.tolist())
-            columns += [place[source, o.segment, o.unit] + o.offset for o in read]
-            weights.append(lateral.op.weight.detach()[rows])
-        index = torch.tensor(columns, dtype=torch.int64, device=rows.device)
-        index, order = index.sort()
-        return _Op(block, index, torch.cat(weights, dim=1)[:, order].contiguous(), bias)
-
-    def output_order(self, layer: LayerLayout) -> Tensor | None:
-        """Permutation from block-major, as computed, to segment-major; None if equal."""
-        if len(layer.outputs.segments) == 1 or len(self.kept) == 1:
-            return None
-        given = [
-            (number, block, k)
-            for block in self.kept
-            for number, segment in enumerate(layer.outputs)
-            for k in range(segment.repeat * len(self.units(block, segment)))
-        ]
-        order = sorted(range(len(given)), key=given.__getitem__)
-        return torch.tensor(order, dtype=torch.int64, device=self.device)
-
-    def per_channel(self, layer: LayerLayout) -> nn.Module:
-        """Batch norm or depthwise convolution over the concatenated units."""
-        parts: dict[str, list[Tensor]] = {}
-        template = self.blocks[next(iter(self.kept))].body.get_submodule(layer.name)
-        names = [
-            n
-            for n in ("weight", "bias", "running_mean", "running_var")
-            if getattr(template, n, None) is not None
-        ]
-        spans = [layer.inputs.spans(self.blocks[block].widths) for block in self.kept]
-        for side_by_side in zip(*spans, strict=True):  # one segment, of every block
-            for block, (segment, start, _) in zip(self.kept, side_by_side, strict=True):
-                module = self.blocks[block].body.get_submodule(layer.name)
-                rows = segment.positions(start, self.units(block, segment))
-                for name in names:
-                    tensor = getattr(module, name).detach()
-                    parts.setdefault(name, []).append(tensor[rows.to(tensor.device)])
-        vectors = {name: torch.cat(tensors) for name, tensors in parts.items()}
-        return _per_channel_module(template, vectors, self.length(layer.inputs))
-
-    def build(self, dense: bool) -> nn.Module:
-        """The composed module, in eval mode, gradients off."""
-        body = copy.deepcopy(self.skeleton)
-        for layer in self.layout.layers:
-            if not layer.dense:
-                if self.length(layer.inputs):
-                    replace(body, layer.name, self.per_channel(layer))
-                continue
-            ops = [op for block in self.kept if (op := self.op(layer, block)) is not None]
-            n_in = self.length(layer.inputs)
-            like = self.blocks[ops[0].block].layer(layer.name).own
-            order = self.output_order(layer)
-            replace(
-                body,
-                layer.name,
-                _dense_layer(ops, like, n_in, order)
-                if dense
-                else _blockwise(ops, like, n_in, order),
-            )
-        for parameter in body.parameters():
-            parameter.requires_grad_(False)
-        return body.eval()
-
-
-def _per_channel_module(
-    template: nn.Module, tensors: Mapping[str, Tensor], n: int
-) -> nn.Module:
-    """A batch norm or depthwise convolution like the template with other vectors."""
-    module: nn.Module
-    if isinstance(template, nn.Conv2d):
-        module = conv_like(template, n, n, groups=n)
-    else:
-        module = norm_like(template, n)
-    for name, tensor in tensors.items():
-        fresh = (
-            nn.Parameter(tensor, requires_grad=False)
-            if isinstance(getattr(module, name), nn.Parameter)
-            else tensor
-        )
-        setattr(module, name, fresh)
-    return module
-
-
-def _plain(like: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
-    """A Conv2d or Linear like ``like`` with the given weights."""
-    n_out, n_in = weight.shape[:2]
-    module: nn.Conv2d | nn.Linear
-    if isinstance(like, nn.Conv2d):
-        module = conv_like(like, n_in, n_out, bias=bias is not None)
-    else:
-        module = nn.Linear(n_in, n_out, bias is not None)
-    module.weight = nn.Parameter(weight.clone(), requires_grad=False)
-    if bias is not None:
-        module.bias = nn.Parameter(bias.clone(), requires_grad=False)
-    return module
-
-
-def _blockwise(
-    ops: Sequence[_Op], like: nn.Module, n_in: int, order: Tensor | None
-) -> nn.Module:
-    """One operation per block; a plain layer where one block reads everything."""
-    modules = [_plain(like, op.weight, op.bias) for op in ops]
-    if len(ops) == 1 and len(ops[0].index) == n_in and order is None:
-        return modules[0]
-    return BlockwiseLayer(modules, [op.index for op in ops], n_in, order)
-
-
-def _dense_layer(
-    ops: Sequence[_Op], like: nn.Module, n_in: int, order: Tensor | None
-) -> nn.Module:
-    """One operation with the zero blocks written out."""
-    rows = []
-    for op in ops:
-        full = op.weight.new_zeros((op.weight.shape[0], n_in, *op.weight.shape[2:]))
-        rows.append(full.index_copy(1, op.index, op.weight))
-    weight = torch.cat(rows)
-    bias = (
-        None
-        if ops[0].bias is None
-        else torch.cat([op.bias for op in ops if op.bias is not None])
-    )
-    if order is not None:
-        weight = weight[order]
-        bias = None if bias is None else bias[order]
-    return _plain(like, weight, bias)
+from cgap_cl.blocks.layers_alike import Dense, replace, with_channels, with_weights
+from cgap_cl.blocks.layout import CHANNEL_TENSORS, Axis, LayerLayout, Layout
 
 
 def subnetwork(
@@ -234,3 +33,187 @@ def merged(skeleton: nn.Module, layout: Layout, blocks: Sequence[Block]) -> nn.M
     """One plain dense module; its outputs are the heads of all blocks, oldest first."""
     kept = everything(blocks)
     return _Composer(skeleton, layout, blocks, kept, heads=tuple(kept)).build(dense=True)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the positions of each block's axis are in the composed axis.
+
+    Two blocks with the axis ``a a | b`` (two segments) make the composed axis
+    ``a0 a0 a1 a1 | b0 b1``: segment by segment, and in each segment block by block, as the
+    operations between the layers (a concat, a flatten) leave them. What is computed block by
+    block, ``a0 a0 b0 | a1 a1 b1``, still has to be put in that :attr:`order`.
+
+    Attributes:
+        by_block: block -> int64, place of each position of that block's axis; -1: left out.
+    """
+
+    by_block: Mapping[int, Tensor]
+
+    def kept(self, block: int) -> Tensor:
+        """Positions of the block's axis that are in the composed one, ascending."""
+        return (self.by_block[block] >= 0).nonzero().flatten()
+
+    @property
+    def order(self) -> Tensor | None:
+        """Which of the positions block by block is at each place; None: they are in order."""
+        places = torch.cat([places[places >= 0] for places in self.by_block.values()])
+        order = places.argsort()  # the inverse of a permutation is what sorts it
+        return None if bool((order[1:] > order[:-1]).all()) else order
+
+    @property
+    def length(self) -> int:
+        """Number of positions of the composed axis."""
+        return sum(int((places >= 0).sum()) for places in self.by_block.values())
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One block's part of a layer.
+
+    Attributes:
+        reads: int64, ascending, positions of the composed input that it reads.
+        weight: ``(out, len(reads), ...)``.
+        bias: ``(out,)`` or None.
+    """
+
+    reads: Tensor
+    weight: Tensor
+    bias: Tensor | None
+
+
+@dataclass(frozen=True)
+class _ComposedLayer:
+    """A conv or linear layer of several blocks, before it is a module.
+
+    Attributes:
+        like: a layer of the same geometry.
+        parts: oldest first.
+        n_in: positions of the composed input.
+        order: which of the parts' outputs is at each place; None: they are in order.
+    """
+
+    like: Dense
+    parts: Sequence[_Part]
+    n_in: int
+    order: Tensor | None
+
+    def blockwise(self) -> nn.Module:
+        """One operation per block; a plain layer where one block reads everything."""
+        modules = [with_weights(self.like, part.weight, part.bias) for part in self.parts]
+        reads = [part.reads for part in self.parts]
+        if len(modules) == 1 and len(reads[0]) == self.n_in and self.order is None:
+            return modules[0]
+        return BlockwiseLayer(modules, reads, self.n_in, self.order)
+
+    def dense(self) -> nn.Module:
+        """One operation with the zero blocks written out."""
+        rows = []
+        for part in self.parts:
+            n_out, _, *kernel = part.weight.shape
+            zeros = part.weight.new_zeros((n_out, self.n_in, *kernel))
+            rows.append(zeros.index_copy(1, part.reads, part.weight))
+        weight = torch.cat(rows)
+        biases = [part.bias for part in self.parts if part.bias is not None]
+        bias = torch.cat(biases) if biases else None
+        if self.order is not None:
+            weight = weight[self.order]
+            bias = None if bias is None else bias[self.order]
+        return with_weights(self.like, weight, bias)
+
+
+@dataclass(frozen=True)
+class _Composer:
+    """Puts the kept units of several blocks into one module."""
+
+    skeleton: nn.Module
+    layout: Layout
+    blocks: Sequence[Block]
+    kept: Kept
+    heads: Sequence[int]
+
+    def build(self, dense: bool) -> nn.Module:
+        """The composed module, in eval mode, gradients off."""
+        body = copy.deepcopy(self.skeleton)
+        for layer in self.layout.layers:
+            if layer.dense:
+                composed = self.composed(layer)
+                replace(body, layer.name, composed.dense() if dense else composed.blockwise())
+            elif (places := self.places(layer.inputs)).length:
+                replace(body, layer.name, self.per_channel(layer, places))
+
+        for parameter in body.parameters():
+            parameter.requires_grad_(False)
+        return body.eval()
+
+    def places(self, axis: Axis) -> _Places:
+        """Where the kept units of an axis without fixed positions are."""
+        widths = {block: self.blocks[block].widths for block in self.kept}
+        places = {block: torch.full((axis.length(w),), -1) for block, w in widths.items()}
+        spans = [axis.spans(w) for w in widths.values()]
+        stop = 0
+        for of_blocks in zip(*spans, strict=True):  # one segment, of every block
+            for block, (segment, start, _) in zip(self.kept, of_blocks, strict=True):
+                units = self.kept[block].get(str(segment.group), [])
+                own = segment.positions(start, torch.tensor(units, dtype=torch.int64))
+                places[block][own] = torch.arange(stop, stop + len(own))
+                stop += len(own)
+        return _Places(places)
+
+    def composed(self, layer: LayerLayout) -> _ComposedLayer:
+        """A conv or linear layer of all blocks that have a kept output there."""
+        inputs = None if layer.raw else self.places(layer.inputs)
+        outputs = None if layer.name == self.layout.head else self.places(layer.outputs)
+        like = self.blocks[next(iter(self.kept))].layer(layer.name).own
+
+        parts = []
+        for block in self.kept:
+            rows = self.classes(block) if outputs is None else outputs.kept(block)
+            if len(rows):
+                parts.append(self.part(layer, block, rows, inputs))
+
+        n_in = layer.inputs.n_fixed if inputs is None else inputs.length
+        order = None if outputs is None else outputs.order
+        device = like.weight.device
+        return _ComposedLayer(like, parts, n_in, None if order is None else order.to(device))
+
+    def classes(self, block: int) -> Tensor:
+        """Rows of the block's head that are kept: all or none."""
+        n_classes = self.blocks[block].head.own.weight.shape[0]
+        return torch.arange(n_classes if block in self.heads else 0)
+
+    def part(
+        self, layer: LayerLayout, block: int, rows: Tensor, inputs: _Places | None
+    ) -> _Part:
+        """The given rows of a block's layer; without ``inputs`` it reads the raw input."""
+        module = self.blocks[block].layer(layer.name)
+        rows = rows.to(module.own.weight.device)
+        bias = None if module.own.bias is None else module.own.bias.detach()[rows]
+        weights = [module.own.weight.detach()[rows]]
+        if inputs is None:
+            n_in = weights[0].shape[1]
+            return _Part(torch.arange(n_in, device=rows.device), weights[0], bias)
+
+        reads = [inputs.by_block[block]]
+        for source, lateral in module.sources():
+            reads.append(inputs.by_block[source][lateral.index.cpu()])
+            weights.append(lateral.op.weight.detach()[rows])
+        # own inputs and laterals are mixed in the composed axis: columns in its order
+        index, order = (t.to(rows.device) for t in torch.cat(reads).sort())
+        return _Part(index, torch.cat(weights, dim=1)[:, order].contiguous(), bias)
+
+    def per_channel(self, layer: LayerLayout, places: _Places) -> nn.Module:
+        """Batch norm or depthwise convolution over the concatenated units."""
+        modules = {b: self.blocks[b].body.get_submodule(layer.name) for b in self.kept}
+        template = next(iter(modules.values()))
+        order = places.order
+        tensors = {}
+        for name in CHANNEL_TENSORS:
+            if getattr(template, name, None) is not None:
+                parts = [
+                    getattr(module, name).detach()[places.kept(block)]
+                    for block, module in modules.items()
+                ]
+                together = torch.cat(parts)
+                tensors[name] = together if order is None else together[order]
+        return with_channels(template, layer.kind, places.length, tensors)

@@ -32,7 +32,10 @@ CHANNEL_TENSORS = ("weight", "bias", "running_mean", "running_var")  # of a per-
 
 
 def kind_of(layer: nn.Module) -> Kind:
-    """How one of the :data:`LAYERS` treats its units.
+    """How one of the :data:`LAYERS` of a reference network treats its units.
+
+    A block's layout knows it, its layers do not: narrowed to one channel, a depthwise
+    convolution looks like any other.
 
     >>> kind_of(nn.Conv2d(4, 4, 3, groups=4))
     <Kind.DEPTHWISE: 'depthwise'>
