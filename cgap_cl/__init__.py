@@ -7,7 +7,8 @@ from cgap_cl.config import CGaPConfig, Inherit
 from cgap_cl.decide.phases import Phases
 from cgap_cl.decide.policy import GrowthPolicy, PruningPolicy, Where
 from cgap_cl.errors import UnreachableTargetError, UnsupportedNetworkError
-from cgap_cl.network.plastic_network import PlasticNetwork, Unlabelled
+from cgap_cl.network.mixed import Unlabelled
+from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.train.plugin import CGaPPlugin
 from cgap_cl.train.strategy import CGaP
 

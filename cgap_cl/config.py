@@ -11,6 +11,7 @@ from cgap_cl.decide.phases import Phases
 from cgap_cl.decide.policy import GrowthPolicy, PruningPolicy, check_share
 from cgap_cl.decide.price import PriceFactory
 from cgap_cl.decide.saliency import Score
+from cgap_cl.network.plastic_network import SEED_RATIO
 
 
 class Inherit(enum.Enum):
@@ -62,7 +63,7 @@ class CGaPConfig:
 
     target_price: float = 0.2
     peak_ratio: float = 1.4
-    seed_ratio: float = 0.35
+    seed_ratio: float = SEED_RATIO
     first_seed_ratio: float | None = None
     price: PriceFactory = price.macs
     score: Score = saliency.weight_gradient

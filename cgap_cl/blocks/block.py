@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -55,17 +54,10 @@ class PlasticLayer(nn.Module):
         self.laterals = nn.ModuleDict()
         self.taps: Taps | None = None
         self.block = -1
-        self.records = False
-        self.activity: Tensor | None = None  # (inputs,), see saliency.record_activity
-        self.keeps = False
-        self.last: tuple[Tensor, Tensor] | None = None  # see directions.record_gradients
 
     def forward(self, x: Tensor) -> Tensor:
         """``own(x)`` plus each lateral of the tap that its source left behind."""
         y: Tensor = self.own(x)
-        if self.records and self.training:
-            other = [axis for axis in range(x.dim()) if axis != 1]
-            self.activity = x.detach().abs().mean(other)
         if self.taps is None and len(self.laterals):
             raise RuntimeError(
                 f"layer '{self.name}' reads older blocks: run it through Block.run"
@@ -74,12 +66,7 @@ class PlasticLayer(nn.Module):
             self.taps.setdefault(self.block, {})[self.name] = x
             for source, lateral in self.laterals.items():
                 y = y + lateral(self.taps[int(source)][self.name])
-        if self.keeps and y.requires_grad:
-            y.register_hook(partial(self._keep, x.detach()))
         return y
-
-    def _keep(self, x: Tensor, gradient: Tensor) -> None:
-        self.last = x, gradient
 
     def sources(self) -> Iterator[tuple[int, Lateral]]:
         """(source block, lateral) in ascending order of the block."""
@@ -93,14 +80,19 @@ class Block(nn.Module):
 
     Args:
         index: position among the blocks; a block reads only blocks of lower index.
-        label: the task label whose head it holds.
+        label: the task label whose head it holds; None before the first experience.
         layout: the reference's layout.
         widths: units per group.
         body: the narrowed network.
     """
 
     def __init__(
-        self, index: int, label: int, layout: Layout, widths: Mapping[str, int], body: nn.Module
+        self,
+        index: int,
+        label: int | None,
+        layout: Layout,
+        widths: Mapping[str, int],
+        body: nn.Module,
     ) -> None:
         super().__init__()
         self.index = index

@@ -31,6 +31,9 @@ class Birth:
         layers: names of the layers with lateral inputs; None: all that may have them.
         share: units of the ancestor that the column reads instead of owning a copy, per group;
             at least one unit of every group is copied.
+
+    >>> Birth(ancestor=0, share={"conv1": (0, 1)})  # two units are read from block 0
+    Birth(widths=None, ancestor=0, trunk=(), layers=None, share={'conv1': (0, 1)})
     """
 
     widths: Mapping[str, int] | None = None
@@ -39,40 +42,113 @@ class Birth:
     layers: Sequence[str] | None = None
     share: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
-    def check(self, layout: Layout, n_merged: int) -> None:
-        """Raise ValueError where a block, group or layer is named that is not there."""
-        named = (*self.trunk, *(() if self.ancestor is None else (self.ancestor,)))
-        for index in named:
-            if not 0 <= index < n_merged:
-                raise ValueError(unknown("block", index, range(n_merged)))
-        if self.widths is not None:
-            for group in {*self.widths, *layout.widths}:
-                if group not in layout.widths or self.widths.get(group, 0) < 1:
-                    raise ValueError(
-                        f"widths must give at least 1 unit to each of "
-                        f"{', '.join(layout.widths)}; '{group}' has {self.widths.get(group)}"
-                    )
-        _check_names("group to share", self.share, layout.widths)
-        _check_names("layer for laterals", self.lateral_layers(layout), layout.lateral_names)
 
-    def lateral_layers(self, layout: Layout) -> Sequence[str]:
-        """The layers with lateral inputs."""
-        return layout.lateral_names if self.layers is None else self.layers
+@dataclass(frozen=True, eq=False)
+class Inheritance:
+    """A birth looked up among the older blocks: all that it names is there, and fits.
+
+    Attributes:
+        widths: of the column.
+        blocks: the older blocks, by index.
+        trunk: those that the column may read, ascending.
+        laterals: names of the layers that may read them.
+        ancestor: None: the column keeps its fresh weights.
+        copied: units of the ancestor that the column has copies of, per group.
+    """
+
+    widths: Mapping[str, int]
+    blocks: Sequence[Block]
+    trunk: Sequence[int]
+    laterals: Sequence[str]
+    ancestor: Block | None
+    copied: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(
+        cls, birth: Birth, layout: Layout, blocks: Sequence[Block], seed: Mapping[str, int]
+    ) -> Inheritance:
+        """Look a birth up.
+
+        Args:
+            birth: how the column begins.
+            layout: of the network.
+            blocks: the older blocks, by index.
+            seed: widths where the birth names neither widths nor an ancestor.
+
+        Raises:
+            ValueError: a block, group, layer or unit is named that is not there, or widths do
+                not fit.
+        """
+        named = (*birth.trunk, *(() if birth.ancestor is None else (birth.ancestor,)))
+        _check_names("block", named, range(len(blocks)))
+        _check_names("group to share", birth.share, layout.widths)
+        laterals = layout.lateral_names if birth.layers is None else birth.layers
+        _check_names("layer for laterals", laterals, layout.lateral_names)
+        if birth.widths is not None:
+            _check_widths(birth.widths, layout.widths)
+
+        trunk = sorted(birth.trunk)
+        if birth.ancestor is None:
+            return cls(birth.widths or seed, blocks, trunk, laterals, None, {})
+        ancestor = blocks[birth.ancestor]
+        copied = _copied_units(ancestor, birth.share)
+        widths = {group: len(units) for group, units in copied.items()}
+        if birth.widths not in (None, widths):
+            raise ValueError(
+                f"a column inherits at its ancestor's widths: {birth.widths} is not {widths}"
+            )
+        return cls(widths, blocks, trunk, laterals, ancestor, copied)
+
+    @torch.no_grad()
+    def endow(self, column: Block) -> None:
+        """Give a fresh column of these widths its laterals and what it inherits.
+
+        Weights, statistics and laterals are copied for the units that are not shared; the
+        shared ones become lateral inputs from the ancestor, read with the ancestor's weights.
+        Only the head stays fresh.
+        """
+        for name in self.laterals:
+            for source in self.trunk:
+                connect(column.layer(name), self.blocks[source])
+        if self.ancestor is None:
+            return
+
+        maps = {
+            group: UnitMap(tuple(units), (False,) * len(units))
+            for group, units in self.copied.items()
+        }
+        copying = _Copying(column, self.ancestor, self.blocks, maps)
+        for layer in column.layout.layers:
+            if layer.name == column.layout.head:
+                copying.head(layer)
+            elif layer.dense:
+                copying.dense(layer)
+            else:
+                copying.per_channel(layer)
 
 
-def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> None:
+def _check_names(what: str, names: Iterable[object], known: Collection[object]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(unknown(what, name, known))
 
 
-def kept_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+def _check_widths(widths: Mapping[str, int], groups: Mapping[str, int]) -> None:
+    for group in {*widths, *groups}:
+        if group not in groups or widths.get(group, 0) < 1:
+            raise ValueError(
+                f"widths must give at least 1 unit to each of {', '.join(groups)}; "
+                f"'{group}' has {widths.get(group)}"
+            )
+
+
+def _copied_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
     """Units of the ancestor that a column copies: all that it does not share.
 
     Raises:
         ValueError: a unit is not there, or a group would have no unit of its own.
     """
-    kept = {}
+    copied = {}
     for group, width in ancestor.widths.items():
         gone = set(share.get(group, ()))
         if not gone <= set(range(width)) or len(gone) == width:
@@ -80,48 +156,8 @@ def kept_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[str,
                 f"share: '{group}' has units 0 to {width - 1}, of which one or more must be "
                 f"copied; asked for {sorted(gone)}"
             )
-        kept[group] = [unit for unit in range(width) if unit not in gone]
-    return kept
-
-
-@torch.no_grad()
-def copy_units(
-    column: Block,
-    ancestor: Block,
-    blocks: Sequence[Block],
-    share: Mapping[str, Sequence[int]] | None = None,
-) -> None:
-    """Begin a column as its ancestor; only its head stays fresh.
-
-    Weights, statistics and laterals are copied for the units that are not shared; the shared
-    ones become lateral inputs from the ancestor, read with the ancestor's weights.
-
-    Args:
-        column: a fresh column, as wide as the units that it copies.
-        ancestor: an older block.
-        blocks: all blocks, by index.
-        share: units of the ancestor to share, per group.
-
-    Raises:
-        ValueError: the widths do not fit.
-    """
-    kept = kept_units(ancestor, share or {})
-    if column.widths != {group: len(units) for group, units in kept.items()}:
-        raise ValueError(
-            f"a column inherits at its ancestor's widths: {column.widths} is not "
-            f"{ancestor.widths}"
-        )
-    maps = {
-        group: UnitMap(tuple(units), (False,) * len(units)) for group, units in kept.items()
-    }
-    copying = _Copying(column, ancestor, blocks, maps)
-    for layer in column.layout.layers:
-        if layer.name == column.layout.head:
-            copying.head(layer)
-        elif layer.dense:
-            copying.dense(layer)
-        else:
-            copying.per_channel(layer)
+        copied[group] = [unit for unit in range(width) if unit not in gone]
+    return copied
 
 
 @dataclass(frozen=True)
@@ -151,10 +187,12 @@ class _Copying:
         """Own weights, inherited laterals, and a lateral for what is shared."""
         mine, theirs = self.column.layer(layer.name), self.ancestor.layer(layer.name)
         rows, columns = self.copied(layer.outputs), self.copied(layer.inputs)
+
         weight = theirs.own.weight[rows]
         mine.own.weight.copy_(weight[:, columns])
         if mine.own.bias is not None and theirs.own.bias is not None:
             mine.own.bias.copy_(theirs.own.bias[rows])
+
         for source, lateral in theirs.sources():
             _read(mine, self.blocks[source], lateral.index, lateral.op.weight[rows])
         shared = _complement(columns, weight.shape[1])
@@ -169,6 +207,7 @@ class _Copying:
         if len(shared):
             reads.append((self.ancestor, shared))
         for source, index in reads:
+            # as large as its own weights: what is read of others counts as much as what is not
             fresh = torch.randn((own.shape[0], len(index), *own.shape[2:])).to(own)
             _read(self.column.head, source, index, own.std(unbiased=False) * fresh)
 
@@ -183,6 +222,7 @@ def _complement(chosen: Tensor, n: int) -> Tensor:
 def _read(layer: PlasticLayer, source: Block, index: Tensor, weight: Tensor) -> None:
     """Read positions of an older block, beside what is read of it already."""
     older = dict(layer.sources()).get(source.index)
+    # a whole lateral, of the trunk, takes the weights in; one of chosen positions is replaced
     lateral = older if older is not None and len(older.index) == older.n_source else None
     if lateral is None:
         lateral = connect(layer, source, index)
@@ -200,15 +240,18 @@ def extend_head(column: Block, blocks: Sequence[Block], older: int) -> None:
 
     Args:
         column: the new column; its head has at least as many classes.
-        blocks: all blocks, by index.
+        blocks: the older blocks, by index.
         older: the block whose head the label had.
     """
     head, old = column.head, blocks[older].head
     n_old = old.own.weight.shape[0]
+
+    # what the column itself computes says nothing of old classes yet
     for part in (head.own, *(lateral.op for _, lateral in head.sources())):
         part.weight[:n_old] = 0
     if head.own.bias is not None and old.own.bias is not None:
         head.own.bias[:n_old] = old.own.bias
+
     connect(head, blocks[older]).op.weight[:n_old] = old.own.weight
     for source, lateral in old.sources():
         connect(head, blocks[source], lateral.index).op.weight[:n_old] = lateral.op.weight

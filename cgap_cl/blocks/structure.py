@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cgap_cl.blocks.block import Block
@@ -19,6 +19,23 @@ def describe(block: Block) -> dict[str, Any]:
             for layer in block.plastic()
             for source, lateral in layer.sources()
         ],
+    }
+
+
+def describe_all(
+    blocks: Sequence[Block], labels: Mapping[int, int], n_merged: int
+) -> dict[str, Any]:
+    """The structure of a whole network.
+
+    Args:
+        blocks: all of them, oldest first.
+        labels: task label -> block that holds its head.
+        n_merged: how many blocks are frozen.
+    """
+    return {
+        "labels": [[label, index] for label, index in labels.items()],
+        "n_merged": n_merged,
+        "blocks": [describe(block) for block in blocks],
     }
 
 

@@ -12,9 +12,8 @@ from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.closure import closure
 from cgap_cl.blocks.layout import Axis, Kind, Layout
 
-Linear = tuple[
-    int, tuple[tuple[str, int], ...]
-]  # a constant, (group, positions per unit) terms
+# a length that depends on widths: a constant, and (group, positions per unit) terms
+Linear = tuple[int, tuple[tuple[str, int], ...]]
 
 
 def count_positions(module: nn.Module, layout: Layout, example_input: Tensor) -> dict[str, int]:
@@ -28,6 +27,16 @@ def count_positions(module: nn.Module, layout: Layout, example_input: Tensor) ->
     with torch.no_grad():
         probe(example_input)
     return counts
+
+
+def reference_counts(module: nn.Module, layout: Layout) -> dict[str, int]:
+    """Weights per conv and linear layer of the reference network."""
+    weights = {
+        layer.name: module.get_submodule(layer.name).weight
+        for layer in layout.layers
+        if layer.kind is not Kind.NORM
+    }
+    return {name: weight.numel() for name, weight in weights.items()}  # type: ignore[operator]
 
 
 def weight_counts(block: Block, layout: Layout, widths: Mapping[str, int]) -> dict[str, int]:
@@ -68,10 +77,11 @@ def pricer(
             n_laterals = sum(len(lateral.index) for _, lateral in module.sources())
             fixed, n_in = _linear(layer.inputs)
             n_out = _linear(layer.outputs)
-            if layer.name == layout.head:
+            if layer.name == layout.head:  # its outputs are classes, as many as this block has
                 n_out = module.own.weight.shape[0], ()
             kernel = module.own.weight[0, 0].numel()
             layers.append((kernel * factors[layer.name], n_out, (fixed + n_laterals, n_in)))
+
         elif layer.kind is Kind.DEPTHWISE:
             filters = block.body.get_submodule(layer.name).weight
             kernel = filters[0].numel()  # type: ignore[index]
@@ -110,6 +120,12 @@ def elder_macs(
             counts.pop(layout.head)
             total += macs(counts, positions)
     return total
+
+
+def executed_widths(blocks: Sequence[Block], layout: Layout, last: int) -> dict[str, int]:
+    """Units per group that one inference of the head of block ``last`` runs, of all blocks."""
+    needed = closure(blocks, layout, last)
+    return {g: sum(len(units.get(g, ())) for units in needed.values()) for g in layout.widths}
 
 
 def stored_parameters(blocks: Sequence[Block], layout: Layout, lasts: set[int]) -> int:

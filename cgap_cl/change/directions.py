@@ -7,6 +7,7 @@ the last batch. See :mod:`cgap_cl.change.gradmax` for what they are used for.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,18 +16,11 @@ from torch.nn import functional
 from torch.nn import grad as grads
 
 from cgap_cl.blocks.block import Block, PlasticLayer
-from cgap_cl.blocks.layout import Kind, LayerLayout
+from cgap_cl.blocks.layout import Axis, Kind, LayerLayout, Segment
+from cgap_cl.blocks.observing import LastBatch
 
 EXACT = 512  # above this size, singular vectors by subspace iteration instead of a full SVD
 ROUNDS = 8  # of that iteration
-
-
-def record_gradients(column: Block, on: bool) -> None:
-    """Let the column's layers keep their last input and the gradient of their last output."""
-    for layer in column.plastic():
-        layer.keeps = on
-        layer.last = None
-
 
 Parts = dict[str, Tensor]  # layer -> (newborns, ...), shaped like one unit's weights there
 
@@ -43,26 +37,60 @@ class Directions:
     moments: tuple[Tensor, Tensor] | None
 
 
+@dataclass(frozen=True, eq=False)
+class _End:
+    """A producer or consumer of a group: its layer, and its part in the last batch.
+
+    ``x``: its input ``(N, in, ...)``; ``gradient``: its output's ``(N, out, ...)``.
+    """
+
+    layout: LayerLayout
+    module: PlasticLayer
+    x: Tensor
+    gradient: Tensor
+
+    @property
+    def name(self) -> str:
+        return self.layout.name
+
+    @property
+    def fits(self) -> bool:
+        """Whether the layer still has the widths that it had in the last batch."""
+        weight = self.module.own.weight
+        return (self.gradient.shape[1], self.x.shape[1]) == tuple(weight.shape[:2])
+
+
 def find_directions(
-    column: Block, group: str, n: int, generator: torch.Generator
+    column: Block, batch: LastBatch, group: str, n: int, generator: torch.Generator
 ) -> Directions | None:
     """Directions for ``n`` newborns of a group, from the last batch; None without a batch."""
-    producers, consumers = _ends(column, group)
+    producers, consumers = _ends(column, batch, group)
     if not producers or not consumers:
         return None
+
+    # a norm takes the mean away, so what the units read counts without its own
     centred = bool(norms_of(column, group))
-    raw = [_patches(column.layer(p.name)) for p in producers]
+    raw = [_patches(producer) for producer in producers]
     inputs = [x - x.mean((0, 2, 3), keepdim=True) for x in raw] if centred else raw
-    matrix = torch.cat([
-        torch.cat([_product(column.layer(c.name), _repeat(c, group), x) for x in inputs], dim=1)
-        for c in consumers
-    ])  # fmt: skip
-    left, right = singular_vectors(matrix, n, generator)
-    shapes = [_outgoing_shape(column.layer(c.name), _repeat(c, group)) for c in consumers]
-    outgoing = _cut(left, [c.name for c in consumers], shapes)
-    shapes = [tuple(column.layer(p.name).own.weight.shape[1:]) for p in producers]
-    incoming = _cut(-right, [p.name for p in producers], shapes)
-    return Directions(outgoing, incoming, _moments(raw, -right) if centred else None)
+
+    # several producers or consumers: the blocks of M side by side, one above the other
+    repeats = [consumer.layout.inputs.positions_per_unit[group] for consumer in consumers]
+    rows = [
+        torch.cat([_product(consumer, repeat, x) for x in inputs], dim=1)
+        for consumer, repeat in zip(consumers, repeats, strict=True)
+    ]
+    left, right = singular_vectors(torch.cat(rows), n, generator)
+
+    outgoing = {
+        consumer.name: _outgoing_shape(consumer.module, repeat)
+        for consumer, repeat in zip(consumers, repeats, strict=True)
+    }
+    incoming = {p.name: tuple(p.module.own.weight.shape[1:]) for p in producers}
+    return Directions(
+        _cut(left, outgoing),
+        _cut(-right, incoming),  # down the gradient
+        _moments(raw, -right) if centred else None,
+    )
 
 
 def _moments(raw: list[Tensor], vectors: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -75,37 +103,20 @@ def _moments(raw: list[Tensor], vectors: Tensor) -> tuple[Tensor, Tensor] | None
 
 def norms_of(column: Block, group: str) -> list[LayerLayout]:
     """Batch norms that act on the units of a group."""
-    return [
-        layer for layer in column.layout.layers
-        if layer.kind is Kind.NORM and group in layer.inputs.positions_per_unit
-    ]  # fmt: skip
+    norms = [layer for layer in column.layout.layers if layer.kind is Kind.NORM]
+    return [norm for norm in norms if group in norm.inputs.positions_per_unit]
 
 
-def _ends(column: Block, group: str) -> tuple[list[LayerLayout], list[LayerLayout]]:
-    """Producers and consumers of a group whose last batch is known and fits."""
+def _ends(column: Block, batch: LastBatch, group: str) -> tuple[list[_End], list[_End]]:
+    """Producers and consumers of a group whose last batch is there and fits."""
+    dense = [layer for layer in column.layout.layers if layer.name in batch.ends]
+    ends = [_End(layer, column.layer(layer.name), *batch.ends[layer.name]) for layer in dense]
+    ends = [end for end in ends if end.fits]
 
-    def known(layer: LayerLayout) -> bool:
-        if not layer.dense:
-            return False
-        module = column.layer(layer.name)
-        if module.last is None:
-            return False
-        sizes = module.last[0].shape[1], module.last[1].shape[1]
-        return sizes == (module.own.weight.shape[1], module.own.weight.shape[0])
-
-    layers = [layer for layer in column.layout.layers if known(layer)]
-    producers = [
-        layer for layer in layers
-        if [(s.group, s.repeat) for s in layer.outputs] == [(group, 1)]
-    ]  # fmt: skip
-    consumers = [
-        layer for layer in layers if sum(s.group == group for s in layer.inputs) == 1
-    ]  # fmt: skip
+    # a unit of a flattened or concatenated output is no single row: such layers are left out
+    producers = [end for end in ends if end.layout.outputs == Axis((Segment(group, 1),))]
+    consumers = [end for end in ends if sum(s.group == group for s in end.layout.inputs) == 1]
     return producers, consumers
-
-
-def _repeat(layer: LayerLayout, group: str) -> int:
-    return next(s.repeat for s in layer.inputs if s.group == group)
 
 
 def _padded(module: PlasticLayer, x: Tensor) -> Tensor:
@@ -119,33 +130,31 @@ def _precise(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _patches(module: PlasticLayer) -> Tensor:
+def _patches(producer: _End) -> Tensor:
     """What one output unit of a producer reads: (N, weights of a unit, height, width)."""
-    assert module.last is not None
-    x, conv = _precise(module.last[0]), module.own
+    x, conv = _precise(producer.x), producer.module.own
     if not isinstance(conv, nn.Conv2d):
         return x[:, :, None, None]
-    patches = functional.unfold(
-        _padded(module, x), conv.kernel_size, conv.dilation, 0, conv.stride
-    )
-    found: Tensor = patches.unflatten(2, tuple(module.last[1].shape[2:]))
-    return found
+    padded = _padded(producer.module, x)
+    patches = functional.unfold(padded, conv.kernel_size, conv.dilation, 0, conv.stride)
+    by_place: Tensor = patches.unflatten(2, tuple(producer.gradient.shape[2:]))
+    return by_place
 
 
-def _product(module: PlasticLayer, repeat: int, x: Tensor) -> Tensor:
+def _product(consumer: _End, repeat: int, x: Tensor) -> Tensor:
     """The consumer's block of M: (weights of one input unit, weights of one producer unit)."""
-    assert module.last is not None
-    read, grad = module.last[0], _precise(module.last[1])
-    conv = module.own
+    gradient, conv = _precise(consumer.gradient), consumer.module.own
     if not isinstance(conv, nn.Conv2d):
         x = functional.adaptive_avg_pool2d(x, _grid(repeat, x)).flatten(2)
-        product: Tensor = torch.einsum("no,nir->ori", grad, x).flatten(0, 1)
+        product: Tensor = torch.einsum("no,nir->ori", gradient, x).flatten(0, 1)
         return product
-    x = functional.adaptive_avg_pool2d(x, tuple(read.shape[2:]))  # type: ignore[arg-type]
-    shape = (grad.shape[1], x.shape[1], *conv.kernel_size)
-    weight: Tensor = grads.conv2d_weight(
-        _padded(module, x), shape, grad, conv.stride, 0, conv.dilation
-    )  # fmt: skip
+
+    # the gradient of a convolution's weight is the product wanted, with patches for an input
+    size = tuple(consumer.x.shape[2:])
+    x = functional.adaptive_avg_pool2d(x, size)  # type: ignore[arg-type]
+    shape = (gradient.shape[1], x.shape[1], *conv.kernel_size)
+    padded = _padded(consumer.module, x)
+    weight: Tensor = grads.conv2d_weight(padded, shape, gradient, conv.stride, 0, conv.dilation)
     return weight.movedim(1, -1).flatten(0, 2)
 
 
@@ -160,13 +169,13 @@ def _outgoing_shape(module: PlasticLayer, repeat: int) -> tuple[int, ...]:
     return (n_out, *kernel) if kernel else (n_out, repeat)
 
 
-def _cut(vectors: Tensor, names: list[str], shapes: list[tuple[int, ...]]) -> Parts:
+def _cut(vectors: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> Parts:
     """Vectors (length, newborns) cut into tensors (newborns, *shape), one per layer."""
-    sizes = [math.prod(shape) for shape in shapes]
+    sizes = [math.prod(shape) for shape in shapes.values()]
     parts = vectors.T.split(sizes, dim=1)
     return {
         name: part.reshape(-1, *shape)
-        for name, part, shape in zip(names, parts, shapes, strict=True)
+        for part, (name, shape) in zip(parts, shapes.items(), strict=True)
     }
 
 

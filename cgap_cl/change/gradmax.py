@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.index_maps import UnitMap, positions
 from cgap_cl.blocks.layout import LayerLayout
+from cgap_cl.blocks.observing import LastBatch
 from cgap_cl.change.directions import Directions, Parts, find_directions, norms_of
 from cgap_cl.change.newborn import FanOut
 
@@ -33,8 +33,8 @@ class GradMax:
     pooling, a depthwise convolution as no change. 4. A unit with several producers or consumers
     (residual sums, concat) gets the singular vectors of all blocks of M together.
 
-    Where no batch was recorded (:func:`~cgap_cl.change.directions.record_gradients`), newborns
-    are copies of their parents that nothing reads.
+    Where no batch was noted (:meth:`observe`), newborns are copies of their parents that
+    nothing reads.
 
     Attributes:
         nudge: size of a newborn's first output, as a share of that of other units.
@@ -42,7 +42,6 @@ class GradMax:
 
     nudge: float = 0.01
     fan_out: FanOut = FanOut.ZERO
-    needs_gradients: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.nudge < 0:
@@ -52,18 +51,25 @@ class GradMax:
         """The parents' weights, until :meth:`prepare` has its way."""
         return copies
 
+    def observe(self, column: Block) -> LastBatch:
+        """Note what each layer reads and the gradient of what it gives."""
+        return LastBatch(column)
+
     def prepare(
-        self, column: Block, units: Mapping[str, UnitMap], generator: torch.Generator
+        self,
+        column: Block,
+        units: Mapping[str, UnitMap],
+        batch: LastBatch | None,
+        generator: torch.Generator,
     ) -> Callable[[Block], None]:
         """Read directions off the last batch; returns what writes them after the change."""
-        found = {
-            group: directions
-            for group, change in units.items()
-            if any(change.newborn)
-            and (directions := find_directions(column, group, sum(change.newborn), generator))
-        }
+        found: dict[str, Directions] = {}
+        for group, n in {group: sum(change.newborn) for group, change in units.items()}.items():
+            if n and batch is not None:
+                directions = find_directions(column, batch, group, n, generator)
+                found |= {} if directions is None else {group: directions}
 
-        widths = dict(column.widths)
+        widths = dict(column.widths)  # the column is changed in place before `place` is called
 
         def place(changed: Block) -> None:
             for group, directions in found.items():

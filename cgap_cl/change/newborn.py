@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.index_maps import UnitMap
+from cgap_cl.blocks.observing import LastBatch
 
 
 class FanOut(enum.Enum):
@@ -51,16 +52,25 @@ class NewbornValues(Protocol):
 
 @runtime_checkable
 class JointNewbornValues(NewbornValues, Protocol):
-    """Values that are decided over all tensors of a unit together."""
+    """Values that are decided over all tensors of a unit together, from the last batch."""
+
+    def observe(self, column: Block) -> LastBatch:
+        """Begin to note what :meth:`prepare` reads."""
+        ...
 
     def prepare(
-        self, column: Block, units: Mapping[str, UnitMap], generator: torch.Generator
+        self,
+        column: Block,
+        units: Mapping[str, UnitMap],
+        batch: LastBatch | None,
+        generator: torch.Generator,
     ) -> Callable[[Block], None]:
         """Decide, before the change.
 
         Args:
             column: as it is before the change.
             units: what the change will do, per group.
+            batch: what :meth:`observe` has noted; None: nobody watched.
             generator: on the CPU; the only source of randomness.
 
         Returns:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cgap_cl.blocks.block import Block, PlasticLayer
 from cgap_cl.blocks.index_maps import IndexMap, TensorChange, UnitMap, positions
 from cgap_cl.blocks.layout import Axis, LayerLayout
+from cgap_cl.blocks.observing import LastBatch
 from cgap_cl.change.newborn import (
     DEFAULT_NEWBORN,
     JointNewbornValues,
@@ -62,6 +63,7 @@ def apply(
     plan: Plan,
     newborn: NewbornValues = DEFAULT_NEWBORN,
     generator: torch.Generator | None = None,
+    batch: LastBatch | None = None,
 ) -> IndexMap:
     """Change a column as planned.
 
@@ -70,6 +72,8 @@ def apply(
         plan: what to grow and prune, in units of the present widths.
         newborn: values of newborn units.
         generator: CPU generator for them; a fixed seed by default.
+        batch: the last batch, for values that are read off it
+            (:class:`~cgap_cl.change.newborn.JointNewbornValues`).
 
     Returns:
         The map from old to new units and tensors.
@@ -85,7 +89,7 @@ def apply(
     }  # fmt: skip
     op = _Operation(column, units, newborn, generator)
     write = (
-        newborn.prepare(column, units, generator)
+        newborn.prepare(column, units, batch, generator)
         if isinstance(newborn, JointNewbornValues)
         else None
     )
@@ -137,7 +141,6 @@ def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> N
             )
     for part in (own, *(lateral.op for _, lateral in module.sources())):
         _sync_sizes(part)
-    module.activity = module.last = None  # of the widths before
 
 
 def _gather(op: _Operation, weight: Tensor, rows: tuple[Tensor, Tensor] | None) -> Tensor:

@@ -7,14 +7,17 @@ unit add up over layers and over the batches of an interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.layout import Axis, Kind
+from cgap_cl.blocks.layout import Axis, Kind, LayerLayout
+from cgap_cl.blocks.observing import Activities
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,22 @@ class Rows:
 
 
 Score = Callable[[Sequence[Rows]], Tensor]
+
+
+@runtime_checkable
+class ObservingScore(Protocol):
+    """A score that also needs what is read of the units."""
+
+    def observe(self, column: Block) -> Activities:
+        """Begin to note it."""
+        ...
+
+
+@runtime_checkable
+class DrawingScore(Protocol):
+    """A score that draws; its generator is part of a checkpoint."""
+
+    generator: torch.Generator
 
 
 def _summed(values: Tensor) -> Tensor:
@@ -86,14 +105,19 @@ def norm_taylor(rows: Sequence[Rows]) -> Tensor:
 class Activation:
     """Mean absolute value of what a unit's consumers read of it, summed over the consumers."""
 
-    needs_activity = True
+    def observe(self, column: Block) -> Activities:
+        """Begin to note what the layers read."""
+        return Activities(column)
 
     def __call__(self, rows: Sequence[Rows]) -> Tensor:
         """``(units,)``."""
-        found = [r.weight for r in rows if r.activity]
-        if not found:
-            raise ValueError("this score needs activity: call record_activity before forward")
-        return sum_over(_summed(weight) for weight in found)
+        read = [r.weight for r in rows if r.activity]
+        if not read:
+            raise ValueError(
+                "this score needs what the layers read: give score_units the activities that "
+                "its observe() noted in a forward pass"
+            )
+        return sum_over(_summed(weight) for weight in read)
 
 
 class RandomScore:
@@ -107,68 +131,69 @@ class RandomScore:
         return torch.rand(len(rows[0].weight), generator=self.generator).to(rows[0].weight)
 
 
-def sum_over(values: object) -> Tensor:
-    """Sum of several tensors of one shape."""
-    total: Tensor | None = None
-    for value in values:  # type: ignore[attr-defined]
-        total = value if total is None else total + value
-    assert total is not None
-    return total
+def sum_over(values: Iterable[Tensor]) -> Tensor:
+    """Sum of one or more tensors of one shape."""
+    return functools.reduce(torch.add, values)
 
 
-def unit_rows(column: Block, group: str) -> list[Rows]:
+def unit_rows(column: Block, group: str, activities: Activities | None = None) -> list[Rows]:
     """The tensors through which the units of a group are made, first axis in units.
 
     Where a unit fills several rows of a tensor, they are gathered into one.
+
+    Args:
+        column: the block that holds the units.
+        group: of the units.
+        activities: what the layers read, for scores that need it.
     """
     rows: list[Rows] = []
     for layer in column.layout.layers:
-        if layer.dense:
-            module = column.layer(layer.name)
-            parts = [module.own.weight, *(lateral.op.weight for _, lateral in module.sources())]
-        elif layer.kind is Kind.NORM:
-            scale = column.body.get_submodule(layer.name).weight
-            parts = [] if scale is None else [scale]  # type: ignore[list-item]
-        else:
-            parts = [column.body.get_submodule(layer.name).weight]  # type: ignore[list-item]
-        for part in parts:
+        for part in _parts(column, layer):
             rows += _of_group(part, layer.outputs, group, column, layer.kind is Kind.NORM)
-    return rows + _activity(column, group)
+    return rows + ([] if activities is None else _read(column, group, activities))
 
 
-def record_activity(column: Block, on: bool) -> None:
-    """Let the column's layers note the mean absolute value of each input, batch by batch."""
-    for layer in column.plastic():
-        layer.records = on
-        layer.activity = None
+def _parts(column: Block, layer: LayerLayout) -> list[Tensor]:
+    """The weights of a layer whose first axis runs over its outputs."""
+    if layer.dense:
+        module = column.layer(layer.name)
+        return [module.own.weight, *(lateral.op.weight for _, lateral in module.sources())]
+    weight = column.body.get_submodule(layer.name).weight
+    return [weight] if isinstance(weight, Tensor) else []  # a norm may have no scale
 
 
-def _activity(column: Block, group: str) -> list[Rows]:
+def _read(column: Block, group: str, activities: Activities) -> list[Rows]:
     """What the consumers of a group last read of its units."""
-    found: list[Rows] = []
+    rows: list[Rows] = []
     for layer in column.layout.layers:
-        if layer.dense and (activity := column.layer(layer.name).activity) is not None:
-            parts = _of_group(activity, layer.inputs, group, column, norm=False)
-            found += [Rows(part.weight, None, activity=True) for part in parts]
-    return found
+        mean = activities.means.get(layer.name)
+        if mean is not None:
+            parts = _of_group(mean, layer.inputs, group, column, norm=False)
+            rows += [Rows(part.weight, None, activity=True) for part in parts]
+    return rows
 
 
 def _of_group(part: Tensor, axis: Axis, group: str, column: Block, norm: bool) -> list[Rows]:
-    found = []
+    """The stretches of a tensor that belong to a group, one row a unit."""
+    rows = []
     for segment, start, stop in axis.spans(column.widths):
-        if segment.group == group:
-            shape = (
-                (column.widths[group], -1) if part.dim() > 1 or segment.repeat > 1 else (-1,)
-            )
-            grad = None if part.grad is None else part.grad[start:stop].reshape(shape)
-            rows = part.detach()[start:stop].reshape(shape)
-            found.append(Rows(rows, grad, norm))
-    return found
+        if segment.group != group:
+            continue
+        # a vector with one entry a unit stays a vector; all else becomes (units, ...)
+        flat = part.dim() == 1 and segment.repeat == 1
+        shape = (-1,) if flat else (column.widths[group], -1)
+        grad = None if part.grad is None else part.grad[start:stop].reshape(shape)
+        rows.append(Rows(part.detach()[start:stop].reshape(shape), grad, norm))
+    return rows
 
 
-def score_units(column: Block, score: Score) -> dict[str, Tensor]:
-    """Scores of all units, ``(units,)`` per group."""
-    return {group: score(unit_rows(column, group)).detach() for group in column.widths}
+def score_units(
+    column: Block, score: Score, activities: Activities | None = None
+) -> dict[str, Tensor]:
+    """Scores of all units, ``(units,)`` per group; arguments as in :func:`unit_rows`."""
+    return {
+        group: score(unit_rows(column, group, activities)).detach() for group in column.widths
+    }
 
 
 def score_laterals(column: Block) -> dict[tuple[str, int], Tensor]:

@@ -1,11 +1,9 @@
-"""Watch: when held-out quality says to stop growing, or to stop pruning."""
+"""Watch: when held-out quality says to stop growing, or to stop pruning. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -21,51 +19,38 @@ class Quality:
     accuracy: float
 
 
+@dataclass(frozen=True)
 class Watch:
-    """Two rules over a sequence of held-out measurements.
+    """What held-out measurements of one experience have come to.
 
-    Args:
-        patience: growth stops at the event by which the loss has failed to improve this often
-            in a row.
-        tolerance: pruning stops once accuracy is more than this below that at peak capacity;
-            None: never.
+    Attributes:
+        best_loss: the lowest loss at any growth event.
+        n_failures: growth events since, that is how often in a row it has not improved.
+        peak_accuracy: accuracy before any pruning; None: nothing was pruned yet.
     """
 
-    def __init__(self, patience: int, tolerance: float | None) -> None:
-        self.patience = patience
-        self.tolerance = tolerance
-        self.reset()
+    best_loss: float = math.inf
+    n_failures: int = 0
+    peak_accuracy: float | None = None
 
-    def reset(self) -> None:
-        """Begin an experience."""
-        self.best_loss = math.inf
-        self.n_failures = 0
-        self.peak_accuracy: float | None = None
-
-    def plateau(self, quality: Quality) -> bool:
-        """Whether the loss no longer improves; call it once per growth event."""
+    def grown(self, quality: Quality) -> Watch:
+        """After one more growth event."""
         if quality.loss < self.best_loss:
-            self.best_loss, self.n_failures = quality.loss, 0
-        else:
-            self.n_failures += 1
-        return self.n_failures >= self.patience
+            return replace(self, best_loss=quality.loss, n_failures=0)
+        return replace(self, n_failures=self.n_failures + 1)
 
-    def too_low(self, quality: Quality) -> bool:
-        """Whether accuracy fell too far; the first call, before any pruning, sets the peak."""
+    def plateau(self, patience: int) -> bool:
+        """Whether the loss has failed to improve ``patience`` times in a row."""
+        return self.n_failures >= patience
+
+    def pruned(self, quality: Quality) -> Watch:
+        """Before one more pruning step; the first one sets the peak."""
         if self.peak_accuracy is None:
-            self.peak_accuracy = quality.accuracy
-        if self.tolerance is None:
+            return replace(self, peak_accuracy=quality.accuracy)
+        return self
+
+    def too_low(self, quality: Quality, tolerance: float | None) -> bool:
+        """Whether accuracy is more than ``tolerance`` below the peak; None: never."""
+        if tolerance is None or self.peak_accuracy is None:
             return False
-        return quality.accuracy < self.peak_accuracy - self.tolerance
-
-    def state(self) -> dict[str, Any]:
-        """Plain values for :meth:`restore`."""
-        return {
-            "best_loss": self.best_loss, "n_failures": self.n_failures,
-            "peak_accuracy": self.peak_accuracy,
-        }  # fmt: skip
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Counterpart of :meth:`state`."""
-        self.best_loss, self.n_failures = state["best_loss"], state["n_failures"]
-        self.peak_accuracy = state["peak_accuracy"]
+        return quality.accuracy < self.peak_accuracy - tolerance

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import copy
-import enum
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from avalanche.models import MultiTaskModule
 from torch import Tensor, nn
 
-from cgap_cl.blocks import composing as compose
-from cgap_cl.blocks.block import Block, Taps, frozen_norms
-from cgap_cl.blocks.layout import Kind
+from cgap_cl.blocks import composing, structure, weight_counts
+from cgap_cl.blocks.block import Block, frozen_norms
+from cgap_cl.blocks.inheriting import Birth, Inheritance, extend_head
+from cgap_cl.blocks.layout import Layout
 from cgap_cl.errors import unknown
-from cgap_cl.network.lineage import SEED, Lineage
+from cgap_cl.network.composed import Composed, kept, with_random_head
+from cgap_cl.network.mixed import Unlabelled, by_label, labels_in, widened
+from cgap_cl.network.reference import Reference, rebuilt
+from cgap_cl.network.running import elder_taps
 from cgap_cl.network.teacher import Teacher
 
-PADDING = -1e4  # logit of a class that a task's head lacks, in a batch of several tasks
+SEED_RATIO = 0.35  # width of a column without ancestor, as a share of the reference's
 
 
-class Unlabelled(enum.Enum):
-    """What :meth:`PlasticNetwork.forward` gives where no task label is given."""
-
-    ONLY_HEAD = "only head"  # the logits of the only head; an error if there are several
-    ALL_HEADS = "all heads"  # Avalanche's convention: a dict, task label -> logits
-
-
-class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
+class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
     """A network that grows a column per experience and never changes what it has merged.
 
     Args:
@@ -39,11 +37,27 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
             follow :class:`~cgap_cl.config.CGaPConfig`.
 
     Attributes:
+        reference: layout, skeleton and price of the reference network.
+        blocks: all blocks, oldest first.
+        labels: task label -> index of the block that holds its head.
+        n_merged: how many blocks are frozen.
         n_outputs: in evaluation, logits have at least so many columns; those of classes that a
-            task's head does not know (yet) are ``PADDING``.
+            task's head does not know (yet) are :data:`~cgap_cl.network.mixed.PADDING`.
+        unlabelled: what is answered where no task label is given.
+        teacher: what the column is compared with in training; None: nothing.
 
     Raises:
         UnsupportedNetworkError: a layer cannot grow; names it and the reason.
+
+    >>> cnn = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 3))
+    >>> network = PlasticNetwork(cnn, torch.zeros(2, 6))
+    >>> network.sprout(0, n_classes=3).widths  # then train network.live_parameters()
+    {'0': 7}
+    >>> merged = network.merge()  # frozen from here on
+    >>> network.sprout(1, n_classes=2, birth=Birth(ancestor=0)).widths
+    {'0': 7}
+    >>> network(torch.zeros(5, 6), task_labels=1).shape
+    torch.Size([5, 2])
     """
 
     def __init__(
@@ -51,12 +65,147 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
         module: nn.Module,
         example_input: Tensor,
         head: str | None = None,
-        seed_ratio: float = 0.25,
+        seed_ratio: float = SEED_RATIO,
     ) -> None:
-        super().__init__(module, example_input, head, seed_ratio)
+        super().__init__()
+        if not seed_ratio > 0:
+            raise ValueError(f"seed_ratio must be positive, not {seed_ratio}")
+        self.reference = Reference.of(module, example_input, head)
+        self.blocks = nn.ModuleList()
+        self.labels: dict[int, int] = {}
+        self.n_merged = 0
+        self.n_outputs = 0
+        self.seed_ratio = seed_ratio
         self.unlabelled = Unlabelled.ONLY_HEAD
         self.teacher: Teacher | None = None
-        self.n_outputs = 0
+        self._composed = Composed()
+        self.register_buffer("_anchor", example_input.new_zeros(()), persistent=False)
+        self._seed()
+
+    # -- structure ---------------------------------------------------------------------------
+
+    @property
+    def layout(self) -> Layout:
+        """What the axes of every layer are made of."""
+        return self.reference.layout
+
+    @property
+    def column(self) -> Block | None:
+        """The block that is learning, None between experiences."""
+        return self.block(self.n_merged) if len(self.blocks) > self.n_merged else None
+
+    @property
+    def newest(self) -> Block:
+        """The column, or the block that was merged last."""
+        return self.block(len(self.blocks) - 1)
+
+    def block(self, index: int) -> Block:
+        """The block of that index, oldest first."""
+        block = self.blocks[index]
+        assert isinstance(block, Block)
+        return block
+
+    def all_blocks(self) -> list[Block]:
+        """All blocks, oldest first, the column included."""
+        return [self.block(index) for index in range(len(self.blocks))]
+
+    def live_parameters(self) -> list[nn.Parameter]:
+        """Parameters that learn: the column's."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+    def stored_parameters(self) -> int:
+        """Parameters of every block that some trained task needs, heads included."""
+        lasts = set(self.labels.values())
+        return weight_counts.stored_parameters(self.all_blocks(), self.layout, lasts)
+
+    # -- life of a column --------------------------------------------------------------------
+
+    def sprout(self, label: int, n_classes: int, birth: Birth | None = None) -> Block:
+        """Begin a column for a task label; the seed column of a fresh network is replaced.
+
+        A label that was trained before keeps its head: the new head starts as the old one,
+        reading what it read.
+
+        Args:
+            label: the task label, 0 or more.
+            n_classes: outputs of its head.
+            birth: widths, ancestor and trunk.
+
+        Raises:
+            RuntimeError: a column is learning already.
+            ValueError: a negative label, no class, or a birth that names what is not there.
+        """
+        self._check_sprout(label, n_classes)
+        elders, seed = self.all_blocks()[: self.n_merged], self.layout.scaled(self.seed_ratio)
+        inheritance = Inheritance.of(birth or Birth(), self.layout, elders, seed)
+
+        older = self.labels.get(label)
+        if older is not None:
+            n_classes = max(n_classes, self.block(older).head.own.weight.shape[0])
+        del self.blocks[self.n_merged :]  # the seed column, if there is one
+        column = self._append(label, inheritance.widths, n_classes)
+        inheritance.endow(column)
+        if older is not None:
+            extend_head(column, elders, older)
+
+        self.labels[label] = column.index
+        self._composed.clear()
+        self.train(self.training)
+        return column
+
+    def _check_sprout(self, label: int, n_classes: int) -> None:
+        if self.column is not None and self.column.label is not None:
+            raise RuntimeError(
+                f"the column of task {self.column.label} is still learning: merge() it, or "
+                "discard() it if its training was interrupted"
+            )
+        if label < 0 or n_classes < 1:
+            raise ValueError(
+                f"a column needs a label >= 0 and 1 class or more, not {label} and {n_classes}"
+            )
+
+    def _seed(self) -> None:
+        """The column before any experience, of no task."""
+        self._append(None, self.layout.scaled(self.seed_ratio), self.reference.n_classes)
+
+    def _append(self, label: int | None, widths: Mapping[str, int], n_classes: int) -> Block:
+        like = self.get_buffer("_anchor")
+        block = self.reference.block(len(self.blocks), label, widths, n_classes, like)
+        self.blocks.append(block)
+        return block
+
+    def merge(self) -> Block:
+        """Freeze the column into the base.
+
+        Raises:
+            RuntimeError: there is no column.
+        """
+        column = self.column
+        if column is None or column.label is None:
+            raise RuntimeError("there is no trained column to merge")
+        for parameter in column.parameters():
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        column.eval()
+        self.n_merged += 1
+        self._composed.clear()
+        return column
+
+    def discard(self) -> None:
+        """Drop the column, as if it had not been sprouted.
+
+        Raises:
+            RuntimeError: there is no column.
+        """
+        if self.column is None or self.column.label is None:
+            raise RuntimeError("there is no column to discard")
+        del self.blocks[self.n_merged :]
+        self.labels = {
+            block.label: block.index for block in self.all_blocks() if block.label is not None
+        }
+        self._composed.clear()
+        if not self.n_merged:
+            self._seed()
 
     # -- forward -----------------------------------------------------------------------------
 
@@ -84,37 +233,19 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
 
         Returns:
             ``(N, classes)``; in a batch of several tasks, classes that a task's head lacks
-            are ``PADDING``.
+            are :data:`~cgap_cl.network.mixed.PADDING`.
 
         Raises:
             ValueError: no label given and several heads to choose from, or a negative one.
         """
+        known = sorted(self.labels)
         if task_labels is None and self.unlabelled is Unlabelled.ALL_HEADS:
-            return {k: self._finished(self._one_task(x, k)) for k in sorted(self.labels)}
-        labels = self._labels(x, task_labels)
+            return {label: self._finished(self._one_task(x, label)) for label in known}
+        labels = labels_in(x, task_labels, known)
         if len(labels) == 1:
             return self._finished(self._one_task(x, labels[0]))
         assert isinstance(task_labels, Tensor)
-        rows = {label: (task_labels == label).nonzero().flatten() for label in labels}
-        parts = [self._one_task(x[index.to(x.device)], label) for label, index in rows.items()]
-        width = max(part.shape[1] for part in parts)
-        padded = [_widened(part, width) for part in parts]
-        order = torch.cat(list(rows.values())).argsort().to(x.device)
-        return self._finished(torch.cat(padded).index_select(0, order))
-
-    def _labels(self, x: Tensor, task_labels: int | Tensor | None) -> list[int]:
-        known = sorted(self.labels) or [SEED]
-        if isinstance(task_labels, Tensor) and task_labels.dim():
-            if len(task_labels) != len(x):
-                raise ValueError(f"{len(task_labels)} task labels for a batch of {len(x)}")
-            return [int(label) for label in task_labels.unique().tolist()] or known[:1]
-        if task_labels is not None:
-            return [int(task_labels)]
-        if len(known) > 1:
-            raise ValueError(
-                f"give task_labels (or use subnetwork(task)): there are heads for tasks {known}"
-            )
-        return known
+        return self._finished(by_label(x, task_labels, self._one_task))
 
     def _finished(self, logits: Tensor) -> Tensor:
         """In evaluation as wide as asked for.
@@ -122,50 +253,30 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
         A training batch without rows of the present task can run backward, to no effect.
         """
         if not self.training:
-            return _widened(logits, self.n_outputs)
+            return widened(logits, self.n_outputs)
         if torch.is_grad_enabled() and not logits.requires_grad:
             return logits + torch.zeros((), device=logits.device, requires_grad=True)
         return logits
 
-    def _one_task(self, x: Tensor, label: int) -> Tensor:
-        if label < SEED:
-            raise ValueError(f"task labels are 0 or more, not {label}")
+    def _one_task(self, x: Tensor, label: int | None) -> Tensor:
         column = self.column
-        own = column.label if column is not None else None
-        if column is not None and label == own:
+        if column is not None and label == column.label:
             return self._through_column(x, column)
+        if label is None or label < 0:
+            raise ValueError(f"task labels are 0 or more, not {label}")
         with torch.no_grad():
-            module = self._composed(label) if label in self.labels else self._untrained(label)
-            logits: Tensor = module(x)
+            logits: Tensor = self._answering(label)(x)
         return logits
 
     def _through_column(self, x: Tensor, column: Block) -> Tensor:
-        """The elders it reads without gradients, then the column."""
-        taps: Taps = {}
-        with torch.no_grad():
-            for index in self._elders(column):
-                self.block(index).run(x, taps)
-        if not self.training or len(x) > 1:
-            logits = column.run(x, taps)
-            if self.teacher is not None and self.training and torch.is_grad_enabled():
-                self.teacher.teach(x, taps, logits)
-            return logits
-        names = [
-            layer.name for layer in self.layout.layers
-            if layer.kind is Kind.NORM and self.positions[layer.name] == 1
-        ]  # fmt: skip
-        with frozen_norms(column, names):
-            return column.run(x, taps)
-
-    def _elders(self, column: Block) -> list[int]:
-        """Blocks that must run before the column, oldest first."""
-        todo: set[int] = set(column.sources())
-        found: set[int] = set()
-        while todo:
-            index = todo.pop()
-            found.add(index)
-            todo |= self.block(index).sources() - found
-        return sorted(found)
+        taps = elder_taps(x, self.all_blocks(), column)
+        if self.training and len(x) == 1:  # torch trains no norm on one value per channel
+            with frozen_norms(column, self.reference.single_norms):
+                return column.run(x, taps)
+        logits = column.run(x, taps)
+        if self.teacher is not None and self.training and torch.is_grad_enabled():
+            self.teacher.teach(x, taps, logits)
+        return logits
 
     # -- plain modules -----------------------------------------------------------------------
 
@@ -179,49 +290,97 @@ class PlasticNetwork(Lineage, MultiTaskModule):  # type: ignore[misc]
 
         Raises:
             ValueError: the label was never trained.
+
+        >>> cnn = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 3))
+        >>> network = PlasticNetwork(cnn, torch.zeros(2, 6))
+        >>> column = network.sprout(0, n_classes=3)
+        >>> network.subnetwork(0)
+        Sequential(
+          (0): Linear(in_features=6, out_features=7, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=7, out_features=3, bias=True)
+        )
         """
         if label not in self.labels:
             raise ValueError(unknown("task label", label, sorted(self.labels)))
-        return copy.deepcopy(self._composed(label))
+        return copy.deepcopy(self._answering(label))
 
-    def _composed(self, label: int) -> nn.Module:
-        """The subnetwork that evaluation uses; kept as long as its block cannot change."""
-        index = self.labels[label]
-        if label in self._cache:
-            return self._cache[label]
-        module = self.block_network(index)
-        if index < self.n_merged:
-            self._cache[label] = module
-        return module
+    def _answering(self, label: int) -> nn.Module:
+        """What evaluation uses: the subnetwork, or an untrained head on the first block."""
+        cache = self._composed
+        index = self.labels.get(label)
+        if index is not None:
+            lasts = index < self.n_merged
+            return kept(cache.trained, label, lasts, lambda: self.block_network(index))
+
+        def untrained() -> nn.Module:
+            return with_random_head(self.block_network(0), self.layout.head, label)
+
+        return kept(cache.untrained, label, self.n_merged > 0, untrained)
 
     def block_network(self, index: int) -> nn.Module:
         """Plain module that gives the logits of one block, a new one at each call."""
-        return compose.subnetwork(self._plain.module, self.layout, self.all_blocks(), index)
+        skeleton = self.reference.skeleton
+        return composing.subnetwork(skeleton, self.layout, self.all_blocks(), index)
 
     def merged(self) -> nn.Module:
         """All blocks as one plain dense module, zero blocks written out.
 
         Its outputs are the heads of all blocks side by side, oldest first.
         """
-        return compose.merged(self._plain.module, self.layout, self.all_blocks())
+        return composing.merged(self.reference.skeleton, self.layout, self.all_blocks())
 
-    def _untrained(self, label: int) -> nn.Module:
-        """The first block under a head of seeded random weights: chance level."""
-        key = -2 - label
-        if key in self._cache:
-            return self._cache[key]
-        module = self.block_network(0)
-        generator = torch.Generator().manual_seed(label + 1)
-        for parameter in module.get_submodule(self.layout.head).parameters():
-            bound = 1 / max(1, parameter[0].numel()) ** 0.5
-            values = torch.rand(parameter.shape, generator=generator) * 2 * bound - bound
-            parameter.copy_(values.to(parameter))
-        if self.n_merged:
-            self._cache[key] = module
-        return module
+    # -- checkpoints -------------------------------------------------------------------------
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._composed.clear()
+        return super()._apply(fn, recurse)
 
-def _widened(logits: Tensor, n: int) -> Tensor:
-    """Logits with at least ``n`` columns."""
-    missing = n - logits.shape[1]
-    return nn.functional.pad(logits, (0, missing), value=PADDING) if missing > 0 else logits
+    def get_extra_state(self) -> dict[str, Any]:
+        """The structure as plain values; part of ``state_dict``."""
+        return structure.describe_all(self.all_blocks(), self.labels, self.n_merged)
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Counterpart of :meth:`get_extra_state`; the structure was restored before."""
+        assert state["n_merged"] == self.n_merged
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any
+    ) -> None:
+        self._composed.clear()
+        state = state_dict.get(prefix + "_extra_state")
+        if state is not None and state != self.get_extra_state():
+            self.restore(state)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Rebuild the blocks that a structure describes, values left to ``load_state_dict``.
+
+        All blocks are new objects: whoever follows the column sees that it is another one.
+
+        Args:
+            state: what :meth:`get_extra_state` gave.
+
+        Raises:
+            ValueError: the structure belongs to another reference network.
+        """
+        structure.check(state, self.layout.widths)
+        del self.blocks[:]
+        for index, described in enumerate(state["blocks"]):
+            self.blocks.append(self.build(described, index))
+        self.labels = {int(label): int(index) for label, index in state["labels"]}
+        self.n_merged = int(state["n_merged"])
+        for index in range(self.n_merged):
+            self.block(index).requires_grad_(False)
+        self.train(self.training)
+
+    def build(self, described: Mapping[str, Any], index: int) -> Block:
+        """A block from its description, outside the network, values left to be loaded.
+
+        Args:
+            described: what :func:`cgap_cl.blocks.structure.describe` gave.
+            index: its position; the blocks that it reads come before and must be there.
+        """
+        return rebuilt(
+            self.reference, described, index, self.all_blocks(), self.get_buffer("_anchor")
+        )

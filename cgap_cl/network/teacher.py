@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -11,25 +10,24 @@ from torch.nn import functional
 
 from cgap_cl.blocks.block import Block, Taps
 from cgap_cl.blocks.structure import describe
-from cgap_cl.network.lineage import Lineage
 
 
 class Teacher:
-    """A frozen copy of the column; hidden from the network's parameters and state.
+    """A frozen block that the column is compared with; no part of the network's state.
 
     The loss is the one of Hinton, Vinyals and Dean (2015), section 2: the square of the
     temperature times the Kullback-Leibler divergence of softened outputs.
 
     Args:
-        column: the column as it is now; copied.
+        block: a copy of the column, the teacher's own: ``copy_of(network.column)``.
         temperature: softens both outputs.
 
     Attributes:
         loss: of the last training batch, summed over its rows of the present task; taken once.
     """
 
-    def __init__(self, column: Block, temperature: float) -> None:
-        self.block = copy.deepcopy(column).eval().requires_grad_(False)
+    def __init__(self, block: Block, temperature: float) -> None:
+        self.block = block.eval().requires_grad_(False)
         self.temperature = temperature
         self.loss: Tensor | None = None
 
@@ -63,10 +61,3 @@ class Teacher:
         """Structure and tensors, loadable with ``weights_only=True``."""
         values = {name: value.clone() for name, value in self.block.state_dict().items()}
         return {"block": describe(self.block), "index": self.block.index, "values": values}
-
-    @classmethod
-    def restored(cls, saved: dict[str, Any], network: Lineage, temperature: float) -> Teacher:
-        """Counterpart of :meth:`state_dict`."""
-        block = network.build(saved["block"], saved["index"])
-        block.load_state_dict(saved["values"])
-        return cls(block, temperature)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.config import CGaPConfig, Inherit
 from cgap_cl.decide.saliency import magnitude, score_units
+from cgap_cl.decide.watch import Quality
 from cgap_cl.errors import unknown
 from cgap_cl.network.plastic_network import PlasticNetwork
 
-Trial = Callable[[Birth], float]  # held-out loss of a column born so, after a short training
+
+class Judge(Protocol):
+    """Judges columns on data that they are not trained on."""
+
+    def measure(self) -> Quality:
+        """Quality of the column as it is."""
+        ...
+
+    def trial(self, birth: Birth) -> float:
+        """Loss of a column born so, after a short training; lower is better."""
+        ...
 
 
 def ceiling(layout: Layout, config: CGaPConfig, ratio: float = 1.0) -> dict[str, int]:
@@ -29,13 +40,13 @@ def ceiling(layout: Layout, config: CGaPConfig, ratio: float = 1.0) -> dict[str,
     return widths
 
 
-def choose_birth(network: PlasticNetwork, config: CGaPConfig, trial: Trial | None) -> Birth:
+def choose_birth(network: PlasticNetwork, config: CGaPConfig, judge: Judge | None) -> Birth:
     """How the next column begins.
 
     Args:
         network: what is there.
         config: the method's settings.
-        trial: judge of births for ``Inherit.BEST``; without one the newest block is taken.
+        judge: tries births for ``Inherit.BEST``; without one the newest block is taken.
     """
     n, inherit = network.n_merged, config.inherit
     trunk = tuple(range(min(config.trunk_blocks, n)))
@@ -43,12 +54,13 @@ def choose_birth(network: PlasticNetwork, config: CGaPConfig, trial: Trial | Non
         first = None if n else config.first_seed_ratio
         ratio = config.seed_ratio if first is None else first
         return Birth(ceiling(network.layout, config, ratio), None, trunk)
+
     if inherit is Inherit.FIRST:
         return _from_ancestor(network, config, 0, trunk)
-    if inherit is Inherit.BEST and trial is not None:
-        newest_first = reversed(range(n))
-        births = [_from_ancestor(network, config, ancestor, trunk) for ancestor in newest_first]
-        return min(births, key=trial)
+    if inherit is Inherit.BEST and judge is not None:
+        newest_first = reversed(range(n))  # of equal trials the newest counts
+        births = [_from_ancestor(network, config, index, trunk) for index in newest_first]
+        return min(births, key=judge.trial)
     return _from_ancestor(network, config, n - 1, trunk)
 
 

@@ -34,11 +34,12 @@ from typing import Any
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.training.plugins import LwFPlugin, SupervisedPlugin
 
-from cgap_cl.change import optimizer_state as state
-from cgap_cl.config import CGaPConfig, Inherit
-from cgap_cl.network.plastic_network import PlasticNetwork, Unlabelled
+from cgap_cl.change.optimizer_state import Places, adopt, check_supported
+from cgap_cl.config import CGaPConfig
+from cgap_cl.network.mixed import Unlabelled
+from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.train.growth import GrowthLoop
-from cgap_cl.train.held_out import HeldOut, split_indices
+from cgap_cl.train.held_out import HeldOut, Trial, split_indices
 
 
 class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[misc, call-arg]
@@ -60,6 +61,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         super().__init__()
         self.config = config or CGaPConfig()
         self.loop: GrowthLoop | None = None
+        self._places = Places()
         self._training: list[int] | None = None
         self._scheduled = False
         self._resumed = False
@@ -84,11 +86,10 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
                 "CGaPPlugin needs a PlasticNetwork as the model, not "
                 f"{type(strategy.model).__name__}"
             )
-        state.check_supported(strategy.optimizer)
+        check_supported(strategy.optimizer)
         if any(isinstance(plugin, LwFPlugin) for plugin in strategy.plugins):
-            strategy.model.unlabelled = (
-                Unlabelled.ALL_HEADS
-            )  # it calls the model without labels
+            # it calls the model without labels
+            strategy.model.unlabelled = Unlabelled.ALL_HEADS
         if self.loop is None or self.loop.network is not strategy.model:
             self.loop = GrowthLoop(strategy.model, self.config)
         labels = sorted(set(strategy.experience.task_labels))
@@ -101,7 +102,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             self._resumed = False
             return
         self._scheduled = False
-        self.loop.places.learn(strategy.optimizer, strategy.model.named_parameters())
+        self._places.learn(strategy.optimizer, strategy.model.named_parameters())
         self.loop.sprout(labels[0], max(classes) + 1, classes)
         self._place_everything(strategy)
 
@@ -112,8 +113,8 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         """
         if len(strategy.optimizer.param_groups) > 1:
             named = list(strategy.model.named_parameters())
-            places = self._active.places.of(named)
-            state.adopt(strategy.optimizer, strategy.model.parameters(), places)
+            places = self._places.of(named)
+            adopt(strategy.optimizer, strategy.model.parameters(), places)
             if strategy.optimized_param_id is not None:
                 self._tell_avalanche(strategy)
 
@@ -123,18 +124,18 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         training, held_out = split_indices(
             len(dataset), self.config.held_out_share, self.config.seed
         )
-        self._training, loop.measure, loop.trial = None, None, None
+        self._training, loop.judge = None, None
         if not held_out:
             return
         self._training = training
-        judge = HeldOut(strategy, loop.network, dataset.subset(held_out).eval())
-        loop.measure = judge.measure
-        if self.config.inherit is Inherit.BEST:
-            label = strategy.experience.task_label
-            loop.trial = judge.trial_with(
-                dataset.subset(training), label, n_classes, self.config.trial_iterations,
-                self.config.seed,
-            )  # fmt: skip
+        trial = Trial(
+            dataset.subset(training),
+            strategy.experience.task_label,
+            n_classes,
+            self.config.trial_iterations,
+            self.config.seed,
+        )
+        loop.judge = HeldOut(strategy, loop.network, dataset.subset(held_out).eval(), trial)
 
     def after_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
         """Take what is held out from the training data.
@@ -160,8 +161,8 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         """
         loop = self._active
         live = loop.network.live_parameters()
-        places = loop.places.of(loop.network.named_parameters())
-        state.adopt(strategy.optimizer, live, places)
+        places = self._places.of(loop.network.named_parameters())
+        adopt(strategy.optimizer, live, places)
         self._tell_avalanche(strategy)
         if not self._scheduled:
             self._check_training(strategy)

@@ -81,7 +81,7 @@ def test_plugin_state_continues_an_unfinished_experience(network, stream, tmp_pa
     class Killer(CGaPPlugin):
         def after_training_iteration(self, strategy, **options):
             super().after_training_iteration(strategy, **options)
-            if self.loop.column.index == 1 and self.loop.iteration == 5:
+            if self.loop.column.index == 1 and self.loop.progress.iteration == 5:
                 raise KilledError
 
     host = strategy(network)
@@ -91,7 +91,7 @@ def test_plugin_state_continues_an_unfinished_experience(network, stream, tmp_pa
         host.train(stream.train_stream[1])
     torch.save({"net": network.state_dict(), "plugin": killer.state_dict()}, tmp_path / "s.pt")
     saved = torch.load(tmp_path / "s.pt", weights_only=True)
-    fresh = PlasticNetwork(network._plain.module.to_empty(device="cpu"), X)
+    fresh = PlasticNetwork(network.reference.skeleton.to_empty(device="cpu"), X)
     fresh.load_state_dict(saved["net"])
     host = strategy(fresh)
     plugin = host.plugins[0]
@@ -118,7 +118,7 @@ def test_avalanches_own_checkpoints(network, stream, strategy, tmp_path):
         save_checkpoint(host, tmp_path / "state.pt")
     for experience in stream.train_stream[1:]:
         host.train(experience)
-    fresh = PlasticNetwork(network._plain.module.to_empty(device="cpu"), X)
+    fresh = PlasticNetwork(network.reference.skeleton.to_empty(device="cpu"), X)
     again, done = maybe_load_checkpoint(strategy(fresh), tmp_path / "state.pt")
     assert done == 1
     for experience in stream.train_stream[done:]:

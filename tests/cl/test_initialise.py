@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from cgap_cl import Birth, Plan, PlasticNetwork
+from cgap_cl.blocks.observing import LastBatch
 from cgap_cl.change import surgery
-from cgap_cl.change.directions import record_gradients, singular_vectors
+from cgap_cl.change.directions import singular_vectors
 from cgap_cl.change.gradmax import GradMax
 from cgap_cl.change.newborn import FanOut, Random, ScaledCopy, Split, net2wider
 from cgap_cl.change.optimizer_state import carry
@@ -34,7 +35,6 @@ def begin(reference):
     torch.manual_seed(0)
     network = PlasticNetwork(reference.double(), X).train()
     column = network.sprout(0, 3, Birth(dict.fromkeys(network.layout.widths, 3)))
-    record_gradients(column, True)
     return network, column
 
 
@@ -50,9 +50,10 @@ def loss(network):
 def test_gradmax_gives_the_largest_gradient(group, n, error):
     """No other outgoing weights of that size give the incoming ones a larger gradient."""
     network, column = begin(smooth())
-    loss(network)
+    with LastBatch(column) as batch:
+        loss(network)
     before = network(X, 0).detach()
-    surgery.apply(column, Plan(grow={group: [0] * n}), GradMax(nudge=0))
+    surgery.apply(column, Plan(grow={group: [0] * n}), GradMax(nudge=0), batch=batch)
     assert error(network(X, 0), before) <= 1e-12
     loss(network)
     own = column.layer(group).own.weight
@@ -83,14 +84,15 @@ def test_gradmax_almost_keeps_the_function(name, architectures, error):
     network, column = begin(architectures[name]())
     network.eval()(X, 0)
     network.train()
-    loss(network)
+    with LastBatch(column) as batch:
+        loss(network)
     saved = copy.deepcopy(network)
     before = network.eval()(X, 0)
     changes = []
     for nudge in (1e-2, 1e-4):
         other = copy.deepcopy(saved).eval()
         plan = Plan(grow={g: [0, 2] for g in column.widths})
-        surgery.apply(other.column, plan, GradMax(nudge))
+        surgery.apply(other.column, plan, GradMax(nudge), batch=batch)
         changes.append(error(other(X, 0), before))
     assert changes[0] < 0.5
     assert changes[1] <= changes[0] / 20
@@ -99,7 +101,9 @@ def test_gradmax_almost_keeps_the_function(name, architectures, error):
 def test_gradmax_without_a_batch_copies(error):
     network, column = begin(smooth())
     before = network(X, 0)
-    surgery.apply(column, Plan(grow={"0": [1], "5": [0]}), GradMax())
+    with LastBatch(column) as batch:  # none that went backward
+        network(X, 0)
+    surgery.apply(column, Plan(grow={"0": [1], "5": [0]}), GradMax(), batch=batch)
     assert error(network(X, 0), before) <= 1e-12
     assert torch.equal(column.layer("0").own.weight[1], column.layer("0").own.weight[2])
 
@@ -134,8 +138,9 @@ def test_newborns_and_parents_diverge(name, norm, momentum, architectures):
     """Training drives every newborn away from its parent, whatever moves it."""
     network, column = begin(architectures["chain"]() if norm else smooth())
     optimizer = torch.optim.SGD(network.live_parameters(), lr=0.1, momentum=momentum)
-    apart(network, column, optimizer, 3)
-    index_map = surgery.apply(column, Plan(grow={"0": [0]}), PRESERVING[name])
+    with LastBatch(column) as batch:
+        apart(network, column, optimizer, 3)
+    index_map = surgery.apply(column, Plan(grow={"0": [0]}), PRESERVING[name], batch=batch)
     carry(optimizer, index_map, network.parameters())
     newborn = column.layer("0").own.weight.detach()[1].clone()
     distance = apart(network, column, optimizer)

@@ -217,11 +217,11 @@ def changes(network, block, group, unit, x, generator):
     saved = [row[unit].clone() for row in rows]
     for row in rows:
         row[unit] += 30 * torch.randn(row[unit].shape, generator=generator, dtype=row.dtype)
-    network._cache.clear()
+    network._composed.clear()
     changed = not torch.equal(network(x, 1), before)
     for row, old in zip(rows, saved, strict=True):
         row[unit] = old
-    network._cache.clear()
+    network._composed.clear()
     assert torch.equal(network(x, 1), before)
     return changed
 

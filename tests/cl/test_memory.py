@@ -45,7 +45,7 @@ def test_saved_tensors_are_counted(memory, architectures):
     assert memory.step_memory(network, torch.randn(16, 2, 6, 6), 0).learning == 2 * 4 * live
     column = network.column
     outputs = 16 * sum(
-        column.widths[layer.outputs.segments[0].group] * network.positions[layer.name]
+        column.widths[layer.outputs.segments[0].group] * network.reference.positions[layer.name]
         for layer in network.layout.layers if layer.name != network.layout.head
     )  # fmt: skip
     assert 0.5 * 4 * outputs < small < 3 * 4 * outputs

@@ -191,5 +191,5 @@ def test_laterals_are_not_counted_twice(network):
     loop.sprout(0, 3)
     network.merge()
     loop.sprout(1, 3)
-    assert loop.shared
-    assert not loop.initial_laterals
+    assert loop.progress.shared
+    assert not loop.progress.initial_laterals

@@ -14,6 +14,8 @@ from cgap_cl import (
     PruningPolicy,
     Where,
 )
+from cgap_cl.blocks.observing import Activities
+from cgap_cl.blocks.weight_counts import elder_macs, macs, weight_counts
 from cgap_cl.decide import price, saliency
 from cgap_cl.decide.policy import paid_lanes
 from cgap_cl.decide.watch import Quality, Watch
@@ -39,10 +41,10 @@ def column():
 
 
 def scores(network, column, score):
-    saliency.record_activity(column, True)
     network.zero_grad()
-    network(X, 0).square().sum().backward()
-    return saliency.score_units(column, score)["0"]
+    with Activities(column) as activities:
+        network(X, 0).square().sum().backward()
+    return saliency.score_units(column, score, activities)["0"]
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -105,11 +107,14 @@ def test_fast_prices_equal_the_counts(architectures, name):
     network.sprout(0, 3)
     network.merge()
     column = network.sprout(1, 3, Birth(trunk=[0]))
+    layout, positions = network.layout, network.reference.positions
     for add in (0, 1, 5):
         widths = {g: n + add for g, n in column.widths.items()}
         shares = price.macs(network)(widths), price.parameters(network)(widths)
-        assert shares[0] == network.macs(widths) / network.reference_macs
-        assert shares[1] == network.parameters_of(widths) / network.reference_parameters
+        counts, reference = weight_counts(column, layout, widths), network.reference
+        elders = elder_macs(network.all_blocks(), layout, positions, 1)
+        assert shares[0] == (macs(counts, positions) + elders) / reference.macs
+        assert shares[1] == sum(counts.values()) / reference.parameters
 
 
 def test_phases_spread_its_events():
@@ -121,15 +126,17 @@ def test_phases_spread_its_events():
 
 
 def test_watch_stops_growth_and_pruning():
-    watch = Watch(patience=2, tolerance=0.1)
-    losses = [1.0, 0.9, 0.95, 0.9, 0.5]
-    assert [watch.plateau(Quality(loss, 0.5)) for loss in losses] == [
-        False, False, False, True, False,
-    ]  # fmt: skip
-    assert [watch.too_low(Quality(1.0, a)) for a in (0.8, 0.75, 0.69)] == [False, False, True]
-    other = Watch(2, 0.1)
-    other.restore(watch.state())
-    assert other.state() == watch.state()
+    watch, plateaus = Watch(), []
+    for loss in (1.0, 0.9, 0.95, 0.9, 0.5):
+        watch = watch.grown(Quality(loss, 0.5))
+        plateaus.append(watch.plateau(patience=2))
+    assert plateaus == [False, False, False, True, False]
+    low = []
+    for accuracy in (0.8, 0.75, 0.69):
+        watch = watch.pruned(Quality(1.0, accuracy))
+        low.append(watch.too_low(Quality(1.0, accuracy), tolerance=0.1))
+    assert low == [False, False, True]
+    assert not watch.too_low(Quality(1.0, 0.0), tolerance=None)
 
 
 def test_alignment_equals_mean_norms(column):

@@ -107,7 +107,7 @@ def test_a_state_of_a_plugin_that_has_not_begun_its_schedule(network, strategy, 
     config = CGaPConfig(target_price=0.3, growth=WIDE)
     host = strategy(network, Saving(), config=config)
     host.train(stream.train_stream[0])
-    fresh = PlasticNetwork(network._plain.module.to_empty(device="cpu"), X)
+    fresh = PlasticNetwork(network.reference.skeleton.to_empty(device="cpu"), X)
     fresh.load_state_dict(saved["net"])
     again = strategy(fresh, config=config)
     again.plugins[0].load_state_dict(saved["plugin"], fresh)
@@ -121,7 +121,7 @@ def test_a_config_can_be_used_twice(network):
     """A score that draws has a generator of its own in every loop."""
     config = CGaPConfig(score=saliency.RandomScore(3))
     rows = [saliency.Rows(torch.ones(5, 2), None)]
-    first, second = (GrowthLoop(network, config).score(rows) for _ in range(2))
+    first, second = (GrowthLoop(network, config).scores.score(rows) for _ in range(2))
     assert torch.equal(first, second)
 
 

@@ -1,5 +1,6 @@
 """Distillation: the column at peak capacity teaches the pruned one."""
 
+import copy
 import io
 
 import pytest
@@ -58,7 +59,8 @@ def test_the_peak_teaches_from_the_first_pruning_step_to_the_end(architectures):
         run(network, loop, optimizer, range(7), label)
         assert network.teacher is None
         run(network, loop, optimizer, range(7, STEPS), label)
-        assert network.teacher.block.widths == loop.peak != network.column.widths
+        assert network.teacher.block.widths == loop.progress.peak.widths
+        assert network.teacher.block.widths != network.column.widths
         names = [name for name, _ in network.named_parameters()]
         assert (
             len(names)
@@ -73,7 +75,7 @@ def test_a_copy_has_nothing_to_teach_and_another_has(architectures):
     network = make(architectures, "mlp")
     network.sprout(0, 3)
     x, _ = batch(0)
-    network.teacher = Teacher(network.column, temperature=2.0)
+    network.teacher = Teacher(copy.deepcopy(network.column), temperature=2.0)
     network.train()(x, 0)
     assert network.teacher.take().item() == pytest.approx(0, abs=1e-5)
     with torch.no_grad():
@@ -91,7 +93,7 @@ def test_only_rows_of_the_present_task_are_taught(architectures):
     loop, optimizer = begin(network, 0)
     loop.finish(optimizer)
     begin(network, 1)
-    network.teacher = Teacher(network.column, temperature=2.0)
+    network.teacher = Teacher(copy.deepcopy(network.column), temperature=2.0)
     network.train()
     x, _ = batch(0)
     network(x, torch.zeros(8, dtype=torch.int64))

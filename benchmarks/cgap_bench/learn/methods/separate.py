@@ -74,7 +74,9 @@ def shaped(context: Context, warm: bool) -> SeparateNetworks:
     """Every layer as wide as CGaP ended up with in the same experience."""
 
     def network(task: int) -> nn.Sequential:
-        plastic = PlasticNetwork(context.network(), context.stream.example_input)
+        # the seed column draws its weights first: another width there, other weights here
+        example = context.stream.example_input
+        plastic = PlasticNetwork(context.network(), example, seed_ratio=0.25)
         plastic.sprout(task, context.n_outputs, Birth(context.target_widths[task]))
         plastic.merge()
         plain = plastic.subnetwork(task).requires_grad_(True)

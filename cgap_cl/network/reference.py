@@ -1,0 +1,119 @@
+"""Reference: the network whose architecture every block has, traced once and never trained."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cgap_cl.accept.coupling import trace
+from cgap_cl.accept.probe import check_channels
+from cgap_cl.blocks.block import Block, connect, sprout
+from cgap_cl.blocks.layout import Kind, Layout
+from cgap_cl.blocks.weight_counts import count_positions, macs, reference_counts
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What blocks are made after, and what prices are shares of.
+
+    Attributes:
+        skeleton: the module; the layers that blocks replace are there without values.
+        layout: what the axes of its layers are made of.
+        positions: output positions of each layer, uses of one weight in an inference.
+        n_classes: outputs of its head.
+        parameters: weights of its conv and linear layers.
+        macs: multiply-adds of one inference.
+    """
+
+    skeleton: nn.Module
+    layout: Layout
+    positions: Mapping[str, int]
+    n_classes: int
+    parameters: int
+    macs: int
+
+    @classmethod
+    def of(cls, module: nn.Module, example_input: Tensor, head: str | None) -> Reference:
+        """Trace a network and check that it may grow.
+
+        Args:
+            module: copied, never changed.
+            example_input: one batch.
+            head: name of the head; None: the last linear layer or 1x1 convolution.
+
+        Raises:
+            UnsupportedNetworkError: a layer cannot grow; names it and the reason.
+        """
+        layout = trace(module, example_input, head)
+        skeleton = _skeleton(module, layout)
+        check_channels(skeleton, layout, example_input)
+        positions = count_positions(module, layout, example_input)
+
+        counts = reference_counts(module, layout)
+        logits = module.get_submodule(layout.head).weight
+        assert isinstance(logits, Tensor)
+        total = sum(counts.values())
+        return cls(skeleton, layout, positions, len(logits), total, macs(counts, positions))
+
+    @property
+    def single_norms(self) -> list[str]:
+        """Norms that see one value per channel and row: those behind linear layers."""
+        norms = [layer.name for layer in self.layout.layers if layer.kind is Kind.NORM]
+        return [name for name in norms if self.positions[name] == 1]
+
+    def block(
+        self,
+        index: int,
+        label: int | None,
+        widths: Mapping[str, int],
+        n_classes: int,
+        like: Tensor,
+    ) -> Block:
+        """A block of fresh weights that reads no other.
+
+        Args:
+            index: its position among the blocks.
+            label: the task label whose head it holds; None: of no task.
+            widths: units per group.
+            n_classes: outputs of its head.
+            like: a tensor of the device and dtype wanted.
+        """
+        body = sprout(self.skeleton, self.layout, widths, n_classes, like)
+        return Block(index, label, self.layout, widths, body)
+
+
+def rebuilt(
+    reference: Reference,
+    described: Mapping[str, Any],
+    index: int,
+    blocks: Sequence[Block],
+    like: Tensor,
+) -> Block:
+    """A block from its description, values left to be loaded.
+
+    Args:
+        reference: of the network.
+        described: what :func:`cgap_cl.blocks.structure.describe` gave.
+        index: its position; the blocks that it reads come before.
+        blocks: all blocks, by index.
+        like: a tensor of the device and dtype wanted.
+    """
+    label, widths, n_classes = (described[key] for key in ("label", "widths", "n_classes"))
+    with torch.random.fork_rng(devices=[]):  # the values drawn here are overwritten
+        block = reference.block(index, label, widths, n_classes, like)
+        for name, source, length in described["laterals"]:
+            connect(block.layer(name), blocks[source], torch.arange(length))
+    return block
+
+
+def _skeleton(module: nn.Module, layout: Layout) -> nn.Module:
+    """The reference without the values of the layers that blocks replace."""
+    skeleton = copy.deepcopy(module)
+    for layer in layout.layers:
+        skeleton.get_submodule(layer.name).to("meta")
+    return skeleton

@@ -1,0 +1,95 @@
+"""Scores: the saliency of a column's units, added up over the batches of an interval."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.observing import Activities
+from cgap_cl.decide.saliency import (
+    DrawingScore,
+    ObservingScore,
+    Score,
+    score_laterals,
+    score_units,
+)
+
+
+class Scores:
+    """Sums of scores, kept on the device; nothing is read back per batch.
+
+    Args:
+        score: of a unit; copied, since one that draws has a generator of its own.
+
+    Attributes:
+        column: the block whose units are scored; None: nothing is.
+        units: group -> ``(units,)``.
+        laterals: (layer, source block) -> ``(inputs,)``.
+    """
+
+    def __init__(self, score: Score) -> None:
+        self.score = copy.deepcopy(score)
+        self.column: Block | None = None
+        self.units: dict[str, Tensor] = {}
+        self.laterals: dict[tuple[str, int], Tensor] = {}
+        self._activities: Activities | None = None
+
+    def follow(self, column: Block | None) -> None:
+        """Score another column from now on, from nothing; None: no longer any."""
+        if self._activities is not None:
+            self._activities.close()
+        self.column, self._activities = column, None
+        if column is not None and isinstance(self.score, ObservingScore):
+            self._activities = self.score.observe(column)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin another interval."""
+        self.units, self.laterals = {}, {}
+
+    def changed(self) -> None:
+        """The column has other widths now: what its layers read belongs to those before."""
+        if self._activities is not None:
+            self._activities.clear()
+
+    def add(self, laterals: bool) -> None:
+        """Add one batch; call it when gradients are there.
+
+        Args:
+            laterals: whether lateral inputs are scored too.
+        """
+        assert self.column is not None, "nothing is scored: call follow first"
+        _add(self.units, score_units(self.column, self.score, self._activities))
+        if laterals:
+            _add(self.laterals, score_laterals(self.column))
+
+    @property
+    def fit(self) -> bool:
+        """Whether there are scores of the column as it is."""
+        widths = {group: len(values) for group, values in self.units.items()}
+        return self.column is not None and widths == self.column.widths
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values; copies, not views."""
+        drawing = isinstance(self.score, DrawingScore)
+        return {
+            "units": {group: values.clone() for group, values in self.units.items()},
+            "laterals": [[*key, values.clone()] for key, values in self.laterals.items()],
+            "generator": self.score.generator.get_state() if drawing else None,  # type: ignore[attr-defined]
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Counterpart of :meth:`state_dict`, for the column that is followed."""
+        self.units = {group: values.clone() for group, values in saved["units"].items()}
+        self.laterals = {(name, source): v.clone() for name, source, v in saved["laterals"]}
+        if isinstance(self.score, DrawingScore) and saved["generator"] is not None:
+            self.score.generator.set_state(saved["generator"])
+
+
+def _add(total: dict[Any, Tensor], new: Mapping[Any, Tensor]) -> None:
+    for key, values in new.items():
+        total[key] = total[key] + values if key in total else values
