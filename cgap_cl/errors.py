@@ -28,6 +28,6 @@ class UnreachableTargetError(ValueError):
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """Message for an unknown name: the nearest match first, then everything there is."""
     names = [str(item) for item in known]
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"unknown {kind} '{name}': {hint}known: {', '.join(names) or 'none'}"
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {str(name)!r}{hint} Known: {', '.join(names) or 'none'}"

@@ -122,6 +122,18 @@ def report(board: str, output: Path, check: bool) -> None:
     click.echo("every generated number is what the records say")
 
 
+@main.command(epilog=EXAMPLES + "cgap-cl migrate results")
+@click.argument("folder", type=Path)
+def migrate(folder: Path) -> None:
+    """Rewrite the records of a results folder that an older version wrote.
+
+    Every number stays; names of settings and identities of runs become the present ones.
+    """
+    from cgap_bench.commands.migrate import migrate_text
+
+    click.echo(migrate_text(folder))
+
+
 SOURCE_HELP = (
     "SOURCE is a record (results/runs/.../ID.json), a list of layers (.json), an ONNX file"
     " (.onnx) or torchvision:NAME."

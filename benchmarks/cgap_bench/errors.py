@@ -19,6 +19,12 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = get_close_matches(name, names, n=1, cutoff=0.4)
+        near = [other for other in names if _last_part(other) == _last_part(name)]
+        near += get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+
+
+def _last_part(name: str) -> str:
+    """Of a dotted key: what it is about, wherever it stands."""
+    return name.rpartition(".")[2]

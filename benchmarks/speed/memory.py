@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cgap_bench.learn.networks import build_network
+from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.show.measured import write_measured

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from cgap_bench.learn.networks import build_network
+from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.show.measured import write_measured

@@ -7,8 +7,8 @@ from cgap_bench.record.configuration import (
     RunConfig,
     StreamSettings,
     TrainingSettings,
-    run_id,
 )
+from cgap_bench.record.identity import run_id
 from cgap_bench.record.record import Record, network_hash
 
 
@@ -79,3 +79,55 @@ def some_records(make_record):
         )
         for seed, shift in enumerate(shifts)
     ]
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Makes configurations: digits in two experiences of five classes, 20 images a class."""
+    from cgap_bench.learn.method import METHODS
+
+    def config(method, seed=0, epochs=2, own=None, **training):
+        settings = METHODS[method].settings.model_validate(own or {})
+        return RunConfig(
+            benchmark="tiny",
+            preset="standard",
+            method=method,
+            seed=seed,
+            network=NetworkSettings(name="digits-cnn", width=0.5),
+            stream=StreamSettings(dataset="digits", n_experiences=2, n_train_per_class=20),
+            training=TrainingSettings(epochs=epochs, lr=0.05, batch_size=16, **training),
+            method_settings=settings.model_dump(mode="json"),
+        )
+
+    return config
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """What runs of `run` are sized by, where they are."""
+    from cgap_bench.run.reference import Reference
+
+    widths = {"conv1": 5, "conv2": 7, "linear": 9}
+    return Reference("0" * 12, 60_000.0, (widths, widths))
+
+
+@pytest.fixture(scope="session")
+def run(reference):
+    """Runs a configuration of `tiny`."""
+    from cgap_bench.learn.datasets import data_root
+    from cgap_bench.learn.method import METHODS
+    from cgap_bench.run.experiences import train
+
+    def trained(config, on_images=lambda _n: None):
+        sized = METHODS[config.method].sized_by_cgap
+        return train(config, data_root(), reference if sized else None, on_images)
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def records(tiny, run):
+    """A finished run of every method."""
+    from cgap_bench.learn.method import METHODS
+
+    return {name: run(tiny(name)) for name in METHODS.names()}

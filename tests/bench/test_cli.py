@@ -26,7 +26,7 @@ def call(*words):
         (["split-digits", "--methods", "ewk"], "unknown method 'ewk'; did you mean 'ewc'?"),
         (["split-digits", "--preset", "fast"], "unknown preset 'fast'"),
         (["split-digits", "--set", "training.lrr=1"], "did you mean 'training.lr'?"),
-        (["split-digits", "--set", "cgap.betta=1"], "did you mean 'cgap.beta'?"),
+        (["split-digits", "--set", "cgap.beta=1"], "did you mean 'cgap.growth.beta'?"),
         (["split-digits", "--methods", "cgap", "--set", "ewc.strength=2"], "not run"),
         (["split-digits", "--set", "network.name=digit-cnn"], "did you mean 'digits-cnn'?"),
         (["split-digits", "--set", "stream.dataset=digit"], "did you mean 'digits'?"),
@@ -117,13 +117,32 @@ def test_a_record_of_a_newer_schema_is_one_line_and_stays(tmp_path):
     words += ["--output", tmp_path]
     assert call(*words).exit_code == 0
     (path,) = (tmp_path / "runs").rglob("*.json")
-    newer = path.read_text().replace('"schema_version": 2', '"schema_version": 3')
+    newer = path.read_text().replace('"schema_version": 3', '"schema_version": 4')
     path.write_text(newer)
     result = call(*words)
     assert result.exit_code == 2
-    assert "has schema version 3" in result.output
+    assert "has schema version 4" in result.output
     assert len(result.output.splitlines()) == 1
     assert path.read_text() == newer
+
+
+def test_old_records_are_rewritten_and_used(tmp_path):
+    words = ["run", "split-digits", "--methods", "fixed", "--seeds", "0", *TINY]
+    words += ["--output", tmp_path]
+    assert call(*words).exit_code == 0
+    (path,) = (tmp_path / "runs").rglob("*.json")
+    text = path.read_text()
+    old = text.replace('"schema_version": 3', '"schema_version": 2')
+    path.write_text(old.replace('"lr_course"', '"schedule"'))
+    result = call("report", "--output", tmp_path)
+    assert result.exit_code == 2
+    assert "`cgap-cl migrate FOLDER`" in result.output
+    assert "1 records of" in call("migrate", tmp_path).output
+    assert path.read_text() == text
+    assert "of the present schema" in call("migrate", tmp_path).output
+    result = call("migrate", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "holds no records" in result.output
 
 
 @pytest.mark.parametrize(

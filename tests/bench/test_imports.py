@@ -45,8 +45,16 @@ VIOLATIONS = {
     ),
     "Only the command line imports click": ("cgap_bench/record/record.py", "import click"),
     "Only plots draws": ("cgap_bench/show/tables.py", "import seaborn"),
+    "Rooms of the runner": (
+        "cgap_bench/record/record.py",
+        "from cgap_bench.learn import sizes",
+    ),
+    "No circle in the runner": (
+        "cgap_bench/run/keys.py",
+        "from cgap_bench.run import recipe",
+    ),
     "Only shapes turns torch modules into shapes": (
-        "cgap_bench/learn/networks.py",
+        "cgap_bench/learn/network.py",
         "from cgap_hw import LayerShape",
     ),
 }

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from cgap_bench.learn.datasets import data_root
 from cgap_bench.learn.method import METHODS
-from cgap_bench.learn.networks import NETWORKS, build_network
+from cgap_bench.learn.network import NETWORKS, build_network
 from cgap_bench.learn.quantise import Quantised, thinned
 from cgap_bench.record.configuration import (
     NetworkSettings,
@@ -16,6 +16,7 @@ from cgap_bench.record.configuration import (
     TrainingSettings,
 )
 from cgap_bench.run import experiences as training
+from cgap_bench.run import results
 from cgap_cl import Birth, PlasticNetwork
 from cgap_cl.blocks.blockwise import BlockwiseLayer
 
@@ -230,7 +231,7 @@ def test_a_run_measures_it_and_is_otherwise_the_same(method, monkeypatch):
     assert len(record.accuracy_8bit) == 2
     for exact, rounded in zip(record.accuracy[-1], record.accuracy_8bit, strict=True):
         assert rounded == pytest.approx(exact, abs=0.03)
-    monkeypatch.setattr(training, "Quantised", lambda network, images: network)
+    monkeypatch.setattr(results, "Quantised", lambda network, images: network)
     without = training.train(config, data_root())
     assert without.accuracy_8bit == without.accuracy[-1]
     assert record == without.model_copy(update={"accuracy_8bit": record.accuracy_8bit})

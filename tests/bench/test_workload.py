@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cgap_bench.errors import UsageError
-from cgap_bench.learn.networks import NETWORKS, build_network
+from cgap_bench.learn.network import NETWORKS, build_network
 from cgap_bench.record.configuration import NetworkSettings, Norm
 from cgap_bench.shapes.tracing import layer_shapes, total_macs, trace
 from cgap_cl import PlasticNetwork

@@ -9,10 +9,11 @@ from torch import nn
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.datasets import data_root
-from cgap_bench.learn.networks import build_network
+from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.run.experiences import train
-from cgap_bench.run.recipe import load_recipe, resolve
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.resolver import resolve
 from cgap_bench.shapes.board_price import BoardPrice, Quantity
 from cgap_bench.shapes.tracing import layer_shapes
 from cgap_bench.show.derive import Platform, runs_frame

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from cgap_bench.learn.networks import build_network
+from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
 from cgap_cl import PlasticNetwork, UnsupportedNetworkError
 
@@ -315,5 +315,5 @@ def test_unsupported_networks_name_layer_and_reason(factory, layer, reason):
 def test_head_can_be_named_and_misnamed():
     reference = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 3))
     assert PlasticNetwork(reference, torch.zeros(2, 3, 2, 2), head="3").layout.head == "3"
-    with pytest.raises(UnsupportedNetworkError, match="known: 1, 3"):
+    with pytest.raises(UnsupportedNetworkError, match="Known: 1, 3"):
         PlasticNetwork(reference, torch.zeros(2, 3, 2, 2), head="4")

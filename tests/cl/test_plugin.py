@@ -345,7 +345,7 @@ def test_a_group_may_have_a_capacity_of_its_own(network, stream, strategy):
     assert network.layout.widths == {"0": 4, "4": 5, "10": 6}
     assert peak == {"0": 4, "4": 3, "10": 6}
     wrong = CGaPConfig(growth=GrowthPolicy(capacities={"5": 0.6}))
-    with pytest.raises(ValueError, match="unknown group '5': known: 0, 4, 10"):
+    with pytest.raises(ValueError, match=r"unknown group '5'\. Known: 0, 4, 10"):
         strategy(network, config=wrong).train(stream.train_stream[1])
 
 

@@ -14,7 +14,8 @@ from cgap_bench.cli import main
 from cgap_bench.learn.datasets import data_root
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.streams import build_stream
-from cgap_bench.run.recipe import load_recipe, resolve
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.resolver import resolve
 from cgap_bench.shapes.tracing import layer_shapes
 from cgap_hw import LayerShape, load_board, network_cost, write_shapes
 from cgap_hw.boards.catalogue import load_array

@@ -41,7 +41,7 @@ def _methods() -> list[tuple[str, str]]:
 
 
 def _networks() -> list[tuple[str, str]]:
-    from cgap_bench.learn.networks import NETWORKS
+    from cgap_bench.learn.network import NETWORKS
 
     names = NETWORKS.names()
     return [(name, (NETWORKS[name].__doc__ or "").splitlines()[0]) for name in names]

@@ -19,12 +19,15 @@ from rich.progress import (
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.datasets import DATASETS, data_root
 from cgap_bench.learn.method import METHODS
-from cgap_bench.learn.networks import NETWORKS
+from cgap_bench.learn.network import NETWORKS
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.record import Record
-from cgap_bench.run.execution import Job, Options, execute, plan
-from cgap_bench.run.recipe import SECTIONS, load_recipe, parse_seeds, resolve, variants
+from cgap_bench.run.execution import Options, execute
+from cgap_bench.run.jobs import Job, jobs_of
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.resolver import SECTIONS, resolve, variants
+from cgap_bench.run.seeds import parse_seeds
 from cgap_bench.show.metrics import mean_accuracy
 from cgap_hw import load_board
 
@@ -48,7 +51,7 @@ class Request:
     dry_run: bool
     force: bool
 
-    def plan(self) -> list[Job]:
+    def job_list(self) -> list[Job]:
         """The jobs it takes.
 
         Raises:
@@ -58,10 +61,10 @@ class Request:
         load_board(self.board)
         benchmark, recipe = load_recipe(self.benchmark)
         resolver = resolve(benchmark, recipe, self.preset, self.overrides, self.device)
-        methods = _names(self.methods) if self.methods else list(resolver.layer.methods)
-        seeds = parse_seeds(self.seeds or resolver.layer.seeds)
+        methods = _names(self.methods) if self.methods else list(resolver.overlay.methods)
+        seeds = parse_seeds(self.seeds or resolver.overlay.seeds)
         varied = variants(benchmark, recipe, self.preset, self.overrides, self.device)
-        jobs = plan(resolver.config, methods, seeds) + [
+        jobs = jobs_of(resolver.config, methods, seeds) + [
             Job(made.config(method, seed))
             for method, made in varied
             if method in methods
@@ -98,9 +101,9 @@ def dry_run(request: Request) -> str:
     """The resolved configuration of every run, as JSON that a record would hold."""
     options = request.options()
     parts = []
-    for job in request.plan():
+    for job in request.job_list():
         state = "finished" if options.finished(job) else "to do"
-        after = f", after {Job(job.sized_by).run_id}" if job.sized_by else ""
+        after = f", after {job.waits_for}" if job.waits_for else ""
         config = json.dumps(job.config.model_dump(mode="json"), indent=2)
         parts.append(f"# {job.run_id}: {job.name} ({state}{after})\n{config}")
     return "\n".join(parts)
@@ -112,7 +115,7 @@ def run_benchmark(request: Request) -> None:
         show,  # pandas and seaborn: only once there is work to show
     )
 
-    jobs, options = request.plan(), request.options()
+    jobs, options = request.job_list(), request.options()
     console = Console()
     for note in steered_elsewhere(jobs, request.board):
         console.print(note, highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from cgap_bench.learn.batches import BatchSource, TensorLoader
-from cgap_bench.record.configuration import Schedule, TrainingSettings
+from cgap_bench.record.configuration import LearningRateCourse, TrainingSettings
 
 CALLBACK = Any  # Avalanche passes the strategy and keywords
 
@@ -50,7 +50,7 @@ class FixedLengthPlugin(SupervisedPlugin):  # type: ignore[misc]
         self._scheduler = ConstantThenCosine(strategy.optimizer, self._training)
 
     def after_training_epoch(self, strategy: CALLBACK, **_: Any) -> None:
-        """One step of the schedule."""
+        """The rate of the next epoch."""
         self._scheduler.step()
 
 
@@ -122,10 +122,10 @@ def _restart(strategy: CALLBACK, lr: float) -> None:
         group.pop("initial_lr", None)
 
 
-def schedule_plugin(
+def learning_rate_plugin(
     training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
 ) -> SupervisedPlugin:
-    """The plugin that runs a preset's schedule."""
-    if training.schedule is Schedule.PLATEAU:
+    """The plugin that sets the learning rate as a preset asks for."""
+    if training.lr_course is LearningRateCourse.PLATEAU:
         return PlateauPlugin(training, heldout, source)
     return FixedLengthPlugin(training)

@@ -1,14 +1,14 @@
-"""What a run is: the frozen configuration that its record holds and its identity hashes."""
+"""What a run is: the frozen configuration that its record holds."""
 
-import hashlib
-import json
 from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+REFERENCE_METHOD = "cgap"  # others are sized by its runs and compared with them
 
-class Schedule(StrEnum):
+
+class LearningRateCourse(StrEnum):
     """How the learning rate runs within one experience."""
 
     CONSTANT_COSINE = "constant-cosine"  # constant, then a half cosine to zero
@@ -56,15 +56,6 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def later(default: Any) -> Any:
-    """A setting that came after records were made without it.
-
-    At its default, under which nothing changes, it is left out of configurations: runs keep the
-    identity that they had before there was such a setting. So the default can never change.
-    """
-    return Field(default, exclude_if=lambda value: value == default)
-
-
 class NetworkSettings(Settings):
     """The reference network."""
 
@@ -93,15 +84,15 @@ class StreamSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """The schedule shared by all methods of a preset."""
+    """How all methods of a preset are trained."""
 
     epochs: int = Field(gt=0)  # per experience; the most there can be under `plateau`
     batch_size: int = Field(64, gt=0)
     eval_batch_size: int = Field(500, gt=0)
-    lr: float = Field(gt=0)
+    lr: float = Field(gt=0)  # the learning rate at the start of each experience
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
-    schedule: Schedule = Schedule.CONSTANT_COSINE
+    lr_course: LearningRateCourse = LearningRateCourse.CONSTANT_COSINE
     constant_share: float = Field(0.55, ge=0, le=1)  # of the epochs, before the cosine
     patience: int = Field(6, gt=0)  # epochs without a better held-out loss (`plateau`)
     min_lr: float = Field(1e-5, gt=0)  # `plateau` stops below it
@@ -112,13 +103,17 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _watched(self) -> Self:
-        if self.schedule is Schedule.PLATEAU and self.holdout_share == 0:
-            raise ValueError("the plateau schedule watches held-out images: holdout_share > 0")
+        if self.lr_course is LearningRateCourse.PLATEAU and self.holdout_share == 0:
+            raise ValueError("lr_course plateau watches held-out images: holdout_share > 0")
         return self
 
 
 class RunConfig(Settings):
-    """Everything that can change the numbers of one run; `variant` only names it in tables."""
+    """Everything that can change the numbers of one run; `variant` only names it in tables.
+
+    The method's own settings are a plain table of all of them, defaults included: a record can
+    be read whatever became of the method since. Only running validates them.
+    """
 
     benchmark: str
     preset: str
@@ -136,16 +131,3 @@ class RunConfig(Settings):
         if self.stream.score_on is Split.HELD_OUT and self.training.holdout_share == 0:
             raise ValueError("score_on held-out needs held-out images: holdout_share > 0")
         return self
-
-
-def run_id(config: RunConfig, depends_on: str | None = None) -> str:
-    """Identity of a run: 12 hex digits over what can change its numbers.
-
-    Args:
-        config: The resolved configuration.
-        depends_on: Identity of the run that this one is sized by, if any.
-    """
-    settings = config.model_dump(mode="json", exclude={"variant"})
-    content = {"config": settings, "depends_on": depends_on}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cgap_bench.errors import UsageError
 from cgap_bench.record.configuration import RunConfig
 
-SCHEMA_VERSION = 2  # 2: accuracy_8bit; records of version 1 are read as well
+SCHEMA_VERSION = 3  # older ones are rewritten by `cgap_bench.record.migration`
 NOT_COMPARED = {"environment", "timings"}
 
 
@@ -22,7 +22,7 @@ class Record(BaseModel):
 
     Attributes:
         schema_version: Version of this layout.
-        run_id: Identity of the run (`config.run_id`), also the file's name.
+        run_id: Identity of the run (`cgap_bench.record.identity`), also the file's name.
         config: The resolved configuration.
         environment: Versions, device, revision; not compared.
         timings: Seconds per experience and images per second; not compared.
@@ -100,6 +100,23 @@ def read_record(path: Path) -> Record:
     """Read one record.
 
     Raises:
+        UsageError: The file is missing, damaged, or of another schema.
+    """
+    content = read_content(path)
+    version = content["schema_version"]
+    if version < SCHEMA_VERSION:
+        raise UsageError(
+            f"{path} is of schema version {version}, this program reads {SCHEMA_VERSION};"
+            " `cgap-cl migrate FOLDER` rewrites the records of a results folder,"
+            " every number stays"
+        )
+    return validated(content, path)
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """What a record of this schema or an older one holds, not yet validated.
+
+    Raises:
         UsageError: The file is missing, damaged, or of a newer schema.
     """
     try:
@@ -114,6 +131,15 @@ def read_record(path: Path) -> Record:
             f"{path} has schema version {version!r}, this program reads up to {SCHEMA_VERSION};"
             " update cgap-cl to read it"
         )
+    return dict(content)
+
+
+def validated(content: Mapping[str, Any], path: Path) -> Record:
+    """A record from what its file holds.
+
+    Raises:
+        UsageError: Something in it is not right.
+    """
     try:
         return Record.model_validate(content)
     except ValidationError as error:
@@ -124,9 +150,13 @@ def read_record(path: Path) -> Record:
 
 def read_records(output: Path, benchmark: str | None = None) -> Iterator[Record]:
     """All records under an output folder, in the order of their paths."""
-    pattern = f"{benchmark}/*.json" if benchmark else "*/*.json"
-    for path in sorted((output / "runs").glob(pattern)):
+    for path in record_paths(output, benchmark):
         yield read_record(path)
+
+
+def record_paths(output: Path, benchmark: str | None = None) -> list[Path]:
+    """Files of all records under an output folder, sorted."""
+    return sorted((output / "runs").glob(f"{benchmark or '*'}/*.json"))
 
 
 def ensure_writable(output: Path) -> None:

@@ -1,39 +1,23 @@
-"""The one loop over experiences: train, evaluate, trace, and hand back a record."""
+"""The one loop over experiences: learn, measure, and hand back a record."""
 
 import random
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, nn
+from torch import Generator
 
-from cgap_bench.learn.batches import BatchSource, TensorLoader
-from cgap_bench.learn.method import METHODS, Context, Learner
-from cgap_bench.learn.quantise import Quantised, thinned
+from cgap_bench.learn.batches import BatchSource
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.streams import Stream, build_stream
-from cgap_bench.record.configuration import RunConfig, run_id
+from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.environment import describe_environment
-from cgap_bench.record.record import Record, network_hash
-from cgap_bench.shapes.tracing import layer_shapes
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The CGaP run that another run is sized by.
-
-    Attributes:
-        run_id: Its identity.
-        macs: MACs of one inference after its last experience, mean over tasks.
-        widths: Units per group that one inference of each task executes.
-    """
-
-    run_id: str
-    macs: float
-    widths: tuple[Mapping[str, int], ...] = ()
+from cgap_bench.record.identity import run_id
+from cgap_bench.record.record import Record
+from cgap_bench.run.reference import Reference
+from cgap_bench.run.results import Results
 
 
 def train(
@@ -50,29 +34,77 @@ def train(
         reference: For methods that are sized by the CGaP run of the same seed.
         on_images: Told the number of training images after each epoch.
     """
-    _seed_everything(config.seed)
-    stream = build_stream(config.stream, config.training.holdout_share, config.seed, root)
-    context = _context(config, stream, reference, on_images)
-    method = METHODS[config.method]
-    learner = method.build(context, method.settings.model_validate(config.method_settings))
-    results = _Results(context, learner)
-    for experience in stream.benchmark.train_stream:
-        results.after(experience)
-    return Record(
-        run_id=run_id(config, reference.run_id if reference else None),
-        config=config,
-        environment=describe_environment(context.device),
-        timings=results.timings(),
-        depends_on=reference.run_id if reference else None,
-        accuracy=results.accuracy,
-        accuracy_8bit=results.accuracy_8bit,
-        n_test=[len(dataset) for dataset in stream.scored],
-        networks=results.networks,
-        subnetworks=results.subnetworks,
-        stored_parameters=results.stored_parameters,
-        history=learner.history,
-        extra=learner.extra,
-    )
+    run = Run(config, root, reference, on_images)
+    while run.next_experience < run.context.stream.n_experiences:
+        run.step()
+    return run.record()
+
+
+class Run:
+    """One run at any moment: all that its next batch and its record depend on hangs here.
+
+    Two things lie outside, since torch and Avalanche read them where they are: the global
+    generators of torch, numpy and random, which are seeded when a run is made. A process
+    therefore makes one run at a time.
+
+    Attributes:
+        config: The resolved configuration.
+        reference: The CGaP run that it is sized by, if any.
+        context: Stream, source of batches (its generator: `context.source.generator`), device.
+        learner: The method at work: networks, structure, and in `learner.strategy` the model,
+            optimizer, plugins and place in Avalanche's loop.
+        results: What was measured after each experience that is finished.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        root: Path,
+        reference: Reference | None,
+        on_images: Callable[[int], None],
+    ) -> None:
+        _seed_everything(config.seed)
+        self.config, self.reference = config, reference
+        stream = build_stream(config.stream, config.training.holdout_share, config.seed, root)
+        self.context = _context(config, stream, reference, on_images)
+
+        method = METHODS[config.method]
+        settings = method.settings.model_validate(config.method_settings)
+        self.learner = method.build(self.context, settings)
+        self.results = Results(self.context)
+
+    @property
+    def next_experience(self) -> int:
+        """How many experiences are finished."""
+        return len(self.results.accuracy)
+
+    def step(self) -> None:
+        """Learn one more experience, then measure all tasks so far."""
+        experience = self.context.stream.benchmark.train_stream[self.next_experience]
+        with self.results.timed("train_s"):
+            self.learner.learn(experience)
+        with self.results.timed("evaluate_s"):
+            self.results.measure(self.learner)
+
+    def record(self) -> Record:
+        """What came out, once the last experience is finished."""
+        depends_on = self.reference.run_id if self.reference else None
+        results = self.results
+        return Record(
+            run_id=run_id(self.config, depends_on),
+            config=self.config,
+            environment=describe_environment(self.context.device),
+            timings=results.timings,
+            depends_on=depends_on,
+            accuracy=results.accuracy,
+            accuracy_8bit=results.accuracy_8bit,
+            n_test=[len(dataset) for dataset in self.context.stream.scored],
+            networks=results.networks,
+            subnetworks=results.subnetworks,
+            stored_parameters=results.stored_parameters,
+            history=self.learner.history,
+            extra=self.learner.extra,
+        )
 
 
 def _seed_everything(seed: int) -> None:
@@ -96,82 +128,3 @@ def _context(
     if reference is None:
         return Context(config, stream, source, on_images=on_images)
     return Context(config, stream, source, reference.macs, reference.widths, on_images)
-
-
-class _Results:
-    """What is measured after each experience."""
-
-    def __init__(self, context: Context, learner: Learner) -> None:
-        self._context, self._learner = context, learner
-        images, training = context.stream.scored_store, context.config.training
-        self._scored = BatchSource(
-            images.to(context.device), training.augment, Generator(), training.memory_format
-        )
-        self.accuracy: list[list[float | None]] = []
-        self.accuracy_8bit: list[float | None] = []
-        self.networks: dict[str, list[dict[str, Any]]] = {}
-        self.subnetworks: list[list[str]] = []
-        self.stored_parameters: list[int] = []
-        self._train_s: list[float] = []
-        self._evaluate_s: list[float] = []
-
-    def after(self, experience: Any) -> None:
-        """Let the learner learn one experience, then measure it on all tasks so far."""
-        started = time.perf_counter()
-        self._learner.learn(experience)
-        self._wait()
-        trained = time.perf_counter()
-        n = self._context.stream.n_experiences
-        row: list[float | None] = [None] * n
-        used = []
-        last = experience.current_experience == n - 1
-        self.accuracy_8bit = [None] * n if last else []
-        for task in range(experience.current_experience + 1):
-            network = self._learner.network_for(task)
-            if network is not None:
-                network.eval()
-                row[task] = self._accuracy(network, task)
-                used.append(self._trace(network))
-                if last:
-                    rounded = self._in_8_bits(network, task)
-                    self.accuracy_8bit[task] = self._accuracy(rounded, task)
-        self.accuracy.append(row)
-        self.subnetworks.append(used)
-        self.stored_parameters.append(self._learner.stored_parameters())
-        self._wait()
-        self._train_s.append(trained - started)
-        self._evaluate_s.append(time.perf_counter() - trained)
-
-    def timings(self) -> dict[str, Any]:
-        """Seconds per experience."""
-        return {"train_s": self._train_s, "evaluate_s": self._evaluate_s}
-
-    @torch.no_grad()
-    def _accuracy(self, network: nn.Module, task: int) -> float:
-        """Share of a task's images that are classified right; batches in file order."""
-        dataset = self._context.stream.scored[task]
-        size = self._context.config.training.eval_batch_size
-        n_right = 0
-        for x, y, _ in TensorLoader(dataset, self._scored, size, train=False):
-            n_right += int((network(x).argmax(1) == y).sum())
-        return n_right / len(dataset)
-
-    def _in_8_bits(self, network: nn.Module, task: int) -> Quantised:
-        """The network with 8-bit words, calibrated on the task's training images."""
-        dataset = self._context.stream.benchmark.train_stream[task].dataset
-        size = self._context.config.training.eval_batch_size
-        loader = TensorLoader(dataset, self._context.source, size, train=False)
-        return Quantised(network, thinned((x for x, *_ in loader), len(dataset)))
-
-    def _trace(self, network: nn.Module) -> str:
-        """Keep the network's layer shapes; their hash."""
-        layers = layer_shapes(
-            network, self._context.stream.example_input.to(self._context.device)
-        )
-        key = network_hash(layers)
-        self.networks[key] = layers
-        return key
-
-    def _wait(self) -> None:
-        if self._context.device.type == "cuda":
-            torch.cuda.synchronize()

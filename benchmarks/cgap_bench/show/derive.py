@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from cgap_bench.record.identity import distinguishing
 from cgap_bench.record.record import Record
 from cgap_bench.show import metrics
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
@@ -154,7 +155,8 @@ def _settings(records: Sequence[Record]) -> dict[str, dict[str, str]]:
 
 def _flat(record: Record) -> dict[str, str]:
     """The configuration as ``{"training.epochs": "3"}``, seed and method's name left out."""
-    content = record.config.model_dump(mode="json", exclude={"seed", "method", "variant"})
+    content = distinguishing(record.config)
+    del content["seed"], content["method"]
     flat: dict[str, str] = {}
     pending = list(content.items())
     while pending:
@@ -174,5 +176,5 @@ def _varying(settings: Sequence[Mapping[str, str]]) -> list[str]:
 
 def _label(method: str, settings: Mapping[str, str], varying: Sequence[str]) -> str:
     """``"ewc"``, or ``"ewc (strength=10)"`` where several settings of it are compared."""
-    parts = [f"{key.rpartition('.')[2]}={settings.get(key, '-')}" for key in varying]
+    parts = [f"{key.partition('.')[2] or key}={settings.get(key, '-')}" for key in varying]
     return f"{method} ({', '.join(parts)})" if parts else method

@@ -6,8 +6,10 @@ from typing import Any
 from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
-from cgap_bench.learn.method import METHODS, Context, Method, NoSettings
-from cgap_bench.learn.networks import MultiHead, n_parameters
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import METHODS, Method, NoSettings
+from cgap_bench.learn.multi_head import MultiHead
+from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.learn.streams import joint_experience
 
 

@@ -7,7 +7,8 @@ from avalanche.training.plugins import EWCPlugin
 from pydantic import Field
 from torch import Tensor
 
-from cgap_bench.learn.method import METHODS, Context, Method
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.record.configuration import Settings
 

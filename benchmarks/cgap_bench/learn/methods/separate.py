@@ -7,8 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from cgap_bench.learn.method import METHODS, Context, Method, NoSettings
-from cgap_bench.learn.networks import MultiHead, n_parameters
+from cgap_bench.learn.batches import TensorStrategy
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import METHODS, Method, NoSettings
+from cgap_bench.learn.multi_head import MultiHead
+from cgap_bench.learn.sizes import n_parameters
 from cgap_cl import Birth, PlasticNetwork
 
 
@@ -26,6 +29,7 @@ class SeparateNetworks:
     ) -> None:
         self._context, self._network, self._warm = context, network, warm
         self._networks: list[nn.Module] = []
+        self.strategy: TensorStrategy | None = None  # a new one in each experience
         self.extra: dict[str, Any] = {}
 
     @property
@@ -41,7 +45,8 @@ class SeparateNetworks:
             before = copy.deepcopy(self._networks[-1])
             *body, _head = before.children()
             copy_overlap(nn.Sequential(*body), model.backbone)
-        self._context.strategy(model).train(experience)
+        self.strategy = self._context.strategy(model)
+        self.strategy.train(experience)
         self._networks.append(model.network_for(task).requires_grad_(False))
 
     def network_for(self, task: int) -> nn.Module | None:

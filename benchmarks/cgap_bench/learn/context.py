@@ -1,0 +1,102 @@
+"""What the runner hands to a method: the data, the batches, and how to train on them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from avalanche.logging import BaseLogger
+from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
+from torch import nn
+
+from cgap_bench.learn.batches import BatchSource, TensorStrategy
+from cgap_bench.learn.learning_rate import learning_rate_plugin
+from cgap_bench.learn.network import build_network
+from cgap_bench.learn.sizes import width_for
+from cgap_bench.learn.streams import Stream
+from cgap_bench.record.configuration import NetworkSettings, RunConfig
+from cgap_bench.shapes.tracing import layer_shapes, total_macs
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method gets to work with.
+
+    Attributes:
+        config: The run.
+        stream: Its data.
+        source: Training images on the device; draws the same batches for all methods.
+        target_macs: MACs of the CGaP run of the same seed, for methods sized by it.
+        target_widths: Units per group that each of its tasks executes.
+        on_images: Told the number of training images after each epoch.
+    """
+
+    config: RunConfig
+    stream: Stream
+    source: BatchSource
+    target_macs: float | None = None
+    target_widths: Sequence[Mapping[str, int]] = ()
+    on_images: Callable[[int], None] = field(default=lambda _n: None)
+
+    @property
+    def n_outputs(self) -> int:
+        """Classes of one experience."""
+        return len(self.stream.classes[0])
+
+    def network(self, width: float = 1.0) -> nn.Sequential:
+        """The reference network times a width, newly initialised, on the CPU."""
+        settings = self.config.network
+        scaled = NetworkSettings(**(settings.model_dump() | {"width": settings.width * width}))
+        return build_network(scaled, self.stream.input_shape, self.n_outputs)
+
+    def equal_width(self) -> float:
+        """The width at which one inference takes as many MACs as one of CGaP, on average."""
+        assert self.target_macs is not None
+        with torch.random.fork_rng(devices=[]):
+            return width_for(self.target_macs, self._macs)
+
+    def _macs(self, width: float) -> int:
+        return total_macs(layer_shapes(self.network(width), self.stream.example_input))
+
+    def strategy(
+        self, model: nn.Module, plugins: Sequence[SupervisedPlugin] = ()
+    ) -> TensorStrategy:
+        """Avalanche's plain strategy, with what the preset says on optimizer and batches."""
+        training = self.config.training
+        model.to(self.device)
+
+        optimizer = torch.optim.SGD(
+            model.parameters(),
+            lr=training.lr,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+        )
+        learning_rate = learning_rate_plugin(training, self.stream.heldout, self.source)
+        return TensorStrategy(
+            source=self.source,
+            precision=training.precision,
+            model=model,
+            optimizer=optimizer,
+            train_mb_size=training.batch_size,
+            eval_mb_size=training.eval_batch_size,
+            train_epochs=training.epochs,
+            device=self.device,
+            plugins=[learning_rate, *plugins, _Counter(self.on_images)],
+            evaluator=EvaluationPlugin(loggers=[BaseLogger()]),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where to train."""
+        return self.source.store.images.device
+
+
+class _Counter(SupervisedPlugin):  # type: ignore[misc]
+    """Tells how many images an epoch had."""
+
+    def __init__(self, on_images: Callable[[int], None]) -> None:
+        super().__init__()
+        self._on_images = on_images
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        self._on_images(len(strategy.adapted_dataset))

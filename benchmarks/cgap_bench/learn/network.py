@@ -1,0 +1,37 @@
+"""Reference networks by name, at any width; the modules in `networks` bring them."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from cgap_bench.record.configuration import NetworkSettings, Norm
+from cgap_bench.registry import Registry
+
+Shape = tuple[int, int, int]
+Factory = Callable[[NetworkSettings, Shape, int], nn.Sequential]
+
+NETWORKS: Registry[Factory] = Registry("network", package="cgap_bench.learn.networks")
+
+
+def build_network(
+    settings: NetworkSettings, input_shape: Shape, n_outputs: int
+) -> nn.Sequential:
+    """A plain chain whose last module, a Linear, is the head.
+
+    Args:
+        settings: Name, width multiplier, batch norm variant, dropout.
+        input_shape: (C, H, W) of one image.
+        n_outputs: Classes of the head.
+    """
+    return NETWORKS[settings.name](settings, input_shape, n_outputs)
+
+
+def scaled(units: int, width: float) -> int:
+    """Units of a layer at a width multiplier, at least one."""
+    return max(1, round(units * width))
+
+
+def batch_norm(settings: NetworkSettings, n: int, dimensions: int) -> nn.Module:
+    """Batch norm of ``n`` units after a convolution (2 dimensions) or a linear layer (1)."""
+    kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
+    return kind(n, track_running_stats=settings.norm is Norm.RUNNING)

@@ -1,0 +1,1 @@
+"""Which reference networks are there?  One module a family, each registers what it brings."""

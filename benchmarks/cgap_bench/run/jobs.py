@@ -1,0 +1,59 @@
+"""Which runs there are to do, and what each of them waits for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cgap_bench.learn.method import METHODS
+from cgap_bench.record.configuration import REFERENCE_METHOD, RunConfig
+from cgap_bench.record.identity import run_id
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do.
+
+    Attributes:
+        config: Its configuration.
+        sized_by: The CGaP run that it is sized by, None where it needs none.
+    """
+
+    config: RunConfig
+    sized_by: RunConfig | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Identity of the run."""
+        return run_id(self.config, self.waits_for)
+
+    @property
+    def waits_for(self) -> str | None:
+        """Identity of the run that must be finished before, if any."""
+        return run_id(self.sized_by) if self.sized_by else None
+
+    @property
+    def name(self) -> str:
+        """How it is called in messages."""
+        variant = f" ({self.config.variant})" if self.config.variant else ""
+        return f"{self.config.method}{variant}, seed {self.config.seed}"
+
+
+def jobs_of(
+    config_of: Callable[[str, int], RunConfig], methods: Sequence[str], seeds: Sequence[int]
+) -> list[Job]:
+    """All jobs, CGaP first; a CGaP run that others need is added if it was not asked for.
+
+    Args:
+        config_of: Method and seed -> configuration.
+        methods: Names of methods.
+        seeds: Seeds.
+    """
+    sized = [name for name in methods if METHODS[name].sized_by_cgap]
+    plain = [name for name in methods if name not in sized]
+    if sized and REFERENCE_METHOD not in plain:
+        plain.insert(0, REFERENCE_METHOD)
+    plain.sort(key=lambda name: name != REFERENCE_METHOD)
+
+    jobs = [Job(config_of(name, seed)) for name in plain for seed in seeds]
+    for name in sized:
+        jobs += [Job(config_of(name, s), config_of(REFERENCE_METHOD, s)) for s in seeds]
+    return jobs

@@ -1,0 +1,74 @@
+"""Dotted keys of nested settings: which there are, and what was wrong with one."""
+
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from cgap_bench.errors import UnknownNameError
+from cgap_bench.record.configuration import Settings
+
+
+def keys(model: type[Settings], prefix: str = "") -> dict[str, FieldInfo]:
+    """Dotted key -> field of everything that can be set, for instance ``growth.beta``.
+
+    A part that is one of several things is a key itself: the name of the thing.
+    """
+    leaves: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        key, parts = f"{prefix}{name}", list(_models(field.annotation))
+        if len(parts) != 1:  # none: a value; several: a choice between them
+            leaves[key] = field
+        for part in parts:
+            leaves |= keys(part, f"{key}.")
+    return leaves
+
+
+def first_mistake(error: ValidationError, model: type[Settings], prefix: str) -> str:
+    """The first thing that is wrong, in one line.
+
+    Args:
+        error: What validation against the model found.
+        model: The settings.
+        prefix: What stands before their keys where a user writes them, for instance ``ewc.``.
+    """
+    detail = error.errors()[0]
+    known = keys(model, prefix)
+    key, tag = _key([str(part) for part in detail["loc"]], prefix, known)
+    if detail["type"] == "extra_forbidden":
+        if tag and key in known:  # of another thing that the part can be
+            return f"{key} is no setting of {tag!r}"
+        return str(UnknownNameError("key", key, known))
+    if detail["type"] == "union_tag_invalid":
+        names = detail["ctx"]["expected_tags"].replace("'", "").split(", ")
+        return str(UnknownNameError(key, detail["ctx"]["tag"], names))
+    if detail["type"] == "missing":
+        return f"key {key} is missing"
+
+    message = detail["msg"].removeprefix("Value error, ")
+    if not detail["loc"]:  # no single value, but how several go together
+        return f"{prefix.rstrip('.') or 'recipe'}: {message}"
+    return f"{key}={detail['input']!r} is not right: {message}"
+
+
+def _models(annotation: Any) -> Iterator[type[Settings]]:
+    """The settings that a field is, or that it may be one of."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
+    if get_origin(annotation) in (Union, UnionType):
+        for argument in get_args(annotation):
+            yield from _models(argument)
+
+
+def _key(location: list[str], prefix: str, known: Mapping[str, Any]) -> tuple[str, str]:
+    """The key as a user writes it, and the name of the thing that validation was at, if any."""
+    path, tag = prefix.split(".")[:-1], ""
+    for part in location:
+        key = ".".join(path)
+        if key in known and any(other.startswith(f"{key}.") for other in known) and not tag:
+            tag = part  # of several things that may stand here; no user writes it
+        else:
+            path.append(part)
+    return ".".join(path), tag

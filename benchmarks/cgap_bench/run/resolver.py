@@ -1,0 +1,153 @@
+"""From a recipe, a preset and `--set` to the configuration of each run."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.learn.method import METHODS
+from cgap_bench.record.configuration import (
+    NetworkSettings,
+    RunConfig,
+    Settings,
+    StreamSettings,
+    TrainingSettings,
+)
+from cgap_bench.run.keys import first_mistake, keys
+from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
+
+SECTIONS: dict[str, type[Settings]] = {
+    "network": NetworkSettings,
+    "stream": StreamSettings,
+    "training": TrainingSettings,
+}
+
+
+class Resolver:
+    """Makes the configuration of a run from a method and a seed."""
+
+    def __init__(self, fixed: Mapping[str, str], overlay: Overlay) -> None:
+        self._fixed, self.overlay = fixed, overlay
+
+    def named(self, variant: str) -> "Resolver":
+        """The same, for runs that tables name after a variant."""
+        return Resolver({**self._fixed, "variant": variant}, self.overlay)
+
+    def config(self, method: str, seed: int) -> RunConfig:
+        """The resolved configuration.
+
+        Raises:
+            UsageError: The method is unknown or a value is out of range.
+        """
+        overlay = self.overlay
+        training = overlay.training | overlay.training_of.get(method, {})
+        tables = {"network": overlay.network, "stream": overlay.stream, "training": training}
+
+        own = _validate(METHODS[method].settings, overlay.method.get(method, {}), method)
+        sections = {key: _validate(SECTIONS[key], tables[key], key) for key in SECTIONS}
+        return RunConfig.model_validate(
+            {
+                **self._fixed,
+                **sections,
+                "method": method,
+                "seed": seed,
+                "method_settings": own.model_dump(mode="json"),
+            }
+        )
+
+
+def resolve(
+    benchmark: str,
+    recipe: Recipe,
+    preset: str | None,
+    overrides: Iterable[str] = (),
+    device: str = "cpu",
+) -> Resolver:
+    """Fix everything but method and seed.
+
+    Args:
+        benchmark: Name of the recipe.
+        recipe: The recipe.
+        preset: A preset's name, None for the default one.
+        overrides: ``key=value`` each, with the keys of `known_keys`.
+        device: Torch's device.
+
+    Raises:
+        UsageError: A preset, key or value is not right.
+    """
+    name, overlay = recipe.preset(preset)
+    changes: Table = overlay.model_dump()
+    for override in overrides:
+        changes = laid_over(changes, _parsed(override))
+    fixed = {"benchmark": benchmark, "preset": name, "device": device}
+    return Resolver(fixed, Overlay.model_validate(changes))
+
+
+def variants(
+    benchmark: str,
+    recipe: Recipe,
+    preset: str | None,
+    overrides: Iterable[str] = (),
+    device: str = "cpu",
+) -> list[tuple[str, Resolver]]:
+    """Method and resolver of each variant of a preset.
+
+    Raises:
+        UsageError: A variant is not right, or does not name one method.
+    """
+    _, overlay = recipe.preset(preset)
+    resolvers = []
+    for variant in overlay.variants:
+        changes = variant.split()
+        owners = {change.partition(".")[0] for change in changes} - SECTIONS.keys()
+        if len(owners) != 1:
+            raise UsageError(
+                f"variant {variant!r} must set keys of one method, like cgap.score"
+            )
+
+        (method,) = owners
+        resolver = resolve(benchmark, recipe, preset, [*overrides, *changes], device)
+        resolvers.append((method, resolver.named(variant.replace(f"{method}.", ""))))
+    return resolvers
+
+
+def known_keys() -> dict[str, FieldInfo]:
+    """Every key that `--set` takes, for instance ``training.lr`` or ``cgap.growth.beta``."""
+    owners = SECTIONS | {name: METHODS[name].settings for name in METHODS.names()}
+    known: dict[str, FieldInfo] = {}
+    for owner, model in owners.items():
+        known |= keys(model, f"{owner}.")
+    return known
+
+
+def _parsed(override: str) -> Table:
+    """``"training.lr=0.1"`` -> a table of the same structure as a recipe."""
+    key, equals, text = override.partition("=")
+    key, known = key.strip(), known_keys()
+    if not equals:
+        raise UsageError(f"--set {override!r} has no value; write for instance training.lr=0.1")
+    if key not in known:
+        raise UnknownNameError("key", key, known)
+
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    # elsewhere "none" is a word like any other
+    if value in ("none", "None") and type(None) in get_args(known[key].annotation):
+        value = None
+    owner, *path = key.split(".")
+    for part in reversed(path):
+        value = {part: value}
+    table = {owner: value}
+    return table if owner in SECTIONS else {"method": table}
+
+
+def _validate(model: type[Settings], values: Table, owner: str) -> Settings:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(first_mistake(error, model, f"{owner}.")) from error

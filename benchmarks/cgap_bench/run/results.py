@@ -1,0 +1,89 @@
+"""What is measured after each experience."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Generator, nn
+
+from cgap_bench.learn.batches import BatchSource, TensorLoader
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import Learner
+from cgap_bench.learn.quantise import Quantised, thinned
+from cgap_bench.record.record import network_hash
+from cgap_bench.shapes.tracing import layer_shapes
+
+
+class Results:
+    """The measurements of one run so far; the public attributes are those of a record."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        images, training = context.stream.scored_store, context.config.training
+        self._scored = BatchSource(
+            images.to(context.device), training.augment, Generator(), training.memory_format
+        )
+        self.accuracy: list[list[float | None]] = []
+        self.accuracy_8bit: list[float | None] = []
+        self.networks: dict[str, list[dict[str, Any]]] = {}
+        self.subnetworks: list[list[str]] = []
+        self.stored_parameters: list[int] = []
+        self.timings: dict[str, list[float]] = {"train_s": [], "evaluate_s": []}
+
+    def measure(self, learner: Learner) -> None:
+        """Measure a learner on all tasks so far, one more than at the last call."""
+        n, n_learnt = self._context.stream.n_experiences, len(self.accuracy) + 1
+        row: list[float | None] = [None] * n
+        rounded: list[float | None] = [None] * n
+        used = []
+        for task in range(n_learnt):  # one network at a time: together they may not fit
+            network = learner.network_for(task)
+            if network is None:
+                continue
+            network.eval()
+            row[task] = self._accuracy(network, task)
+            used.append(self._trace(network))
+            if n_learnt == n:
+                rounded[task] = self._accuracy(self._in_8_bits(network, task), task)
+
+        self.accuracy.append(row)
+        self.accuracy_8bit = rounded if n_learnt == n else []
+        self.subnetworks.append(used)
+        self.stored_parameters.append(learner.stored_parameters())
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Note the seconds that something takes, one more number under its name."""
+        started = time.perf_counter()
+        yield
+        if self._context.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.timings[what].append(time.perf_counter() - started)
+
+    @torch.no_grad()
+    def _accuracy(self, network: nn.Module, task: int) -> float:
+        """Share of a task's images that are classified right; batches in file order."""
+        dataset = self._context.stream.scored[task]
+        size = self._context.config.training.eval_batch_size
+        n_right = 0
+        for x, y, _ in TensorLoader(dataset, self._scored, size, train=False):
+            n_right += int((network(x).argmax(1) == y).sum())
+        return n_right / len(dataset)
+
+    def _in_8_bits(self, network: nn.Module, task: int) -> Quantised:
+        """The network with 8-bit words, calibrated on the task's training images."""
+        dataset = self._context.stream.benchmark.train_stream[task].dataset
+        size = self._context.config.training.eval_batch_size
+        loader = TensorLoader(dataset, self._context.source, size, train=False)
+        return Quantised(network, thinned((x for x, *_ in loader), len(dataset)))
+
+    def _trace(self, network: nn.Module) -> str:
+        """Keep the network's layer shapes; their hash."""
+        layers = layer_shapes(
+            network, self._context.stream.example_input.to(self._context.device)
+        )
+        key = network_hash(layers)
+        self.networks[key] = layers
+        return key

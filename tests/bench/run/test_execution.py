@@ -1,0 +1,72 @@
+"""Many runs: dependence, what is kept, what a failure costs."""
+
+import pytest
+
+from cgap_bench.errors import UsageError
+from cgap_bench.learn.datasets import data_root
+from cgap_bench.record.configuration import StreamSettings
+from cgap_bench.record.identity import run_id
+from cgap_bench.record.record import read_records
+from cgap_bench.run.execution import Options, execute
+from cgap_bench.run.jobs import Job, jobs_of
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.resolver import resolve
+
+TINY = (
+    "stream.n_experiences=2",
+    "stream.n_train_per_class=10",
+    "training.epochs=1",
+    "network.width=0.25",
+)
+
+
+def config_of(*overrides):
+    name, recipe = load_recipe("split-digits")
+    return resolve(name, recipe, None, [*TINY, *overrides]).config
+
+
+def by_id(results):
+    return {job.run_id: record for job, record in results}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_runs_are_recorded_and_not_run_again_unless_forced(tmp_path, jobs):
+    options = Options(tmp_path, data_root(), jobs=jobs)
+    todo = jobs_of(config_of(), ["fixed", "fixed-equal"], [0])
+    images = []
+    done = by_id(execute(todo, options, lambda key, n: images.append((key, n))))
+    assert set(done) == {job.run_id for job in todo}
+    assert {key for key, _ in images} == {job.run_id for job in todo}
+    cgap, dependant = done[todo[0].run_id], done[todo[2].run_id]
+    assert dependant.depends_on == cgap.run_id == run_id(todo[0].config)
+    assert dependant.run_id == todo[2].run_id
+    assert sorted(r.run_id for r in read_records(tmp_path)) == sorted(j.run_id for j in todo)
+
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    again = by_id(execute(todo, options, lambda key, n: pytest.fail("ran again")))
+    assert again == done
+    forced = Options(tmp_path, data_root(), jobs=jobs, force=True)
+    assert by_id(execute(todo, forced, lambda key, n: None)) == done
+    assert all(path.stat().st_mtime_ns != stamp for path, stamp in stamps.items())
+
+
+def test_a_run_that_fails_loses_no_other(tmp_path):
+    good = config_of()("fixed", 0)
+    broken = good.model_copy(
+        update={"stream": StreamSettings(dataset="digits", n_experiences=3)}
+    )
+    jobs = [Job(broken), Job(good), Job(config_of()("warm", 0), sized_by=broken)]
+    finished = []
+
+    def run_all():
+        for job, _ in execute(
+            jobs, Options(tmp_path, data_root(), jobs=1), lambda key, n: None
+        ):
+            finished.append(job)
+
+    with pytest.raises(
+        UsageError, match=r"2 of the runs not done, first fixed, seed 0: .*n_experiences=3"
+    ):
+        run_all()
+    assert finished == [jobs[1]]
+    assert [record.config for record in read_records(tmp_path)] == [good]

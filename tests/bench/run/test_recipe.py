@@ -1,0 +1,36 @@
+"""Recipes: each that comes with the package loads, a user's own too, mistakes are named."""
+
+import pytest
+
+from cgap_bench.errors import UsageError
+from cgap_bench.run.recipe import laid_over, load_recipe
+
+
+def test_a_users_own_recipe_is_accepted_and_its_mistakes_are_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = 'default_preset = "a"\nseeds = "0"\nmethods = ["fixed"]\n[presets.a]\n'
+    path.write_text(text + "[network]\nname = 'digits-cnn'\n")
+    assert load_recipe(str(path))[0] == "mine"
+    path.write_text(text + "[networks]\n")
+    with pytest.raises(UsageError, match="unknown key 'networks'; did you mean 'network'"):
+        load_recipe(str(path))
+    path.write_text("not toml")
+    with pytest.raises(UsageError, match="cannot read the recipe"):
+        load_recipe(str(path))
+    with pytest.raises(UsageError, match=r"missing\.toml"):
+        load_recipe(str(tmp_path / "missing.toml"))
+
+
+def test_tables_merge_key_by_key_and_all_else_is_replaced():
+    below = {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}
+    above = {"a": {"c": [3]}, "d": 4, "f": {"g": 5}}
+    assert laid_over(below, above) == {"a": {"b": 1, "c": [3]}, "d": 4, "f": {"g": 5}}
+    assert below == {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}
+
+
+def test_a_mistake_in_a_preset_is_named_with_the_preset(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = 'default_preset = "a"\nseeds = "0"\nmethods = ["fixed"]\n[presets.a]\nepoch = 3\n'
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"unknown key 'presets\.a\.epoch'"):
+        load_recipe(str(path))
