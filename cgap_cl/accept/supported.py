@@ -41,6 +41,7 @@ def _check_sharing(module: nn.Module) -> None:
         if layer in layers:
             raise UnsupportedNetworkError(name, f"it is the same module as '{layers[layer]}'")
         layers[layer] = name
+
         for parameter in layer.parameters(recurse=False):
             if nn.parameter.is_lazy(parameter):
                 raise UnsupportedNetworkError(
@@ -66,6 +67,7 @@ def _check_plain(module: nn.Module) -> None:
         kind = next((k for k in LAYERS if isinstance(layer, k)), None)
         if kind is None:
             continue
+
         own = {n.rpartition(".")[2] for n, _ in layer.named_parameters()} - {"weight", "bias"}
         nested = any("." in n for n, _ in layer.named_parameters())
         changed = any(

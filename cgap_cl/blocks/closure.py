@@ -14,24 +14,29 @@ def closure(blocks: Sequence[Block], layout: Layout, last: int) -> Kept:
     """Units that the head of block ``last`` needs, over connections that survived pruning."""
     needed: dict[int, dict[str, set[int]]] = {}
     seen: set[tuple[int, str]] = set()
-    stack = [(last, layout.head)]
+    stack = [(last, layout.head)]  # layers whose inputs are still to be followed
+
     while stack:
         index, name = stack.pop()
         if (index, name) in seen:
             continue
         seen.add((index, name))
+
+        # of its own block a layer reads every unit: own weights are never pruned one by one
         block = blocks[index]
         reads: list[tuple[int, str, set[int]]] = [
-            (index, s.group, set(range(block.widths[s.group])))
-            for s in layout[name].inputs if s.group is not None
-        ]  # fmt: skip
+            (index, group, set(range(block.widths[group])))
+            for group in layout[name].inputs.positions_per_unit
+        ]
         for source, lateral in block.layer(name).sources():
             owners = layout[name].inputs.owners(blocks[source].widths)
             read = (owners[position] for position in lateral.index.tolist())
             reads += [(source, owner.group, {owner.unit}) for owner in read]
+
         for source, group, units in reads:
             needed.setdefault(source, {}).setdefault(group, set()).update(units)
             stack += [(source, producer.name) for producer in layout.producers(group)]
+
     return {
         b: {g: sorted(units) for g, units in groups.items()}
         for b, groups in sorted(needed.items())

@@ -16,8 +16,8 @@ def layer_like(layer: nn.Module, kind: Kind, n_in: int, n_out: int) -> nn.Module
 
     >>> layer_like(nn.Conv2d(3, 8, 3, padding=1), Kind.CONV, 4, 2)
     Conv2d(4, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
-    >>> layer_like(nn.BatchNorm2d(8, eps=0.1), Kind.NORM, 4, 4)
-    BatchNorm2d(4, eps=0.1, momentum=0.1, affine=True, track_running_stats=True)
+    >>> layer_like(nn.BatchNorm2d(8, eps=0.1), Kind.NORM, 4, 4).eps
+    0.1
     """
     if kind is Kind.NORM:
         return norm_like(layer, n_in)

@@ -109,7 +109,11 @@ class Split:
 
 
 def net2wider() -> Split:
-    """Exact copies and shared fan-out (Chen et al. 2016): alike until trained apart."""
+    """Exact copies and shared fan-out (Chen et al. 2016): alike until trained apart.
+
+    >>> net2wider()
+    Split(noise=0.0, fan_out=<FanOut.HALVES: 'halves'>)
+    """
     return Split(noise=0.0, fan_out=FanOut.HALVES)
 
 

@@ -104,6 +104,7 @@ def carry(
                 key: _carried(optimizer, key, value, change.carry, old)
                 for key, value in state.items()
             }
+
     alive = set(live)
     for group in optimizer.param_groups:
         group["params"] = [q for p in group["params"] if (q := _follow(p, swapped)) in alive]
@@ -148,17 +149,20 @@ def adopt(
     live = list(dict.fromkeys(parameters))
     wanted = set(live)
     groups = optimizer.param_groups
+
     held: set[nn.Parameter] = set()
     homes: dict[nn.Parameter, int] = {}
     for number, group in enumerate(groups):
         own = (wanted & set(group["params"])) - held
         held |= own
         homes |= dict.fromkeys(own, number)
+
     last = len(groups) - 1
     homes |= {p: (places or {}).get(p, last) for p in wanted - held}
     for number, group in enumerate(groups):
         own = {p for p, home in homes.items() if home == number}
         group["params"] = [p for p in live if p in own]  # one order whatever happened before
+
     for parameter in [p for p in optimizer.state if p not in wanted]:
         del optimizer.state[parameter]
 

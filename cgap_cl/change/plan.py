@@ -18,6 +18,9 @@ class Plan:
         prune: units per group that go.
         laterals: lateral inputs that go, as positions in the lateral's present input,
             by ``(layer, source block)``.
+
+    >>> print(Plan(grow={"conv1": [3, 3]}, prune={"fc": [0]}))
+    conv1: +2; fc: -1
     """
 
     grow: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class Plan:
                     raise ValueError(
                         f"plan: {what} '{group}' names unit {max(units)} of {widths[group]}"
                     )
+
         for group, units in self.prune.items():
             if len(set(units)) >= widths[group]:
                 raise ValueError(

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from cgap_cl.blocks.block import Block, PlasticLayer
-from cgap_cl.blocks.index_maps import IndexMap, TensorChange, UnitMap, positions
-from cgap_cl.blocks.layout import Axis, LayerLayout
+from cgap_cl.blocks.index_maps import IndexMap, PositionMap, TensorChange, UnitMap, positions
+from cgap_cl.blocks.layout import CHANNEL_TENSORS, Axis, LayerLayout
 from cgap_cl.blocks.observing import LastBatch
 from cgap_cl.change.newborn import (
     DEFAULT_NEWBORN,
@@ -24,8 +24,6 @@ from cgap_cl.change.newborn import (
     outgoing,
 )
 from cgap_cl.change.plan import Plan
-
-NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass
@@ -38,7 +36,8 @@ class _Operation:
     generator: torch.Generator
     changes: list[TensorChange] = field(default_factory=list)
 
-    def axis(self, axis: Axis) -> tuple[Tensor, Tensor]:
+    def axis(self, axis: Axis) -> PositionMap:
+        """The change of one axis of a layer."""
         return positions(axis, self.column.widths, self.units)
 
     def swap(
@@ -46,7 +45,7 @@ class _Operation:
         owner: nn.Module,
         name: str,
         new: Tensor,
-        axes: Mapping[int, tuple[Tensor, Tensor]],
+        axes: Mapping[int, PositionMap],
         prefix: str,
     ) -> None:
         """Replace a parameter or buffer and note the change."""
@@ -83,31 +82,32 @@ def apply(
     """
     plan.check(column.widths)
     generator = generator if generator is not None else torch.Generator().manual_seed(0)
-    units = {
-        group: plan.unit_map(group, column.widths[group])
-        for group in column.widths if group in plan.grow or group in plan.prune
-    }  # fmt: skip
+    changed = [g for g in column.widths if g in plan.grow or g in plan.prune]
+    units = {group: plan.unit_map(group, column.widths[group]) for group in changed}
     op = _Operation(column, units, newborn, generator)
-    write = (
-        newborn.prepare(column, units, batch, generator)
-        if isinstance(newborn, JointNewbornValues)
-        else None
-    )
-    for layer in column.layout.layers:
-        groups = {s.group for s in (*layer.inputs, *layer.outputs)}
-        if not groups & units.keys():
-            continue
-        if layer.dense:
-            _resize_dense(op, layer, column.layer(layer.name))
-        else:
-            _resize_per_channel(op, layer, column.body.get_submodule(layer.name))
-    for group, change in units.items():
-        column.widths[group] = len(change.source)
-    if write is not None:
-        write(column)
+    _change_units(op, batch)
     for (name, source), gone in plan.laterals.items():
         _drop_lateral(op, name, column.layer(name), source, gone)
     return IndexMap(units, tuple(op.changes))
+
+
+def _change_units(op: _Operation, batch: LastBatch | None) -> None:
+    """Resize every layer that makes or reads a group that changes."""
+    column, write = op.column, None
+    if isinstance(op.newborn, JointNewbornValues):
+        write = op.newborn.prepare(column, op.units, batch, op.generator)
+
+    for layer in column.layout.layers:
+        if any(segment.group in op.units for segment in (*layer.inputs, *layer.outputs)):
+            if layer.dense:
+                _resize_dense(op, layer, column.layer(layer.name))
+            else:
+                _resize_per_channel(op, layer, column.body.get_submodule(layer.name))
+
+    for group, change in op.units.items():  # not before: axes are read at the old widths
+        column.widths[group] = len(change.source)
+    if write is not None:
+        write(column)
 
 
 def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> None:
@@ -116,67 +116,58 @@ def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> N
     rows = None if head else op.axis(layer.outputs)
     columns = op.axis(layer.inputs)
     prefix = f"body.{layer.name}"
+
     own = module.own
-    weight = _gather(op, own.weight, rows)
-    weight = weight.index_select(1, columns[0].to(weight.device))
-    weight = _fan_out(op, weight, layer, columns)
+    weight = _rows(op, own.weight, rows)
+    weight = _fan_out(op, columns.gather(weight, 1), columns)
     axes = {1: columns} if rows is None else {0: rows, 1: columns}
     op.swap(own, "weight", weight, axes, f"{prefix}.own")
+
     if rows is not None:
         if own.bias is not None:
-            op.swap(
-                own,
-                "bias",
-                own.bias.index_select(0, rows[0].to(own.bias.device)),
-                {0: rows},
-                f"{prefix}.own",
-            )
+            op.swap(own, "bias", rows.gather(own.bias, 0), {0: rows}, f"{prefix}.own")
         for source, lateral in module.sources():
-            op.swap(
-                lateral.op,
-                "weight",
-                _gather(op, lateral.op.weight, rows),
-                {0: rows},
-                f"{prefix}.laterals.{source}.op",
-            )
+            weight = _rows(op, lateral.op.weight, rows)
+            op.swap(lateral.op, "weight", weight, {0: rows}, f"{prefix}.laterals.{source}.op")
+
     for part in (own, *(lateral.op for _, lateral in module.sources())):
         _sync_sizes(part)
 
 
-def _gather(op: _Operation, weight: Tensor, rows: tuple[Tensor, Tensor] | None) -> Tensor:
+def _rows(op: _Operation, weight: Tensor, rows: PositionMap | None) -> Tensor:
     """Rows of a weight ``(out, in, ...)``: survivors kept, newborns given values."""
     if rows is None:
         return weight.detach()
-    source, born = (t.to(weight.device) for t in rows)
-    new = weight.detach().index_select(0, source)
-    if bool(born.any()):
+    new = rows.gather(weight.detach(), 0)
+    if bool(rows.newborn.any()):
+        born = rows.newborn.to(weight.device)
         new[born] = op.newborn.incoming(new[born], weight.detach(), op.generator)
     return new
 
 
-def _fan_out(
-    op: _Operation, weight: Tensor, layer: LayerLayout, columns: tuple[Tensor, Tensor]
-) -> Tensor:
+def _fan_out(op: _Operation, weight: Tensor, columns: PositionMap) -> Tensor:
     """Outgoing weights of parents and newborns, where any was born."""
-    source, born = columns
-    if not bool(born.any()):
+    if not bool(columns.newborn.any()):
         return weight
-    _, inverse, counts = source.unique(return_inverse=True, return_counts=True)
-    return outgoing(weight, counts[inverse], born, op.newborn.fan_out, op.generator)
+    # how many columns share the source of each: a parent and its newborns
+    _, inverse, counts = columns.source.unique(return_inverse=True, return_counts=True)
+    return outgoing(weight, counts[inverse], columns.newborn, op.newborn.fan_out, op.generator)
 
 
 def _resize_per_channel(op: _Operation, layer: LayerLayout, module: nn.Module) -> None:
     """Batch norm vectors or depthwise filters: copies for newborns, statistics included."""
     channels = op.axis(layer.inputs)
-    for name in NORM_TENSORS:
+    for name in CHANNEL_TENSORS:
         old = getattr(module, name, None)
         if old is not None:
-            new = old.detach().index_select(0, channels[0].to(old.device))
+            new = channels.gather(old.detach(), 0)
             op.swap(module, name, new, {0: channels}, f"body.{layer.name}")
+
+    n = len(channels.source)
     if isinstance(module, nn.Conv2d):
-        module.in_channels = module.out_channels = module.groups = len(channels[0])
+        module.in_channels = module.out_channels = module.groups = n
     else:
-        module.num_features = len(channels[0])  # type: ignore[assignment]
+        module.num_features = n  # type: ignore[assignment]
 
 
 def _drop_lateral(
@@ -198,14 +189,15 @@ def _drop_lateral(
         raise ValueError(
             f"plan: lateral '{name}' from block {source} has no input {max(gone)} of {n}"
         )
+
     keep = torch.tensor(sorted(set(range(n)) - set(gone)), dtype=torch.int64)
     if keep.numel() == 0:
         del module.laterals[str(source)]
         return
-    columns = (keep, torch.zeros(len(keep), dtype=torch.bool))
-    device = lateral.op.weight.device
-    weight = lateral.op.weight.detach().index_select(1, keep.to(device))
-    lateral.index = lateral.index.index_select(0, keep.to(device))
+
+    columns = PositionMap(keep, torch.zeros(len(keep), dtype=torch.bool))
+    weight = columns.gather(lateral.op.weight.detach(), 1)
+    lateral.index = columns.gather(lateral.index, 0)
     op.swap(lateral.op, "weight", weight, {1: columns}, f"body.{name}.laterals.{source}.op")
     _sync_sizes(lateral.op)
 
