@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cgap_bench.errors import UsageError
+from cgap_bench.errors import OutOfDateError, UsageError
 
 DEFAULT_BOARD = "zcu104"
 DEFAULT_OUTPUT = Path("results")
@@ -24,6 +24,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except UsageError as error:
             raise _WrongInput(str(error)) from error
+        except OutOfDateError as error:
+            raise click.ClickException(str(error)) from error
         except ValueError as error:
             from cgap_hw import CostModelError
 
@@ -88,7 +90,7 @@ def run(benchmark: str, **options: Any) -> None:
 @click.argument("what", metavar="[benchmarks|methods|networks|boards]")
 def list_(what: str) -> None:
     """List what can be chosen."""
-    from cgap_bench.commands.listing import listing
+    from cgap_bench.commands.list import listing
 
     click.echo(listing(what))
 
@@ -110,16 +112,9 @@ def list_(what: str) -> None:
 @click.option("--check", is_flag=True, help="Write nothing; fail if a number is out of date.")
 def report(board: str, output: Path, check: bool) -> None:
     """Rebuild tables, figures and the numbers in README files from the records alone."""
-    from cgap_bench.show.report import rebuild, stale
+    from cgap_bench.commands.report import check_text, report_text
 
-    if not check:
-        click.echo("\n".join(str(path) for path in rebuild(board, output)))
-        return
-    out_of_date = stale(board, output)
-    if out_of_date:
-        names = ", ".join(str(path) for path in out_of_date)
-        raise click.ClickException(f"not what the records say: {names}; run `cgap-cl report`")
-    click.echo("every generated number is what the records say")
+    click.echo(check_text(board, output) if check else report_text(board, output))
 
 
 @main.command(epilog=EXAMPLES + "cgap-cl migrate results")
@@ -162,7 +157,8 @@ SOURCE_HELP = (
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> None:
     """Price one inference, layer by layer."""
-    from cgap_bench.commands.hardware import Target, cost_text
+    from cgap_bench.commands.cost import cost_text
+    from cgap_bench.commands.target import Target
 
     click.echo(cost_text(source, Target(**options), as_json=as_json, figure=figure))
 
@@ -180,7 +176,8 @@ def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> Non
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def explore(source: str, board: str, bits: int, top: int, as_json: bool) -> None:
     """Price every Pox x Poy x Pof array that fits a board."""
-    from cgap_bench.commands.hardware import Target, explore_text
+    from cgap_bench.commands.explore import explore_text
+    from cgap_bench.commands.target import Target
 
     click.echo(explore_text(source, Target(board, bits=bits), top, as_json=as_json))
 
@@ -196,7 +193,7 @@ def calibrate(measured: Path, array: str, out: Path) -> None:
 
     MEASURED is a CSV with the columns described in hardware/README.md.
     """
-    from cgap_bench.commands.calibration import calibrate_text
+    from cgap_bench.commands.calibrate import calibrate_text
 
     click.echo(calibrate_text(measured, array, out))
 
@@ -212,13 +209,6 @@ def calibrate(measured: Path, array: str, out: Path) -> None:
 @click.option("--page", type=Path, help="Rewrite the validation tables of this page.")
 def validate_hardware(measured: Path | None, as_json: bool, page: Path | None) -> None:
     """Compare predicted with measured layer times."""
-    from cgap_bench.commands.calibration import validate_text
+    from cgap_bench.commands.validate import page_text, validate_text
 
-    if page:
-        from cgap_bench.show.validation_page import write_page
-
-        write_page(page)
-        click.echo(page)
-        return
-
-    click.echo(validate_text(measured, as_json=as_json))
+    click.echo(page_text(page) if page else validate_text(measured, as_json=as_json))

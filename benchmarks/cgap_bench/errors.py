@@ -25,6 +25,10 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
 
 
+class OutOfDateError(Exception):
+    """Something generated is not what the records say."""
+
+
 def _last_part(name: str) -> str:
     """Of a dotted key: what it is about, wherever it stands."""
     return name.rpartition(".")[2]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.record.environment import describe_environment
-from cgap_bench.show.measured import write_measured
+from cgap_bench.show.measurements import write_measurements
 from cgap_cl import Birth, PlasticNetwork
 
 BATCH, N_CLASSES, TRUNK, OWN = 64, 10, 0.45, 0.35
@@ -119,4 +119,4 @@ if __name__ == "__main__":
     at_10 = main()
     if output:
         here = describe_environment(torch.device("cpu"))
-        print(write_measured("memory", {"step_at_10": at_10}, here, output))
+        print(write_measurements("memory", {"step_at_10": at_10}, here, output))

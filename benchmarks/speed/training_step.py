@@ -16,7 +16,7 @@ from torchvision import models
 from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.record.environment import describe_environment
-from cgap_bench.show.measured import write_measured
+from cgap_bench.show.measurements import write_measurements
 from cgap_cl import Birth, Plan, PlasticNetwork
 from cgap_cl.change import surgery
 
@@ -131,4 +131,4 @@ if __name__ == "__main__":
     ratios = {"step_at_5": step_ratio(5), "growing_resnet18": growth_ratio()}
     if output:
         here = describe_environment(torch.device("cpu"))
-        print(write_measured("training_step", ratios, here, output))
+        print(write_measurements("training_step", ratios, here, output))

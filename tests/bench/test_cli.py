@@ -146,27 +146,6 @@ def test_old_records_are_rewritten_and_used(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("what", "name"),
-    [
-        ("benchmarks", "split-digits"),
-        ("methods", "fixed-equal"),
-        ("networks", "alexnet-gpm"),
-        ("boards", "zcu10"),
-    ],
-)
-def test_list(what, name):
-    result = call("list", what)
-    assert result.exit_code == 0
-    assert name in result.output
-
-
-def test_list_of_something_else():
-    result = call("list", "board")
-    assert result.exit_code == 2
-    assert "unknown list 'board'; did you mean 'boards'?" in result.output
-
-
-@pytest.mark.parametrize(
     ("steering", "board", "noted"), [("zcu104", "kv260", True), ("kv260", "KV260", False)]
 )
 def test_a_price_on_another_board_than_the_table_s_is_told(tmp_path, steering, board, noted):

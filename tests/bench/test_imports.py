@@ -44,7 +44,7 @@ VIOLATIONS = {
         "from cgap_bench.shapes import tracing",
     ),
     "Only the command line imports click": ("cgap_bench/record/record.py", "import click"),
-    "Only plots draws": ("cgap_bench/show/tables.py", "import seaborn"),
+    "Only figures draw": ("cgap_bench/show/tables.py", "import seaborn"),
     "Rooms of the runner": (
         "cgap_bench/record/record.py",
         "from cgap_bench.learn import sizes",

@@ -6,16 +6,8 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from cgap_bench.commands.run_progress import RunBars, progress_view
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.datasets import DATASETS, data_root
 from cgap_bench.learn.method import METHODS
@@ -111,22 +103,23 @@ def dry_run(request: Request) -> str:
 
 def run_benchmark(request: Request) -> None:
     """Run what has no record yet, then show the comparison of all that was asked for."""
-    from cgap_bench.show.report import (
-        show,  # pandas and seaborn: only once there is work to show
-    )
+    # Pandas and seaborn: only once there is work to show.
+    from cgap_bench.show.report import show
 
     jobs, options = request.job_list(), request.options()
     console = Console()
     for note in steered_elsewhere(jobs, request.board):
         console.print(note, highlight=False, soft_wrap=True)
+
     counted = {job.run_id: n for job, n in zip(jobs, _images(jobs, options))}
     records: list[Record] = []
-    with _progress(console) as progress:
-        bar = _Bar(progress, counted)
-        for job, record in execute(jobs, options, bar.advance):
-            bar.finish(job.run_id)
+    with progress_view(console) as progress:
+        bars = RunBars(progress, counted)
+        for job, record in execute(jobs, options, bars.advance):
+            bars.finish(job.run_id)
             records.append(record)
             console.print(f"{job.name}: {_summary(record)}", highlight=False)
+
     show(records, request.board, request.output, console)
 
 
@@ -146,48 +139,19 @@ def steered_elsewhere(jobs: list[Job], board: str) -> list[str]:
 
 def _images(jobs: list[Job], options: Options) -> list[int]:
     """Training images that go through each run; loads the data, so that errors come first."""
-    known: dict[str, int] = {}
-    for job in jobs:
-        config = job.config
+    by_stream: dict[str, int] = {}
+    counts = []
+    for config in (job.config for job in jobs):
         key = config.stream.model_dump_json()
-        if key not in known:
-            known[key] = _n_train(config, options.root)
-    return [known[j.config.stream.model_dump_json()] * j.config.training.epochs for j in jobs]
+        if key not in by_stream:
+            by_stream[key] = _n_train(config, options.root)
+        counts.append(by_stream[key] * config.training.epochs)
+    return counts
 
 
 def _n_train(config: RunConfig, root: Path) -> int:
     stream = build_stream(config.stream, config.training.holdout_share, config.seed, root)
     return sum(len(experience.dataset) for experience in stream.benchmark.train_stream)
-
-
-class _Bar:
-    """One bar over all images of all runs."""
-
-    def __init__(self, progress: Progress, counted: dict[str, int]) -> None:
-        self._progress, self._left = progress, dict(counted)
-        self._images: TaskID = progress.add_task("images", total=sum(counted.values()))
-        self._runs: TaskID = progress.add_task("runs", total=len(counted))
-
-    def advance(self, run_id: str, n_images: int) -> None:
-        self._left[run_id] -= n_images
-        self._progress.advance(self._images, n_images)
-
-    def finish(self, run_id: str) -> None:
-        """A run may end before its most epochs, or have been finished before."""
-        self._progress.advance(self._images, self._left.pop(run_id))
-        self._progress.advance(self._runs)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-        disable=not console.is_terminal,
-    )
 
 
 def _summary(record: Record) -> str:

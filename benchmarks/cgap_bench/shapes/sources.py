@@ -27,6 +27,11 @@ def load_source(text: str) -> Source:
 
     Raises:
         UsageError: Nothing of that name, or a file that cannot be read.
+
+    Example:
+        >>> source = load_source("torchvision:squeezenet1_1")
+        >>> sum(layer.macs for layer in source.networks["torchvision:squeezenet1_1"])
+        349151936
     """
     if text.startswith(TORCHVISION):
         name = text.removeprefix(TORCHVISION)

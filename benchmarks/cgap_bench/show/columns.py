@@ -15,7 +15,7 @@ class Scale(StrEnum):
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column: where its numbers come from and how they are read.
 
     ``narrow`` stands for the title where there is little room; it may have several lines.
@@ -36,7 +36,7 @@ class Column:
 
 
 COLUMNS = (
-    Column(
+    TableColumn(
         "accuracy",
         "accuracy",
         "%",
@@ -44,7 +44,7 @@ COLUMNS = (
         "mean over tasks of the accuracy after the last experience, on test images unless the"
         " caption says otherwise",
     ),
-    Column(
+    TableColumn(
         "accuracy_8bit",
         "accuracy, 8 bit",
         "%",
@@ -53,21 +53,21 @@ COLUMNS = (
         " maps per tensor (range on training images), nothing retrained",
         narrow="8-bit\naccuracy",
     ),
-    Column(
+    TableColumn(
         "forgetting",
         "forgetting",
         "points",
         Scale.PERCENT,
         "best accuracy a task ever had minus its final one, mean over all tasks but the last",
     ),
-    Column(
+    TableColumn(
         "macs",
         "MACs",
         "",
         Scale.COUNT,
         "multiply-adds that one inference of a task executes, mean over tasks",
     ),
-    Column(
+    TableColumn(
         "macs_max",
         "max MACs",
         "",
@@ -75,7 +75,7 @@ COLUMNS = (
         "the same for the most expensive task",
         spare=True,
     ),
-    Column(
+    TableColumn(
         "parameters",
         "parameters",
         "",
@@ -83,7 +83,7 @@ COLUMNS = (
         "everything stored for all tasks together, heads included",
         narrow="para-\nmeters",
     ),
-    Column(
+    TableColumn(
         "latency_ms",
         "latency",
         "ms",
@@ -91,7 +91,7 @@ COLUMNS = (
         "modelled computing time of that inference on the board, mean over tasks",
         spare=True,
     ),
-    Column(
+    TableColumn(
         "conv_latency_ms",
         "in conv layers",
         "ms",
@@ -99,7 +99,7 @@ COLUMNS = (
         "the part of that latency in convolutions",
         narrow="conv\nlatency",
     ),
-    Column(
+    TableColumn(
         "linear_latency_ms",
         "in linear layers",
         "ms",
@@ -108,7 +108,7 @@ COLUMNS = (
         " pass for a faster network",
         narrow="linear\nlatency",
     ),
-    Column(
+    TableColumn(
         "energy_mj",
         "energy",
         "mJ",
@@ -118,6 +118,6 @@ COLUMNS = (
 )
 
 
-def present(summary: pd.DataFrame) -> tuple[Column, ...]:
+def present(summary: pd.DataFrame) -> tuple[TableColumn, ...]:
     """The columns that a summary has; older records know no accuracy at 8 bits."""
     return tuple(column for column in COLUMNS if column.key in summary)

@@ -11,6 +11,7 @@ from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.configuration import Split
 from cgap_bench.record.record import Record
 from cgap_bench.show import derive, stats, tables
+from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 
 INTERVAL_NOTE = (
@@ -73,9 +74,9 @@ class Comparison:
         return tables.comparison(self.summary)
 
     @property
-    def columns(self) -> tuple[tables.Column, ...]:
+    def columns(self) -> tuple[TableColumn, ...]:
         """The columns of the comparison table, but for the method's name."""
-        return tables.present(self.summary)
+        return present(self.summary)
 
     @cached_property
     def differences(self) -> tables.Table | None:
@@ -83,7 +84,7 @@ class Comparison:
         return tables.differences(self.runs)
 
     @property
-    def paired(self) -> dict[str, stats.Comparison]:
+    def paired(self) -> dict[str, stats.PairedDifference]:
         """The same, as numbers."""
         return tables.paired(self.runs, "accuracy")
 

@@ -14,7 +14,7 @@ from cgap_bench.record.record import Record
 from cgap_bench.show import metrics
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
 
-PRICES = (
+INFERENCE_COSTS = (
     "macs",
     "weights",
     "latency_ms",
@@ -40,7 +40,7 @@ class Platform:
         return f"{self.board.name}, {self.bits} bit"
 
     def price(self, layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Cost of one inference of a network given as layer shapes, by name of `PRICES`."""
+        """Cost of one inference of a network given as layer shapes: `INFERENCE_COSTS`."""
         shapes = [LayerShape.model_validate(layer) for layer in layers]
         return _numbers(network_cost(shapes, self.board, bits=self.bits))
 
@@ -123,12 +123,14 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
         "macs_max": max(task["macs"] for task in tasks),
         "latency_max_ms": max(task["latency_ms"] for task in tasks),
     }
-    means = {key: math.fsum(task[key] for task in tasks) / len(tasks) for key in PRICES}
+    means = {
+        key: math.fsum(task[key] for task in tasks) / len(tasks) for key in INFERENCE_COSTS
+    }
     return identity | means
 
 
 def _numbers(cost: NetworkCost) -> dict[str, float]:
-    """The cost of one network as plain numbers, in the order of `PRICES`."""
+    """The cost of one network as plain numbers, in the order of `INFERENCE_COSTS`."""
     values = (
         cost.macs,
         cost.n_weights,
@@ -140,7 +142,7 @@ def _numbers(cost: NetworkCost) -> dict[str, float]:
         cost.energy_mj.high,
         cost.dram_bytes,
     )
-    return dict(zip(PRICES, values, strict=True))
+    return dict(zip(INFERENCE_COSTS, values, strict=True))
 
 
 def _settings(records: Sequence[Record]) -> dict[str, dict[str, str]]:

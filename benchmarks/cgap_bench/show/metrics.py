@@ -15,6 +15,10 @@ def mean_accuracy(matrix: Matrix) -> float:
     """Mean over tasks of the accuracy after the last experience, in [0, 1].
 
     ACC of Lopez-Paz and Ranzato (2017), "Gradient Episodic Memory", eq. 2.
+
+    Example:
+        >>> mean_accuracy([[0.75, None], [0.5, 1.0]])
+        0.75
     """
     return _mean(matrix[-1])
 
@@ -30,6 +34,10 @@ def forgetting(matrix: Matrix) -> float:
     ``mean_{j<T} (max_{j<=i<T} A[i][j] - A[T][j])``: Chaudhry et al. (2018), "Riemannian
     Walk", eq. 4, with the maximum taken from the experience in which the task was learnt.
     Negative when tasks became better; ``nan`` with fewer than two experiences.
+
+    Example:
+        >>> forgetting([[0.75, None], [0.5, 1.0]])
+        0.25
     """
     last = len(matrix) - 1
     return _mean([_drop(matrix, j, last) for j in range(last)])
@@ -39,6 +47,10 @@ def backward_transfer(matrix: Matrix) -> float:
     """Mean over all tasks but the last of (final accuracy - accuracy when just learnt).
 
     BWT of Lopez-Paz and Ranzato (2017), eq. 3; ``nan`` with fewer than two experiences.
+
+    Example:
+        >>> backward_transfer([[0.75, None], [0.5, 1.0]])
+        -0.25
     """
     last = len(matrix) - 1
     return _mean([_minus(matrix[last][j], matrix[j][j]) for j in range(last)])
@@ -62,6 +74,10 @@ def learning_accuracy(matrix: Matrix) -> float:
 
     LA of Riemer et al. (2019), "Meta-Experience Replay": what a method can still learn,
     whatever it forgets afterwards.
+
+    Example:
+        >>> learning_accuracy([[0.75, None], [0.5, 1.0]])
+        0.875
     """
     return _mean([matrix[j][j] for j in range(len(matrix))])
 
@@ -80,11 +96,6 @@ def gain_over(matrix: Matrix, alone: Matrix) -> float:
             f"matrices of {len(matrix)} and {len(alone)} experiences cannot be compared"
         )
     return _mean([_minus(matrix[j][j], alone[j][j]) for j in range(1, len(matrix))])
-
-
-def accuracy_over_experiences(matrix: Matrix) -> list[float]:
-    """After each experience, the mean accuracy on the tasks seen so far, in [0, 1]."""
-    return [_mean(row[: i + 1]) for i, row in enumerate(matrix)]
 
 
 def _drop(matrix: Matrix, task: int, last: int) -> float | None:

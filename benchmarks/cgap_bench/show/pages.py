@@ -1,8 +1,7 @@
-"""Generated text inside hand-written pages: it sits between two comments, and only there.
+"""What the markers of pages ask for that records and measurements can answer.
 
-A page holds ``<!-- generated: WHAT -->...<!-- end -->``. The first word of WHAT names a
-renderer, the second a comparison (``split-digits-standard``) or, for the last, a script that
-measures, the others what to take:
+The first word of a marker (`markers.py`) names what to show, the second a comparison
+(``split-digits-standard``) or, for the last, a script that measures, the others what to take:
 
     table NAME                       the comparison table
     differences NAME                 CGaP against the others, paired by seed
@@ -12,24 +11,24 @@ measures, the others what to take:
     value NAME METHOD COLUMN         one number with its interval
     share NAME METHOD OTHER COLUMN   a number as a percentage of another method's
     measured SCRIPT FIGURE           a figure, to three significant digits
+
+`validation` is written by `cgap-cl validate-hardware --page`.
 """
 
 import os
-import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.show.comparison import Comparison
-from cgap_bench.show.measured import Measured
+from cgap_bench.show.markers import Render
+from cgap_bench.show.measurements import Measurements
 
 Renderer = Callable[..., str]
 T = TypeVar("T")
 
-_BLOCK = re.compile(r"<!-- generated: (?P<what>.+?) -->(?P<body>.*?)<!-- end -->", re.DOTALL)
-_OPENING = "<!-- generated: "
+_ELSEWHERE = ("validation",)  # markers that another command fills
 _N_WORDS = {
     "table": 1,
     "differences": 1,
@@ -42,37 +41,13 @@ _N_WORDS = {
 }
 
 
-def fill(text: str, render: Callable[[Sequence[str]], str]) -> str:
-    """The page with everything between its markers made anew.
-
-    Content of several lines is set apart by line breaks; one line stays in its sentence.
-
-    Args:
-        text: The page.
-        render: The words of a marker -> what belongs between it and its end.
-
-    Raises:
-        UsageError: A marker is not closed.
-    """
-
-    def replace(match: re.Match[str]) -> str:
-        content = render(shlex.split(match["what"])).rstrip("\n")
-        around = "\n\n" if "\n" in content else ""
-        return f"{_OPENING}{match['what']} -->{around}{content}{around}<!-- end -->"
-
-    filled, n_blocks = _BLOCK.subn(replace, text)
-    if n_blocks != text.count(_OPENING):
-        raise UsageError("a '<!-- generated: ... -->' marker has no '<!-- end -->'")
-    return filled
-
-
 def renderer(
     known: Sequence[Comparison],
-    measured: Measured,
+    measured: Measurements,
     page: Path,
     figure_path: Callable[[Comparison, str], Path],
-) -> Callable[[Sequence[str]], str]:
-    """What `fill` needs to fill one page from the comparisons there are.
+) -> Render:
+    """What `markers.fill` needs to fill one page from the comparisons there are.
 
     Args:
         known: The comparisons that markers may name.
@@ -85,8 +60,10 @@ def renderer(
     """
     by_name = {one.name: one for one in known}
 
-    def render(words: Sequence[str]) -> str:
+    def render(words: Sequence[str]) -> str | None:
         word, *arguments = words
+        if word in _ELSEWHERE:
+            return None
         if word not in _N_WORDS:
             raise UnknownNameError("generated content", word, _N_WORDS)
         if len(arguments) != _N_WORDS[word]:
@@ -94,6 +71,7 @@ def renderer(
                 f"marker {' '.join(words)!r}: {word!r} takes {_N_WORDS[word]} words,"
                 f" not {len(arguments)}"
             )
+
         name, *rest = arguments
         if word == "measured":
             return f"{_find('figure', rest[0], _find('script', name, measured)):.3g}"

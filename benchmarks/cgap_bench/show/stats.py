@@ -33,7 +33,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedDifference:
     """A difference between two methods over the seeds both have been run with.
 
     ``p_value`` is two-sided, of Student's paired t-test; ``nan`` with fewer than two pairs.
@@ -54,6 +54,11 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
 
     Raises:
         ValueError: There are no values.
+
+    Example:
+        >>> e = estimate([0.5, 0.75, 1.0])
+        >>> print(f"{e.mean:.2f} +- {e.half_width:.2f} over {e.n}")
+        0.75 +- 0.62 over 3
     """
     if not values:
         raise ValueError("no values to take a mean of")
@@ -68,21 +73,33 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
     return Estimate(mean, quantile * float(data.std(ddof=1)) / math.sqrt(n), n)
 
 
-def compare(left: Sequence[float], right: Sequence[float]) -> Comparison:
+def compare(left: Sequence[float], right: Sequence[float]) -> PairedDifference:
     """Paired comparison ``left - right``; position ``i`` of both is the same seed.
 
     Raises:
         ValueError: The two do not have the same number of runs.
+
+    Example:
+        >>> result = compare([0.75, 0.875, 1.0], [0.5, 0.75, 0.5])
+        >>> print(f"{result.difference.mean:.3f}, p {result.p_value:.2f}")
+        0.292, p 0.12
     """
     if len(left) != len(right):
         raise ValueError(f"{len(left)} and {len(right)} runs cannot be paired")
     differences = [a - b for a, b in zip(left, right, strict=True)]
     difference = estimate(differences)
-    return Comparison(difference, _p_value(difference), min(differences), max(differences))
+    return PairedDifference(
+        difference, _p_value(difference), min(differences), max(differences)
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) step-down adjustment of several tests; ``nan`` stays and is not counted."""
+    """Holm's (1979) step-down adjustment of several tests; ``nan`` stays and is not counted.
+
+    Example:
+        >>> holm([0.5, 0.125, 0.25])
+        [0.5, 0.375, 0.5]
+    """
     known = [i for i, p in enumerate(p_values) if not math.isnan(p)]
     adjusted = [math.nan] * len(p_values)
     highest = 0.0

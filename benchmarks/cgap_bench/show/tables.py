@@ -7,20 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cgap_bench.show import stats
-from cgap_bench.show.columns import COLUMNS, Column, Scale, present
+from cgap_bench.show.columns import Scale, TableColumn, present
 
-__all__ = [
-    "COLUMNS",
-    "Column",
-    "Scale",
-    "Table",
-    "column_cells",
-    "comparison",
-    "differences",
-    "format_estimate",
-    "present",
-    "summarise",
-]
 REFERENCE = "cgap"
 
 
@@ -133,7 +121,7 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
 
 def paired(
     runs: pd.DataFrame, key: str, reference: str = REFERENCE
-) -> dict[str, stats.Comparison]:
+) -> dict[str, stats.PairedDifference]:
     """The reference minus each method that shares two seeds or more with it.
 
     Args:
@@ -153,7 +141,7 @@ def paired(
     return results
 
 
-def column_cells(summary: pd.DataFrame, column: Column) -> tuple[str, list[str]]:
+def column_cells(summary: pd.DataFrame, column: TableColumn) -> tuple[str, list[str]]:
     """Title with unit, and the formatted cells, of one column of a summary."""
     means = [float(value) for value in summary[column.key]]
     halves = [float(value) for value in summary[f"{column.key}_interval"]]
@@ -175,7 +163,7 @@ def format_estimate(mean: float, half_width: float, digits: int) -> str:
     return text if math.isnan(half_width) else f"{text} ± {_fixed(half_width, digits)}"
 
 
-def _format(column: Column, means: Sequence[float]) -> tuple[float, str, int]:
+def _format(column: TableColumn, means: Sequence[float]) -> tuple[float, str, int]:
     """Divisor, prefix and decimals for a whole column, from its numbers."""
     if column.scale is Scale.PERCENT:
         return 0.01, "", 2
@@ -201,7 +189,7 @@ def _difference(difference: stats.Estimate) -> str:
     return f"+{text}" if difference.mean > 0 else text
 
 
-def _later(result: stats.Comparison) -> tuple[str, str]:
+def _later(result: stats.PairedDifference) -> tuple[str, str]:
     """A paired difference, and its smallest and largest value."""
     extremes = (f"{100 * value:+.1f}" for value in (result.smallest, result.largest))
     return _difference(result.difference), " to ".join(extremes)

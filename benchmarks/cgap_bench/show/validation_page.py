@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cgap_bench.errors import UsageError
+from cgap_bench.show.markers import fill_page
 from cgap_hw.evidence.ma import MaRow, ma_rows
 from cgap_hw.evidence.measured import data_folder, read_measured
 from cgap_hw.evidence.published import (
@@ -15,22 +15,16 @@ from cgap_hw.evidence.published import (
 )
 from cgap_hw.evidence.validate import Errors, leave_one_out, network_errors, price_rows
 
-BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
+MARKER = "validation"
 
 
 def write_page(path: Path) -> None:
-    """Rewrites what lies between the two markers of a page.
+    """Rewrites the tables where a page has the marker ``<!-- generated: validation -->``.
 
     Raises:
-        UsageError: The page has no markers, or cannot be written.
+        UsageError: The page has no such marker, or cannot be written.
     """
-    try:
-        text = path.read_text()
-        head, rest = text.split(BEGIN)
-        tail = rest.split(END)[1]
-        path.write_text(f"{head}{BEGIN}\n{tables()}\n{END}{tail}")
-    except (OSError, ValueError, IndexError) as error:
-        raise UsageError(f"{path} has no lines {BEGIN} and {END}: {error}") from error
+    fill_page(path, MARKER, tables())
 
 
 def tables() -> str:

@@ -10,10 +10,7 @@ from rich.console import Console
 from cgap_bench.errors import UsageError
 from cgap_bench.record.record import write_record
 from cgap_bench.show import report
-from cgap_bench.show.comparison import comparisons
-from cgap_bench.show.derive import Platform
-from cgap_bench.show.measured import write_measured
-from cgap_hw import load_board
+from cgap_bench.show.measurements import write_measurements
 
 BOARD = "zcu102"
 PAGE = """# Title
@@ -26,14 +23,6 @@ By hand. CGaP reaches <!-- generated: value toy-standard cgap accuracy -->0<!-- 
 <!-- generated: figure toy-standard trade-off --><!-- end -->
 Made by <!-- generated: command toy-standard --><!-- end -->
 """
-
-
-@pytest.fixture
-def out(tmp_path, some_records):
-    folder = tmp_path / "results"
-    for record in some_records:
-        write_record(record, folder)
-    return folder
 
 
 def test_everything_is_rebuilt_from_the_records_alone(out):
@@ -115,10 +104,10 @@ def test_check_notices_a_page_that_says_something_else(out):
 def test_measured_figures_are_quoted_and_checked(out):
     page = out.parent / "README.md"
     page.write_text("A step costs <!-- generated: measured speed ratio --><!-- end --> of it.")
-    kept = write_measured("speed", {"ratio": 0.86543}, {}, out)
+    kept = write_measurements("speed", {"ratio": 0.86543}, {}, out)
     report.rebuild(BOARD, out)
     assert "measured speed ratio -->0.865<!-- end --> of it." in page.read_text()
-    write_measured("speed", {"ratio": 0.9}, {}, out)
+    write_measurements("speed", {"ratio": 0.9}, {}, out)
     assert report.stale(BOARD, out) == [page]
     kept.write_text("{}")
     with pytest.raises(UsageError, match="holds no measured figures"):
@@ -129,36 +118,6 @@ def test_check_notices_a_new_run(out, make_record):
     report.rebuild(BOARD, out)
     write_record(make_record("cgap", seed=3, final=(0.5, 0.5, 0.5)), out)
     assert out / "tables/toy-standard.md" in report.stale(BOARD, out)
-
-
-@pytest.mark.parametrize(
-    ("marker", "message"),
-    [
-        ("<!-- generated: tabel toy-standard --><!-- end -->", "'tabel'.*did you mean 'table'"),
-        ("<!-- generated: table toy-standart --><!-- end -->", "did you mean 'toy-standard'"),
-        ("<!-- generated: value toy-standard cgap --><!-- end -->", "takes 3 words, not 2"),
-        (
-            "<!-- generated: value toy-standard cgap acuracy --><!-- end -->",
-            "mean 'accuracy'",
-        ),
-        (
-            "<!-- generated: value toy-standard cgab accuracy --><!-- end -->",
-            "did you mean 'cgap'",
-        ),
-        ("<!-- generated: figure toy-standard trade --><!-- end -->", "mean 'trade-off'"),
-        ("<!-- generated: table toy-standard -->", "has no '<!-- end -->'"),
-        ("<!-- generated: measured sped ratio --><!-- end -->", "did you mean 'speed'"),
-        ("<!-- generated: measured speed ration --><!-- end -->", "did you mean 'ratio'"),
-    ],
-)
-def test_bad_markers_are_named_and_nothing_is_written(out, marker, message):
-    write_measured("speed", {"ratio": 0.5}, {}, out)
-    page = out.parent / "README.md"
-    page.write_text(marker)
-    with pytest.raises(UsageError, match=message):
-        report.rebuild(BOARD, out)
-    assert page.read_text() == marker
-    assert not (out / "tables").exists()
 
 
 def test_no_records_is_a_clear_error(tmp_path):
@@ -179,28 +138,3 @@ def test_end_of_a_run_prints_the_table_and_where_the_rest_is(some_records, out, 
         assert str(out / path) in printed
         assert (out / path).is_file()
     assert ("91.00 ± 2.48" in printed) == (width == 160)
-
-
-@pytest.mark.parametrize("columns", [80, 200])
-def test_every_column_and_unit_is_on_the_terminal(make_record, columns):
-    """Also in the narrow table, where intervals stand below their means."""
-    records = [
-        make_record(method, seed, (0.9, 0.8, 0.7 + 0.1 * seed)).model_copy(
-            update={"accuracy_8bit": [0.9, 0.8, 0.6]}
-        )
-        for method in ("cgap", "independent")
-        for seed in (0, 1)
-    ]
-    config = records[0].config.model_copy(
-        update={"variant": "price=latency target_price=0.038"}
-    )
-    records.append(records[0].model_copy(update={"config": config}))
-    (made,) = comparisons(records, Platform(load_board(BOARD)))
-    console = Console(width=columns, file=io.StringIO(), force_terminal=False)
-    console.print(report.terminal_table(made, columns))
-    text = console.file.getvalue()
-    assert "…" not in text
-    name = "".join(line[:14] for line in text.splitlines()).replace(" ", "")
-    assert "cgap(price=latencytarget_price=0.038)" in name or columns > 80
-    for word in ("accuracy", "8", "forgetting", "[points]", "[ms]", "[mJ]", "meters", "linear"):
-        assert word in text

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from cgap_bench.errors import UsageError
 
-Measured = dict[str, dict[str, float]]  # script -> name of a figure -> value
+Measurements: TypeAlias = dict[str, dict[str, float]]  # script -> name of a figure -> value
 
 
-def write_measured(
+def write_measurements(
     script: str, figures: Mapping[str, float], environment: Mapping[str, Any], output: Path
 ) -> Path:
     """Keep the figures of a script, and where they were measured.
@@ -31,13 +31,13 @@ def write_measured(
     return path
 
 
-def read_measured(output: Path) -> Measured:
+def read_measurements(output: Path) -> Measurements:
     """All figures under a results folder.
 
     Raises:
         UsageError: A file is damaged.
     """
-    found: Measured = {}
+    found: Measurements = {}
     for path in sorted((output / "measured").glob("*.json")):
         try:
             figures = json.loads(path.read_text(encoding="utf-8"))["figures"]

@@ -1,70 +1,18 @@
-"""What `cgap-cl cost` and `cgap-cl explore` do: shapes in, text out."""
+"""What `cgap-cl cost` does: shapes in, prices of every layer out."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cgap_bench.commands.target import Target
 from cgap_bench.errors import UsageError
 from cgap_bench.shapes.sources import load_source
 from cgap_bench.show.text_tables import aligned
-from cgap_hw import (
-    Board,
-    CostOptions,
-    LayerShape,
-    NetworkCost,
-    advise,
-    load_board,
-    network_cost,
-    resident_together,
-    switch_cost,
-)
-from cgap_hw.arrays import OutputStationary
-from cgap_hw.boards.catalogue import load_array
-from cgap_hw.price.explore import explore
-from cgap_hw.price.usage import Usage, usage
+from cgap_hw import Board, NetworkCost, advise, resident_together, switch_cost
 
 LAYER_COLUMNS = ("layer", "kind", "MACs", "cycles", "ms", "KB DRAM", "uJ", "lanes %", "bound")
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a network is priced on, as typed."""
-
-    board: str
-    array: str | None = None
-    bits: int = 8
-    resident_weights: bool = False
-    resident_maps: bool = False
-    advice: bool = False
-
-    @cached_property
-    def hardware(self) -> Board:
-        """The board with the array that is asked for."""
-        board = load_board(self.board)
-        if not self.array:
-            return board
-        return board.model_copy(update={"array": load_array(self.array)})
-
-    def price(self, layers: Sequence[LayerShape]) -> NetworkCost:
-        """Cost of one inference."""
-        options = CostOptions(
-            resident_weights=self.resident_weights, resident_maps=self.resident_maps
-        )
-        return network_cost(layers, self.hardware, bits=self.bits, options=options)
-
-    def uses(self, layers: Sequence[LayerShape]) -> Usage | None:
-        """What the array uses on the board; None for styles whose resources are not modelled.
-
-        Raises:
-            CostModelError: The board has less.
-        """
-        array = self.hardware.array
-        if not isinstance(array, OutputStationary):
-            return None
-        return usage(layers, self.hardware, array, self.bits)
 
 
 def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None) -> str:
@@ -95,27 +43,6 @@ def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None
         names = ", ".join(f"{name} ({n}x)" for name, n in found.unsupported.items())
         parts.append(f"NOT priced, no layer shape: {names}")
     return "\n\n".join(parts)
-
-
-def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str:
-    """The Pareto front of latency, energy and DSP blocks of the first network of a source.
-
-    Args:
-        source: See `cgap_bench.shapes.sources.load_source`.
-        target: Board and word width.
-        top: Designs to show, fastest first.
-        as_json: JSON instead of a table.
-    """
-    title, layers = next(iter(load_source(source).networks.items()))
-    found = explore(layers, load_board(target.board), target.bits)
-    front = found.pareto()[:top]
-    columns = ("pox", "poy", "pof", "dsp", "latency_ms", "energy_mj")
-    rows = [{name: getattr(found, name)[i].item() for name in columns} for i in front]
-    if as_json:
-        return json.dumps({"n_designs": len(found), "pareto": rows}, indent=1)
-    table = [columns, *(tuple(f"{row[name]:.5g}" for name in columns) for row in rows)]
-    head = f"{title} on {target.board}, {target.bits} bit: {len(found)} designs; no other is"
-    return f"{head} better in latency, energy and DSP blocks than\n{aligned(table)}"
 
 
 def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
@@ -242,7 +169,7 @@ def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
 
 
 def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:
-    from cgap_bench.show import plots
+    from cgap_bench.show import figures
 
     peak = 2e-3 * cost.array.n_macs * cost.array.clock_mhz
     points = [
@@ -254,7 +181,7 @@ def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:
         for layer in cost.layers
         if layer.macs and layer.dram_bytes
     ]
-    drawing = plots.roofline(points, peak, board.dram.bytes_per_ns, title)
+    drawing = figures.roofline(points, peak, board.dram.bytes_per_ns, title)
     try:
         drawing.savefig(path)
     except (OSError, ValueError) as error:

@@ -1,22 +1,13 @@
-"""8-bit networks: against integer arithmetic by hand, on every network, in a run."""
+"""8-bit networks: against integer arithmetic by hand, on every network."""
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from cgap_bench.learn.datasets import data_root
-from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.network import NETWORKS, build_network
 from cgap_bench.learn.quantise import Quantised, thinned
-from cgap_bench.record.configuration import (
-    NetworkSettings,
-    RunConfig,
-    StreamSettings,
-    TrainingSettings,
-)
-from cgap_bench.run import experiences as training
-from cgap_bench.run import results
+from cgap_bench.record.configuration import NetworkSettings
 from cgap_cl import Birth, PlasticNetwork
 from cgap_cl.blocks.blockwise import BlockwiseLayer
 
@@ -212,26 +203,3 @@ def test_a_subnetwork_of_several_blocks_has_an_8_bit_form(share):
     with torch.no_grad():
         error = (Quantised(subnetwork, [x])(x) - subnetwork(x)).abs().max()
         assert 0 < error < 0.1 * subnetwork(x).std()
-
-
-@pytest.mark.parametrize("method", ["cgap", "ewc", "joint"])
-def test_a_run_measures_it_and_is_otherwise_the_same(method, monkeypatch):
-    """The last row again in 8 bits, drawing no random number."""
-    config = RunConfig(
-        benchmark="tiny",
-        preset="standard",
-        method=method,
-        seed=0,
-        network=NetworkSettings(name="digits-cnn", width=0.5),
-        stream=StreamSettings(dataset="digits", n_experiences=2, n_train_per_class=20),
-        training=TrainingSettings(epochs=4, lr=0.05, batch_size=16),
-        method_settings=METHODS[method].settings().model_dump(mode="json"),
-    )
-    record = training.train(config, data_root())
-    assert len(record.accuracy_8bit) == 2
-    for exact, rounded in zip(record.accuracy[-1], record.accuracy_8bit, strict=True):
-        assert rounded == pytest.approx(exact, abs=0.03)
-    monkeypatch.setattr(results, "Quantised", lambda network, images: network)
-    without = training.train(config, data_root())
-    assert without.accuracy_8bit == without.accuracy[-1]
-    assert record == without.model_copy(update={"accuracy_8bit": record.accuracy_8bit})

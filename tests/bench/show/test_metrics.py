@@ -27,7 +27,6 @@ def test_values_derived_by_hand():
     assert metrics.forgetting(MATRIX) == pytest.approx(((0.95 - 0.7) + (0.8 - 0.6)) / 2)
     assert metrics.backward_transfer(MATRIX) == pytest.approx((-0.2 - 0.2) / 2)
     assert metrics.learning_accuracy(MATRIX) == pytest.approx((0.9 + 0.8 + 0.5) / 3)
-    assert metrics.accuracy_over_experiences(MATRIX) == pytest.approx([0.9, 0.875, 0.6])
 
 
 def test_gain_over_independent_networks():
@@ -76,7 +75,6 @@ def test_what_was_not_evaluated_is_undefined():
     assert math.isnan(metrics.backward_transfer(only_last))
     assert math.isnan(metrics.learning_accuracy(only_last))
     assert math.isnan(metrics.forward_transfer(MATRIX, [0.1, 0.1, 0.1]))
-    assert math.isnan(metrics.accuracy_over_experiences(only_last)[0])
 
 
 def test_one_experience_cannot_be_forgotten():

@@ -1,4 +1,4 @@
-"""What `cgap-cl calibrate` and `cgap-cl validate-hardware` do: timed layers in, text out."""
+"""What `cgap-cl validate-hardware` does: predicted against measured layer times."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,15 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cgap_bench.errors import UsageError
 from cgap_bench.show.text_tables import aligned
-from cgap_hw import Board
-from cgap_hw.arrays import FlatArray
-from cgap_hw.boards.board_file import write_board
-from cgap_hw.boards.catalogue import flat_size, is_flat, on_board
-from cgap_hw.evidence.calibrate import calibrate as fit
-from cgap_hw.evidence.calibrate import rows_of
-from cgap_hw.evidence.measured import MeasuredLayer, data_folder, read_measured, unique
+from cgap_bench.show.validation_page import write_page
+from cgap_hw.evidence.measured import data_folder, read_measured
 from cgap_hw.evidence.validate import (
     PricedRow,
     leave_one_out,
@@ -24,25 +18,6 @@ from cgap_hw.evidence.validate import (
 )
 
 CNN_ACCEL = Path("cnn_accel") / "layers_dev.csv"
-
-
-def calibrate_text(measured: Path, array: str, out: Path) -> str:
-    """Fits the constants of an array or board to timed layers and writes the board."""
-    start = on_board(array)
-    everything = read_measured(measured)
-    rows = rows_of(everything, array, start)
-    board = fit(rows, start)
-    errors = summary(_price_on(board, rows))
-    comment = f"Fitted on {len(unique(rows))} measured shapes: mean error {_percents(errors)}."
-    try:
-        write_board(board, out, comment)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error}") from error
-    others = len(everything) - len(rows)
-    return (
-        f"{out}: fitted on {len(unique(rows))} shapes; on these, mean error {_percents(errors)}"
-        + (f"; {others} rows of other accelerators left out" if others else "")
-    )
 
 
 def validate_text(measured: Path | None, *, as_json: bool) -> str:
@@ -67,17 +42,10 @@ def validate_text(measured: Path | None, *, as_json: bool) -> str:
     return _validation_table(content)
 
 
-def _price_on(board: Board, rows: Sequence[MeasuredLayer]) -> list[PricedRow]:
-    """Rows of flat arrays on the size they name, all others on the board as it is."""
-
-    def board_of(name: str) -> Board:
-        if not (isinstance(board.array, FlatArray) and is_flat(name)):
-            return board
-        m, p = flat_size(name)
-        array = board.array.model_copy(update={"m": m, "p": p})
-        return board.model_copy(update={"array": array})
-
-    return price_rows(unique(rows), board_of)
+def page_text(page: Path) -> str:
+    """Rewrites the validation tables of a page; its path."""
+    write_page(page)
+    return str(page)
 
 
 def _validation(priced: Sequence[PricedRow]) -> dict[str, Any]:
@@ -108,6 +76,7 @@ def _validation_table(content: Mapping[str, Any]) -> str:
     lines += [_errors("whole networks", content["networks"])]
     for what, groups in content.get("left_out", {}).items():
         lines += [_errors(f"{what} left out: {n}", e) for n, e in groups.items()]
+
     poor: list[tuple[str, ...]] = [
         ("farthest off", "network", "measured us", "predicted us", "error %")
     ]
@@ -132,7 +101,3 @@ def _errors(name: str, errors: Mapping[str, Any]) -> tuple[str, ...]:
         *(f"{v:.3f}" for v in values),
         f"{errors['mean_error_pct']:+.3f}",
     )
-
-
-def _percents(errors: Mapping[str, Any]) -> str:
-    return f"{errors['mape_pct']:.2f} %, worst {errors['worst_pct']:.2f} %"

@@ -1,0 +1,48 @@
+"""What a network is priced on: shared by the commands that price."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from cgap_hw import Board, CostOptions, LayerShape, NetworkCost, load_board, network_cost
+from cgap_hw.arrays import OutputStationary
+from cgap_hw.boards.catalogue import load_array
+from cgap_hw.price.usage import Usage, usage
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a network is priced on, as typed."""
+
+    board: str
+    array: str | None = None
+    bits: int = 8
+    resident_weights: bool = False
+    resident_maps: bool = False
+    advice: bool = False
+
+    @cached_property
+    def hardware(self) -> Board:
+        """The board with the array that is asked for."""
+        board = load_board(self.board)
+        if not self.array:
+            return board
+        return board.model_copy(update={"array": load_array(self.array)})
+
+    def price(self, layers: Sequence[LayerShape]) -> NetworkCost:
+        """Cost of one inference."""
+        options = CostOptions(
+            resident_weights=self.resident_weights, resident_maps=self.resident_maps
+        )
+        return network_cost(layers, self.hardware, bits=self.bits, options=options)
+
+    def uses(self, layers: Sequence[LayerShape]) -> Usage | None:
+        """What the array uses on the board; None for styles whose resources are not modelled.
+
+        Raises:
+            CostModelError: The board has less.
+        """
+        array = self.hardware.array
+        if not isinstance(array, OutputStationary):
+            return None
+        return usage(layers, self.hardware, array, self.bits)

@@ -1,0 +1,36 @@
+"""The comparison table on a terminal."""
+
+from itertools import compress
+
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from cgap_bench.show.comparison import Comparison
+
+
+def terminal_table(comparison: Comparison, width: int) -> RichTable:
+    """The comparison table for a terminal; intervals go below their means if it is narrow."""
+    table = comparison.table
+    wide = table.width <= width
+    drawn = RichTable(
+        title=comparison.title,
+        caption=comparison.caption,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1 if wide else 0, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+
+    first, *others = table.header
+    drawn.add_column(first, no_wrap=wide, overflow="fold")  # names of variants are long
+    shown = [wide or not column.spare for column in comparison.columns]
+    for title, column in compress(zip(others, comparison.columns, strict=True), shown):
+        heading = title.replace(column.title, column.heading(wide)).replace(" [", "\n[")
+        drawn.add_column(Text(heading), justify="right", no_wrap=True)  # [ms] is no style
+
+    for row in table.rows:
+        cells = compress(row, [True, *shown])
+        drawn.add_row(*(cell if wide else cell.replace(" ± ", "\n±") for cell in cells))
+    return drawn
