@@ -9,11 +9,10 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-import cgap_bench.run.experiences as loop
 from cgap_bench.cli import main
+from cgap_bench.learn.batches import BatchSource, TensorLoader
 from cgap_bench.learn.datasets import data_root
-from cgap_bench.learn.method import METHODS
-from cgap_bench.learn.streams import build_stream
+from cgap_bench.run.experiences import Run
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_bench.shapes.tracing import layer_shapes
@@ -34,19 +33,15 @@ N_DIGITS = 20
 def learnt():
     """The subnetwork of the demo's second experience, and its test images."""
     config = resolve(*load_recipe("split-digits"), None).config("cgap", 0)
-    loop._seed_everything(config.seed)
-    stream = build_stream(config.stream, config.training.holdout_share, 0, data_root())
-    context = loop._context(config, stream, None, lambda _n: None)
-    method = METHODS["cgap"]
-    learner = method.build(context, method.settings.model_validate(config.method_settings))
-    results = loop._Results(context, learner)
-    for experience in stream.benchmark.train_stream[: TASK + 1]:
-        results.after(experience)
-    assert results.accuracy[TASK][TASK] > 0.9
-    source = loop.BatchSource(stream.test, config.training.augment, torch.Generator())
+    run = Run(config, data_root())
+    while run.next_experience <= TASK:
+        run.step()
+    assert run.results.accuracy[TASK][TASK] > 0.9
+    stream = run.context.stream
+    source = BatchSource(stream.test, config.training.augment, torch.Generator())
     dataset = stream.benchmark.test_stream[TASK].dataset
-    x, y, _ = next(iter(loop.TensorLoader(dataset, source, 64, train=False)))
-    return learner.network_for(TASK).eval(), x, y
+    x, y, _ = next(iter(TensorLoader(dataset, source, 64, train=False)))
+    return run.learner.network_for(TASK).eval(), x, y
 
 
 class Stage:

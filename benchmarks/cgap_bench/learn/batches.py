@@ -121,6 +121,7 @@ class TensorLoader:
         if self._train:
             order = torch.randperm(n, generator=source.generator)
         order = order[: self._n_used()].to(self._rows.device)
+
         for chosen in torch.split(order, self._batch_size):
             rows = self._rows[chosen]
             images = source.store.images[rows]

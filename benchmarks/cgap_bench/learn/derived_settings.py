@@ -16,7 +16,7 @@ from cgap_bench.record.configuration import Settings
 Definition = tuple[Any, Any]  # of a field: annotation and default, as pydantic's create_model
 
 
-def derived(
+def settings_model(
     config: Any, base: type[Settings] = Settings, **fields: Definition | None
 ) -> type[Settings]:
     """A model of settings with the fields and the values of a config.
@@ -27,24 +27,24 @@ def derived(
         fields: Definitions of fields that are not to be derived; None leaves one out.
     """
     hints = get_type_hints(type(config))
-    made: dict[str, Definition | None] = {}
+    definitions: dict[str, Definition | None] = {}
     for name, value in _values(config).items():
         if dataclasses.is_dataclass(value) and name not in fields:
-            part = derived(value)
-            made[name] = part, Field(default_factory=part)
+            part = settings_model(value)
+            definitions[name] = part, Field(default_factory=part)
         else:
-            made[name] = hints[name], value
-    given = {name: field for name, field in (made | fields).items() if field is not None}
+            definitions[name] = hints[name], value
+    given = {name: field for name, field in (definitions | fields).items() if field is not None}
     model: type[Settings] = create_model(type(config).__name__, __base__=base, **given)  # type: ignore[call-overload]
     return model
 
 
-def named(names: Iterable[str], default: str) -> Definition:
+def name_field(names: Iterable[str], default: str) -> Definition:
     """A field whose value a recipe gives by name alone."""
     return Literal[tuple(names)], default
 
 
-def chosen(makers: Mapping[str, Callable[..., Any]], default: Any) -> Definition:
+def choice_field(makers: Mapping[str, Callable[..., Any]], default: Any) -> Definition:
     """A field whose value a recipe gives by name, with the settings of what has that name.
 
     The name alone is short for a table that holds nothing else.
@@ -55,7 +55,7 @@ def chosen(makers: Mapping[str, Callable[..., Any]], default: Any) -> Definition
     """
     name = next(name for name, maker in makers.items() if maker is type(default))
     models = {key: _model(key, maker) for key, maker in makers.items()}
-    models[name] = derived(default, name=named([name], name))
+    models[name] = settings_model(default, name=name_field([name], name))
     union: Any = Annotated[Union[tuple(models.values())], Field(discriminator="name")]  # noqa: UP007
 
     def as_table(value: Any) -> Any:
@@ -66,7 +66,7 @@ def chosen(makers: Mapping[str, Callable[..., Any]], default: Any) -> Definition
     return Annotated[union, BeforeValidator(as_table)], Field(default_factory=models[name])
 
 
-def built(config: Any, settings: Settings, **fields: Any) -> Any:
+def config_from(config: Any, settings: Settings, **fields: Any) -> Any:
     """The config that settings describe.
 
     Args:
@@ -79,23 +79,23 @@ def built(config: Any, settings: Settings, **fields: Any) -> Any:
         if name in fields:
             values[name] = fields[name]
         elif dataclasses.is_dataclass(value):
-            values[name] = built(value, getattr(settings, name))
+            values[name] = config_from(value, getattr(settings, name))
         else:
             values[name] = getattr(settings, name)
     return type(config)(**values)
 
 
-def made(makers: Mapping[str, Callable[..., Any]], settings: Any) -> Any:
-    """What a field of `chosen` describes."""
+def choice_from(makers: Mapping[str, Callable[..., Any]], settings: Any) -> Any:
+    """What a field of `choice_field` describes."""
     own = {name: getattr(settings, name) for name in type(settings).model_fields}
     return makers[own.pop("name")](**own)
 
 
 def _model(name: str, maker: Callable[..., Any]) -> type[Settings]:
     """Settings of one of several things that a field can be, told apart by name."""
-    tag: Any = named([name], name)
+    tag: Any = name_field([name], name)
     if dataclasses.is_dataclass(maker):
-        return derived(maker(), name=tag)
+        return settings_model(maker(), name=tag)
     model: type[Settings] = create_model(name, __base__=Settings, name=tag)
     return model
 

@@ -84,6 +84,8 @@ def build_stream(
     data = DATASETS[settings.dataset].load(root)
     classes = _split_classes(data.n_classes, settings, seed)
     train_rows = _rows_per_experience(data.train_targets, classes, settings.n_train_per_class)
+    test_rows = _rows_per_experience(data.test_targets, classes, None)
+
     generator = Generator().manual_seed(seed)
     kept, held = [], []
     for rows in train_rows:
@@ -91,9 +93,9 @@ def build_stream(
         n_held = round(holdout_share * len(rows))
         held.append(shuffled[:n_held].sort().values)
         kept.append(shuffled[n_held:].sort().values)
+
     train = _store(data, data.train_images, data.train_targets, classes)
     test = _store(data, data.test_images, data.test_targets, classes)
-    test_rows = _rows_per_experience(data.test_targets, classes, None)
     benchmark = benchmark_from_datasets(
         train=_datasets(train, kept), test=_datasets(test, test_rows)
     )
@@ -121,11 +123,13 @@ def _split_classes(
             f" {settings.dataset}; use one of"
             f" {', '.join(str(k) for k in range(1, n_classes + 1) if n_classes % k == 0)}"
         )
+
     order = list(range(n_classes))
     order_seed = seed if settings.order_by_seed else settings.order_seed
     if order_seed is not None:
         generator = Generator().manual_seed(order_seed)
         order = torch.randperm(n_classes, generator=generator).tolist()
+
     size = n_classes // n
     n_used = n if settings.first is None else min(n, settings.first)
     return tuple(tuple(order[i * size : (i + 1) * size]) for i in range(n_used))
@@ -157,6 +161,8 @@ def _datasets(store: ImageStore, rows: Sequence[Tensor]) -> list[AvalancheDatase
     whole = AvalancheDataset(
         [store], data_attributes=[targets, DataAttribute(range(len(store)), "rows")]
     )
+
+    # every subset refers to one store, so that images are held once
     return [
         AvalancheDataset(
             [whole.subset(chosen.tolist())],

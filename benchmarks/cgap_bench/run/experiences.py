@@ -47,9 +47,13 @@ class Run:
     generators of torch, numpy and random, which are seeded when a run is made. A process
     therefore makes one run at a time.
 
-    Attributes:
+    Args:
         config: The resolved configuration.
+        root: Data root.
         reference: The CGaP run that it is sized by, if any.
+        on_images: Told the number of training images after each epoch.
+
+    Attributes:
         context: Stream, source of batches (its generator: `context.source.generator`), device.
         learner: The method at work: networks, structure, and in `learner.strategy` the model,
             optimizer, plugins and place in Avalanche's loop.
@@ -60,8 +64,8 @@ class Run:
         self,
         config: RunConfig,
         root: Path,
-        reference: Reference | None,
-        on_images: Callable[[int], None],
+        reference: Reference | None = None,
+        on_images: Callable[[int], None] = lambda _n: None,
     ) -> None:
         _seed_everything(config.seed)
         self.config, self.reference = config, reference
@@ -90,6 +94,7 @@ class Run:
         """What came out, once the last experience is finished."""
         depends_on = self.reference.run_id if self.reference else None
         results = self.results
+
         return Record(
             run_id=run_id(self.config, depends_on),
             config=self.config,

@@ -35,12 +35,12 @@ def first_mistake(error: ValidationError, model: type[Settings], prefix: str) ->
         prefix: What stands before their keys where a user writes them, for instance ``ewc.``.
     """
     detail = error.errors()[0]
-    known = keys(model, prefix)
-    key, tag = _key([str(part) for part in detail["loc"]], prefix, known)
+    fields = keys(model, prefix)
+    key, tag = _key([str(part) for part in detail["loc"]], prefix, fields)
     if detail["type"] == "extra_forbidden":
-        if tag and key in known:  # of another thing that the part can be
+        if tag and key in fields:  # of another thing that the part can be
             return f"{key} is no setting of {tag!r}"
-        return str(UnknownNameError("key", key, known))
+        return str(UnknownNameError("key", key, fields))
     if detail["type"] == "union_tag_invalid":
         names = detail["ctx"]["expected_tags"].replace("'", "").split(", ")
         return str(UnknownNameError(key, detail["ctx"]["tag"], names))
@@ -62,12 +62,12 @@ def _models(annotation: Any) -> Iterator[type[Settings]]:
             yield from _models(argument)
 
 
-def _key(location: list[str], prefix: str, known: Mapping[str, Any]) -> tuple[str, str]:
+def _key(location: list[str], prefix: str, fields: Mapping[str, Any]) -> tuple[str, str]:
     """The key as a user writes it, and the name of the thing that validation was at, if any."""
     path, tag = prefix.split(".")[:-1], ""
     for part in location:
         key = ".".join(path)
-        if key in known and any(other.startswith(f"{key}.") for other in known) and not tag:
+        if key in fields and any(other.startswith(f"{key}.") for other in fields) and not tag:
             tag = part  # of several things that may stand here; no user writes it
         else:
             path.append(part)

@@ -117,27 +117,27 @@ def variants(
 def known_keys() -> dict[str, FieldInfo]:
     """Every key that `--set` takes, for instance ``training.lr`` or ``cgap.growth.beta``."""
     owners = SECTIONS | {name: METHODS[name].settings for name in METHODS.names()}
-    known: dict[str, FieldInfo] = {}
+    fields: dict[str, FieldInfo] = {}
     for owner, model in owners.items():
-        known |= keys(model, f"{owner}.")
-    return known
+        fields |= keys(model, f"{owner}.")
+    return fields
 
 
 def _parsed(override: str) -> Table:
     """``"training.lr=0.1"`` -> a table of the same structure as a recipe."""
     key, equals, text = override.partition("=")
-    key, known = key.strip(), known_keys()
+    key, fields = key.strip(), known_keys()
     if not equals:
         raise UsageError(f"--set {override!r} has no value; write for instance training.lr=0.1")
-    if key not in known:
-        raise UnknownNameError("key", key, known)
+    if key not in fields:
+        raise UnknownNameError("key", key, fields)
 
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
     # elsewhere "none" is a word like any other
-    if value in ("none", "None") and type(None) in get_args(known[key].annotation):
+    if value in ("none", "None") and type(None) in get_args(fields[key].annotation):
         value = None
     owner, *path = key.split(".")
     for part in reversed(path):

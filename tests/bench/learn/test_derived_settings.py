@@ -5,7 +5,13 @@ import dataclasses
 import pytest
 from pydantic import ValidationError
 
-from cgap_bench.learn.derived_settings import built, chosen, derived, made, named
+from cgap_bench.learn.derived_settings import (
+    choice_field,
+    choice_from,
+    config_from,
+    name_field,
+    settings_model,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +49,14 @@ MARKS = {"dot": Dot, "dash": Dash, "gap": gap}
 
 def model_of(config):
     rule = next(name for name, rule in RULES.items() if rule is config.rule)
-    return derived(config, rule=named(RULES, rule), mark=chosen(MARKS, config.mark), seed=None)
+    return settings_model(
+        config, rule=name_field(RULES, rule), mark=choice_field(MARKS, config.mark), seed=None
+    )
 
 
 def back(settings):
-    mark = made(MARKS, settings.mark)
-    return built(Config(), settings, rule=RULES[settings.rule], mark=mark, seed=7)
+    mark = choice_from(MARKS, settings.mark)
+    return config_from(Config(), settings, rule=RULES[settings.rule], mark=mark, seed=7)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
 """Contract of one run: every method trains two experiences and leaves a full record."""
 
-import pytest
+import random
 
+import numpy as np
+import pytest
+import torch
+
+from cgap_bench.learn.datasets import data_root
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.configuration import Norm
+from cgap_bench.run.experiences import Run
 
 
 @pytest.mark.parametrize("name", METHODS.names())
@@ -67,3 +73,29 @@ def test_batch_statistics_network_is_evaluated_by_batch(tiny, run):
     record = run(config.model_copy(update={"network": network}))
     (layers,) = record.networks.values()
     assert [layer["kind"] for layer in layers].count("elementwise") == 2
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS.names() if not METHODS[n].sized_by_cgap])
+def test_a_run_is_made_of_steps_and_holds_all_that_its_next_batch_depends_on(
+    records, tiny, name
+):
+    run = Run(tiny(name), data_root())
+    assert run.next_experience == 0
+    run.step()
+    assert run.next_experience == 1
+    assert run.results.accuracy == records[name].accuracy[:1]
+    assert run.results.stored_parameters == records[name].stored_parameters[:1]
+    assert run.learner.strategy.model is not None
+    assert run.learner.strategy.optimizer.param_groups
+    assert run.context.source.generator is run.learner.strategy._source.generator
+    run.step()
+    assert run.record() == records[name]
+
+
+def test_global_generators_are_seeded_with_the_run(tiny):
+    def draws(seed):
+        Run(tiny("fixed", seed=seed), data_root())
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    assert draws(0) == draws(0)
+    assert all(a != b for a, b in zip(draws(0), draws(1), strict=True))

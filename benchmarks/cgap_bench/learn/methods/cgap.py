@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.derived_settings import built, chosen, derived, made, named
+from cgap_bench.learn.derived_settings import (
+    choice_field,
+    choice_from,
+    config_from,
+    name_field,
+    settings_model,
+)
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.record.configuration import REFERENCE_METHOD, Settings
 from cgap_bench.shapes.board_price import BoardPrice, Quantity
@@ -73,12 +79,12 @@ def settings_of(config: CGaPConfig) -> type[Settings]:
     """The settings of `cgap_cl` as a recipe can write them, with the defaults of a config."""
     score = next(name for name, make in SCORES.items() if make(0) == config.score)
     priced = next(name for name, factory in PRICES.items() if factory is config.price)
-    return derived(
+    return settings_model(
         config,
         _Checked,
-        score=named(SCORES, score),
-        price=named([*PRICES, *ON_A_BOARD], priced),
-        newborn=chosen(NEWBORNS, config.newborn),
+        score=name_field(SCORES, score),
+        price=name_field([*PRICES, *ON_A_BOARD], priced),
+        newborn=choice_field(NEWBORNS, config.newborn),
         seed=None,  # the run's
     )
 
@@ -91,12 +97,12 @@ def cgap_config(own: Any, seed: int, example: Tensor | None = None) -> CGaPConfi
         seed: Of newborns and random choices.
         example: One input (1, ...), which prices on a board need to be traced.
     """
-    config: CGaPConfig = built(
+    config: CGaPConfig = config_from(
         CGaPConfig(),
         own,
         score=SCORES[own.score](seed),
         price=_price(own, example),
-        newborn=made(NEWBORNS, own.newborn),
+        newborn=choice_from(NEWBORNS, own.newborn),
         seed=seed,
     )
     return config

@@ -56,7 +56,7 @@ class StableEWC(EWCPlugin):  # type: ignore[misc]
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Add the parabola of the experience that ends."""
-        found = self.compute_importances(
+        importances = self.compute_importances(
             strategy.model,
             strategy._criterion,
             strategy.optimizer,
@@ -64,8 +64,9 @@ class StableEWC(EWCPlugin):  # type: ignore[misc]
             strategy.device,
             strategy.train_mb_size,
         )
+
         for name, weight in strategy.model.named_parameters():
-            new, now = found[name].data, weight.detach()
+            new, now = importances[name].data, weight.detach()
             old = self._importance.get(name, torch.zeros_like(new))
             anchor = self._anchor.get(name, now)
             total = old + new

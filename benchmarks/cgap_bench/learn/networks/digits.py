@@ -13,6 +13,8 @@ def digits_cnn(settings: NetworkSettings, input_shape: Shape, n_outputs: int) ->
     """Conv 32 - conv 64 (3x3, padding 1, each BN, ReLU, 2x2 max-pool) - linear 128 - head."""
     channels, height, width = input_shape
     first, second, hidden = (scaled(n, settings.width) for n in (32, 64, 128))
+
+    # two poolings leave a quarter of each side
     return nn.Sequential(
         OrderedDict[str, nn.Module](
             conv1=nn.Conv2d(channels, first, 3, padding=1),
