@@ -14,10 +14,8 @@ from torch import Tensor
 
 from cgap_cl.blocks.block import Block, PlasticLayer, connect
 from cgap_cl.blocks.index_maps import UnitMap, positions
-from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
+from cgap_cl.blocks.layout import CHANNEL_TENSORS, Axis, LayerLayout, Layout
 from cgap_cl.errors import unknown
-
-STATE = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ class _Copying:
         """Batch norm or depthwise convolution."""
         channels = self.copied(layer.inputs)
         mine, theirs = (b.body.get_submodule(layer.name) for b in (self.column, self.ancestor))
-        for name in STATE:
+        for name in CHANNEL_TENSORS:
             value = getattr(theirs, name, None)
             if value is not None:
                 getattr(mine, name).copy_(value[channels])
