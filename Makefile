@@ -64,7 +64,7 @@ report: $(STAMP)
 	@echo 'Next: open results/report.html'
 
 rtl: $(STAMP)
-	$(ONE_THREAD) $(BIN)/python -m pytest -q tests/hw -k rtl
+	$(ONE_THREAD) $(BIN)/python -m pytest -q tests/hw/rtl
 	cd hardware && $(ONE_THREAD) ../$(BIN)/python -m rtl.agreement
 
 # Only in a fresh .venv: whatever else is installed there would be pinned too.

@@ -1,12 +1,19 @@
-"""Tables of `README.md` that programs write."""
+"""Generated text in `README.md`, between markers as in all pages of the project.
+
+``<!-- generated: WORD [ARGUMENT ...] -->text<!-- end -->``
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Callable, Sequence
 
 from rtl.simulator import ROOT
 
 PAGE = ROOT / "README.md"
+OPENING = "<!-- generated: "
+MARKED = re.compile(r"<!-- generated: (?P<what>.+?) -->(?P<body>.*?)<!-- end -->", re.DOTALL)
 
 
 def row(*cells: object) -> str:
@@ -19,9 +26,33 @@ def markdown(head: Sequence[str], lines: Sequence[str]) -> str:
     return "\n".join([row(*head), "|---" * len(head) + "|", *lines])
 
 
+def fill(text: str, render: Callable[[Sequence[str]], str | None]) -> str:
+    """Return a page with its generated text made anew.
+
+    Args:
+        text: The page.
+        render: From a marker's words to its text; None leaves it as it is.
+
+    Raises:
+        ValueError: A marker has no end.
+    """
+
+    def anew(match: re.Match[str]) -> str:
+        made = render(shlex.split(match["what"]))
+        if made is None:
+            return match[0]
+        around = "\n\n" if "\n" in made.rstrip("\n") else ""
+        body = made.rstrip("\n")
+        return f"{OPENING}{match['what']} -->{around}{body}{around}<!-- end -->"
+
+    filled, n_marked = MARKED.subn(anew, text)
+    if n_marked != text.count(OPENING):
+        raise ValueError("a '<!-- generated: ... -->' marker has no '<!-- end -->'")
+    return filled
+
+
 def rewrite(name: str, text: str) -> None:
     """Put a text between the markers of that name in the page."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, rest = PAGE.read_text(encoding="utf-8").split(begin)
-    after = rest.split(end)[1]
-    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    filled = fill(page, lambda words: text if list(words) == [name] else None)
+    PAGE.write_text(filled, encoding="utf-8")

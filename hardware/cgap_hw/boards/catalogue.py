@@ -31,6 +31,9 @@ def load_array(name: str | Path) -> AnyArray:
     Raises:
         UnknownNameError: Not a known name; the nearest is offered.
         CostModelError: A value in the file is wrong (named).
+
+    >>> load_array("M32P64").dimensions, load_array("zcu102").dimensions
+    ((32, 64), (8, 8, 24))
     """
     text = str(name)
     key = text.lower().replace("_", "-")
@@ -46,7 +49,11 @@ def load_array(name: str | Path) -> AnyArray:
 
 
 def on_board(name: str, board: Board | None = None) -> Board:
-    """The board of that name, or a board (ZCU102 by default) with the array of that name."""
+    """The board of that name, or a board (ZCU102 by default) with the array of that name.
+
+    >>> on_board("pynq-z2").name, on_board("m32p64").name, on_board("m32p64").array.style
+    ('PYNQ-Z2', 'ZCU102', 'flat')
+    """
     if name.lower() in board_names():
         return load_board(name)
     if name.endswith(".toml") and "resources" in read_toml(Path(name), "board"):

@@ -43,6 +43,13 @@ def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:
 
     Raises:
         CostModelError: No rows.
+
+    >>> from cgap_hw import LayerShape, load_board
+    >>> shape = LayerShape(name="head", kind="linear", n_in=512, n_out=100)
+    >>> row = MeasuredLayer("zcu102", "mine", shape, latency_ns=30_000.0)
+    >>> board = calibrate([row], load_board("zcu102"))
+    >>> round(predict_ns([row], board)[0])
+    30000
     """
     if not rows:
         raise CostModelError("nothing to calibrate on: no rows")

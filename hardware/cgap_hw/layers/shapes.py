@@ -121,6 +121,13 @@ def read_shapes(path: Path) -> list[LayerShape]:
 
     Raises:
         CostModelError: No such file, not JSON, or a layer that makes no sense (named).
+
+    >>> import tempfile
+    >>> head = LayerShape(name="head", kind="linear", n_in=512, n_out=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_shapes([head], Path(folder) / "network.json")
+    ...     read_shapes(Path(folder) / "network.json") == [head]
+    True
     """
     try:
         content = json.loads(path.read_text())
@@ -133,7 +140,15 @@ def read_shapes(path: Path) -> list[LayerShape]:
 
 
 def write_shapes(layers: Sequence[LayerShape], path: Path) -> None:
-    """The JSON file that `read_shapes` reads; defaults are left out."""
+    """The JSON file that `read_shapes` reads; defaults are left out.
+
+    >>> import tempfile
+    >>> head = LayerShape(name="head", kind="linear", n_in=512, n_out=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_shapes([head], Path(folder) / "network.json")
+    ...     json.loads((Path(folder) / "network.json").read_text())["layers"]
+    [{'name': 'head', 'kind': 'linear', 'n_in': 512, 'n_out': 10}]
+    """
     content = [layer.model_dump(mode="json", exclude_defaults=True) for layer in layers]
     path.write_text(json.dumps({"layers": content}, indent=1) + "\n")
 

@@ -26,6 +26,11 @@ def switch_cost(layers: Sequence[LayerShape], board: Board, bits: int = 8) -> Sw
 
     Raises:
         CostModelError: No layers.
+
+    >>> from cgap_hw import LayerShape, load_board
+    >>> head = LayerShape(name="head", kind="linear", n_in=512, n_out=10)
+    >>> switch_cost([head], load_board("zcu102")).n_bytes
+    5120
     """
     if not layers:
         raise CostModelError("a subnetwork needs at least one layer")
@@ -48,6 +53,12 @@ def resident_together(
 
     Every subnetwork is counted in full: weights that tasks share are not known from shapes, so
     the truth is at least this many.
+
+    >>> from cgap_hw import LayerShape, load_board
+    >>> small = LayerShape(name="head", kind="linear", n_in=512, n_out=10)
+    >>> large = small.model_copy(update={"n_in": 10**7})
+    >>> resident_together({"first": [large], "second": [small]}, load_board("zcu102"))
+    ['second']
     """
     chosen: list[str] = []
     total = 0

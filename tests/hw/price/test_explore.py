@@ -5,10 +5,12 @@ import time
 import numpy as np
 import pytest
 
-from cgap_hw import CostModelError, load_board, network_cost
-from cgap_hw.boards.catalogue import on_board
+from cgap_hw import CostModelError, LayerShape, load_board, network_cost
+from cgap_hw.boards.catalogue import load_array, on_board
 from cgap_hw.evidence.zoo import network
+from cgap_hw.layers.table import LayerTable
 from cgap_hw.price.explore import DesignGrid, explore
+from cgap_hw.price.usage import usage
 
 SMALL = DesignGrid(pox=4, poy=5, pof=40)
 
@@ -22,6 +24,34 @@ def test_prices_are_those_of_single_designs(name, bits):
         one = network_cost(layers, board, board.array.model_copy(update=sizes), bits)
         assert found.latency_ms[i] == pytest.approx(one.latency_ms, rel=1e-14)
         assert found.energy_mj[i] == pytest.approx(one.energy_mj.mid, rel=1e-14)
+
+
+@pytest.mark.parametrize("full_linear", [False, True])
+def test_a_column_of_sizes_gives_each_design_s_own_times_to_the_last_bit(full_linear):
+    """Cycles, traffic and times: one set of formulas, whatever shape the sizes have."""
+    board, t = load_board("pynq-z2"), LayerTable.of(network("mobilenet_v2"))
+    array = board.array.model_copy(update={"full_linear": full_linear})
+    pof = np.arange(1.0, 20.0)[:, None]
+    column = array.sized(3, 5, pof)
+    moved = column.traffic(t, board, 8)
+    times = column.layer_ns(t, moved, board.dram, column.cycles(t))
+
+    for i in range(len(pof)):
+        one = array.sized(3, 5, i + 1)
+        alone = one.traffic(t, board, 8)
+        np.testing.assert_array_equal(moved.pixel_bytes[i], alone.pixel_bytes)
+        np.testing.assert_array_equal(moved.runs[i], alone.runs)
+        for many, single in zip(times, one.layer_ns(t, alone, board.dram, one.cycles(t))):
+            np.testing.assert_array_equal(many[i], single)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24])
+def test_dsp_blocks_are_those_of_single_designs(bits):
+    board = load_board("zcu102")
+    found = explore(network("alexnet-zhang"), board, bits, SMALL)
+    for i in range(0, len(found), 41):
+        array = board.array.sized(*(int(x[i]) for x in (found.pox, found.poy, found.pof)))
+        assert usage(network("alexnet-zhang"), board, array, bits).dsp == found.dsp[i]
 
 
 def test_the_grid_is_large_and_within_the_multipliers():
@@ -44,6 +74,37 @@ def test_no_design_beats_one_on_the_front():
 def test_other_arrays_have_no_such_grid():
     with pytest.raises(CostModelError, match="flat"):
         explore(network("resnet18"), on_board("m32p32"))
+
+
+@pytest.fixture
+def board():
+    return load_board("pynq-z2")
+
+
+@pytest.fixture
+def array():
+    return load_array("rtl-4x4x4")
+
+
+CONV = LayerShape(
+    name="conv",
+    kind="conv",
+    n_in=8,
+    n_out=10,
+    in_h=9,
+    in_w=9,
+    out_h=9,
+    out_w=9,
+    kernel_h=3,
+    kernel_w=3,
+    padding_h=1,
+    padding_w=1,
+)
+
+
+def test_a_design_grid_needs_an_array_without_one(board, array):
+    with pytest.raises(CostModelError, match="controller"):
+        explore([CONV], board.model_copy(update={"array": array}))
 
 
 @pytest.mark.slow

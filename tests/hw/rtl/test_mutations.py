@@ -93,7 +93,7 @@ def jobs():
 
 
 def array_agrees(folder, build):
-    """The check of `test_rtl_array`; one that hangs or leaves results out does not agree."""
+    """The check of `test_comparison`; one that hangs or leaves results out does not agree."""
     try:
         outcomes = run_layers(jobs(), DESIGN, folder, build, extra=(CYCLES,))
     except RuntimeError:
@@ -103,7 +103,7 @@ def array_agrees(folder, build):
 
 
 def systolic_agrees(build):
-    """The check of `test_rtl_systolic`."""
+    """The check of `test_systolic`."""
     layer = Conv(3, 7, 5, 4, 3, 2, 1, 1, 1, 0)
     operands = random_tensors(np.random.default_rng(1), layer)
     try:

@@ -9,6 +9,8 @@ from cgap_hw.arrays import Dataflow, Dpu, Systolic, UnrolledChannels
 from cgap_hw.boards.catalogue import load_array
 
 MORE = {"clock_mhz": 200.0, "source": "test"}
+
+
 ARRAYS = {
     "output stationary": load_board("zcu102").array,
     "flat": load_array("m32p64"),
@@ -18,8 +20,14 @@ ARRAYS = {
     "input systolic": Systolic(rows=16, columns=16, dataflow=Dataflow.INPUT, **MORE),
     "channels": UnrolledChannels(tm=16, tn=8, **MORE),
 }
+
+
 BOARD = load_board("zcu102")
+
+
 arrays = pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
+
+
 few = settings(max_examples=25, deadline=None, derandomize=True)
 
 
@@ -29,10 +37,21 @@ def convolutions(draw):
     size = draw(st.integers(kernel, 40))
     out = (size + 2 * (kernel // 2) - kernel) // stride + 1
     return LayerShape(
-        name="c", kind="conv", n_in=draw(st.integers(1, 200)), n_out=draw(st.integers(1, 200)),
-        in_h=size, in_w=size, out_h=out, out_w=out, kernel_h=kernel, kernel_w=kernel,
-        stride_h=stride, stride_w=stride, padding_h=kernel // 2, padding_w=kernel // 2,
-    )  # fmt: skip
+        name="c",
+        kind="conv",
+        n_in=draw(st.integers(1, 200)),
+        n_out=draw(st.integers(1, 200)),
+        in_h=size,
+        in_w=size,
+        out_h=out,
+        out_w=out,
+        kernel_h=kernel,
+        kernel_w=kernel,
+        stride_h=stride,
+        stride_w=stride,
+        padding_h=kernel // 2,
+        padding_w=kernel // 2,
+    )
 
 
 linears = st.builds(
@@ -40,6 +59,8 @@ linears = st.builds(
     st.integers(1, 3000),
     st.integers(1, 3000),
 )
+
+
 layers = st.one_of(convolutions(), linears)
 
 

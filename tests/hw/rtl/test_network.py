@@ -49,10 +49,16 @@ class Stage:
 
     def __init__(self, module, norm, relu, x, y):
         ops = list(module.ops) if hasattr(module, "ops") else [module]
-        self.reads = [
-            list(range(*(s[0], s[0] + s[1]))) if s else getattr(module, f"index{i}").tolist()
-            for i, s in enumerate(module.spans)
-        ] if hasattr(module, "ops") else [list(range(x.shape[1]))]  # fmt: skip
+        self.reads = (
+            [
+                list(range(*(s[0], s[0] + s[1])))
+                if s
+                else getattr(module, f"index{i}").tolist()
+                for i, s in enumerate(module.spans)
+            ]
+            if hasattr(module, "ops")
+            else [list(range(x.shape[1]))]
+        )
         order = getattr(module, "order", None)
         n = sum(op.weight.shape[0] for op in ops)
         self.order = list(range(n)) if order is None else order.tolist()
@@ -113,9 +119,11 @@ def stages(network, x):
             found.append(module)
         x = module(x)
     for before, after in pairwise(found):
-        assert not isinstance(after, Stage) or not isinstance(before, Stage) or (
-            before.y_digits == after.x_digits
-        )  # fmt: skip
+        assert (
+            not isinstance(after, Stage)
+            or not isinstance(before, Stage)
+            or (before.y_digits == after.x_digits)
+        )
     return found
 
 

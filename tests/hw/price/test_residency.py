@@ -1,0 +1,97 @@
+"""What stays on chip is not moved, and must fit."""
+
+import pytest
+
+from cgap_hw import (
+    CostModelError,
+    CostOptions,
+    LayerShape,
+    load_board,
+    network_cost,
+)
+
+CONV = LayerShape(
+    name="conv",
+    kind="conv",
+    n_in=64,
+    n_out=100,
+    in_h=14,
+    in_w=14,
+    out_h=14,
+    out_w=14,
+    kernel_h=3,
+    kernel_w=3,
+    padding_h=1,
+    padding_w=1,
+    bias=True,
+)
+
+
+POOL = LayerShape(
+    name="pool",
+    kind="pool",
+    n_in=100,
+    n_out=100,
+    in_h=14,
+    in_w=14,
+    out_h=7,
+    out_w=7,
+    kernel_h=2,
+    kernel_w=2,
+    stride_h=2,
+    stride_w=2,
+    pool_kind="max",
+)
+
+
+LINEAR = LayerShape(name="head", kind="linear", n_in=4900, n_out=10, bias=True)
+
+
+NETWORK = [CONV, POOL, LINEAR]
+
+
+def test_what_stays_on_chip_is_not_moved():
+    board = load_board("zcu102")
+    streamed = network_cost(NETWORK, board)
+    resident = network_cost(NETWORK, board, options=CostOptions(resident_weights=True))
+    saved = streamed.dram_bytes - resident.dram_bytes
+    assert CONV.n_weights + LINEAR.n_weights <= saved < CONV.n_weights + LINEAR.n_weights + 128
+    maps = network_cost(NETWORK, board, options=CostOptions(resident_maps=True))
+    assert streamed.dram_bytes - maps.dram_bytes >= 2 * (100 * 196 + 4900)
+    huge = LayerShape(name="fc", kind="linear", n_in=25088, n_out=4096)
+    with pytest.raises(CostModelError, match="do not stay on the chip of ZCU102"):
+        network_cost([huge], board, options=CostOptions(resident_weights=True))
+
+
+def test_skip_connection_keeps_its_map_in_dram():
+    board = load_board("zcu102")
+    same = CONV.model_copy(update={"n_out": 64})
+    add = LayerShape(
+        name="sum",
+        kind="add",
+        n_in=64,
+        n_out=64,
+        in_h=14,
+        in_w=14,
+        out_h=14,
+        out_w=14,
+        inputs=(0, 1),
+    )
+    cost = network_cost([same, same, add], board, options=CostOptions(resident_maps=True))
+    assert cost.moved.output_bytes[0] == 64 * 196
+    assert cost.moved.pixel_bytes[2] == 2 * 64 * 196
+    later = add.model_copy(update={"inputs": (0, 5)})
+    with pytest.raises(CostModelError, match="comes later"):
+        network_cost([same, same, later], board, options=CostOptions(resident_maps=True))
+
+
+def test_weights_stay_where_the_array_in_use_has_room():
+    """Not where the board's own array would have had it."""
+    board = load_board("zcu102")
+    small = board.array.buffers.model_copy(update={"weight_ratio": 0.01})
+    array = board.array.model_copy(update={"buffers": small})
+    kept = CostOptions(resident_weights=True)
+    layers = [CONV, CONV.model_copy(update={"n_in": 100})] * 4
+    network_cost(layers, board, options=kept)
+    with pytest.raises(CostModelError, match="do not stay on the chip"):
+        network_cost(layers, board, array, options=kept)
