@@ -126,6 +126,7 @@ def description(
     columns = ceil_div(layer.out_w, design.pox)
     n_bytes = design.bits // 8
     sizes = ("in_w", "in_h", "out_w", "out_h", "k_w", "k_h", "s_w", "s_h", "pad_w", "pad_h")
+
     return {
         **{name: getattr(layer, name) for name in (*sizes, "if_g", "of_g")},
         "grouped": int(layer.groups > 1),

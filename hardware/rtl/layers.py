@@ -79,10 +79,12 @@ def random_layer(rng: np.random.Generator, largest: int = 14) -> Conv:
     k_h, k_w = (int(k) for k in rng.integers(1, 8, 2))
     if rng.random() < 0.6:
         k_w = k_h
+
     s_h, s_w = (int(s) for s in rng.choice([1, 1, 1, 2, 2, 3], 2))
     pad_h, pad_w = int(rng.integers(0, k_h)), int(rng.integers(0, k_w))
     in_h = int(rng.integers(max(1, k_h - 2 * pad_h), largest + 1))
     in_w = int(rng.integers(max(1, k_w - 2 * pad_w), largest + 1))
+
     kind = rng.random()
     groups = int(rng.integers(2, 9)) if kind < 0.3 else 1
     if kind < 0.15:  # depthwise, sometimes with a multiplier

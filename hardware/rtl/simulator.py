@@ -155,32 +155,30 @@ def run_layers(
     Raises:
         RuntimeError: compilation or simulation fails, or a result was never written.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    starts, end = _write_jobs(jobs, design, folder)
+    stubs = sorted((ROOT / "bench").glob("[!t]*.sv"))
+    files = [*sources("array"), *stubs, ROOT / "bench" / "tb_conv.sv"]
+    size = 1 << max(12, end.bit_length())
+    program = compile_bench("tb_conv", files, {**design.parameters(), "BYTES": size}, build)
+    simulate(program, folder, *extra)
+    return _outcomes(jobs, starts, design, folder)
+
+
+def _write_jobs(jobs: Sequence[Job], design: Design, folder: Path) -> tuple[list[int], int]:
+    """Write memory image and job list; return where each output lies, and the end of it all."""
     memory, lines, starts = _Memory(design.bits // 8), [], []
     for job in jobs:
         packed = pack_weights(job.layer, job.operands.weights, design.pof)
         out = job.layer.n_out * job.layer.out_h * job.layer.out_w
-        bases = (
-            memory.place(job.operands.pixels.ravel()),
-            memory.place(packed),
-            memory.reserve(out),
-        )
-        starts.append(bases[2])
-        lines += _job_lines(job, design, bases)
-    folder.mkdir(parents=True, exist_ok=True)
+        pixels_at, weights_at = memory.place(job.operands.pixels.ravel()), memory.place(packed)
+        starts.append(memory.reserve(out))
+        lines += _job_lines(job, design, (pixels_at, weights_at, starts[-1]))
+
     memory.write(folder / "dram.hex")
     lines.append(f"end {memory.end - 1}")
     (folder / "job.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
-    size = 1 << max(12, memory.end.bit_length())
-    program = compile_bench(
-        "tb_conv",
-        sources("array")
-        + sorted((ROOT / "bench").glob("[!t]*.sv"))
-        + [ROOT / "bench" / "tb_conv.sv"],
-        {**design.parameters(), "BYTES": size},
-        build,
-    )
-    simulate(program, folder, *extra)
-    return _outcomes(jobs, starts, design, folder)
+    return starts, memory.end
 
 
 def _outcomes(

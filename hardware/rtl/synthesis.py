@@ -191,6 +191,7 @@ def counts_table(folder: Path) -> str:
         depths = f"{design.in_depth}, {design.wt_depth}, {design.out_depth}"
         blocks = (model.dsp, counted.dsp, model.block_ram, counted.block_ram)
         rows.append(row(_name(design), design.bits, depths, *blocks))
+
     head = (
         "array",
         "bits",
@@ -216,6 +217,7 @@ def placed_table(folder: Path) -> str:
         )
         for p in placed
     ]
+
     fixed, slope, worst = affine_fit(placed)
     fit = f"LUT = {fixed:.0f} + {slope:.0f} a MAC, worst error {100 * worst:.1f} %."
     head = ("array", "MACs", "LUT4", "flip-flops", "clock, MHz")

@@ -103,11 +103,13 @@ def _run_group(
         folder = Path(name)
         for file, lines in _files(machine, layer, operands, group).items():
             (folder / file).write_text("\n".join(lines) + "\n", encoding="ascii")
+
         simulate(program, folder)
         words = (folder / "out.hex").read_text(encoding="ascii").split()
         counters = [
             int(n) for n in (folder / "counters.txt").read_text(encoding="ascii").split()
         ]
+
     if any(set(word.lower()) & set("xz") for word in words):
         raise RuntimeError(f"undefined results of {layer}")
     lanes = _unpack_lanes(words, columns, machine.bits)
@@ -122,21 +124,28 @@ def _files(
     rows, columns, n_pixels = machine.rows, machine.columns, layer.out_h * layer.out_w
     outs = slice(group * layer.of_g, (group + 1) * layer.of_g)
     ins = slice(group * layer.if_g, (group + 1) * layer.if_g)
+
+    # Blocks of R x C weights: fields along the rows, channels along the columns.
     weights = operands.weights[outs].reshape(layer.of_g, layer.depth).T
     weights = _padded(_padded(weights, rows, 0), columns, 1)
     k_folds, f_folds = weights.shape[0] // rows, weights.shape[1] // columns
     folds = weights.reshape(k_folds, rows, f_folds, columns).transpose(2, 0, 1, 3)
+
     field = _padded(fields(layer, operands.pixels[ins]), rows, 0)
     by_fold = field.reshape(k_folds, rows, n_pixels).transpose(0, 2, 1)
+
     bias, shift = (
         _padded(values[outs], columns, 0).reshape(f_folds, columns)
         for values in (operands.bias, operands.shift)
     )
     sizes = (n_pixels, k_folds, f_folds, int(operands.relu))
+
+    # Weights are pushed down the columns: the last row goes in first.
+    last_first = folds[:, :, ::-1].reshape(-1, columns)
     return {
         "config.hex": [f"{value:x}" for value in sizes],
         "px.hex": _pack_lanes(by_fold.reshape(-1, rows), machine.bits),
-        "wt.hex": _pack_lanes(folds[:, :, ::-1].reshape(-1, columns), machine.bits),
+        "wt.hex": _pack_lanes(last_first, machine.bits),
         "bias.hex": _pack_lanes(bias, machine.sum_bits),
         "shift.hex": _pack_lanes(shift, SHIFT_BITS),
     }

@@ -18,6 +18,7 @@ def inception_v1(c: Chain) -> None:
         (256, (160, 320), (32, 128), 128), None,
         (256, (160, 320), (32, 128), 128), (384, (192, 384), (48, 128), 128),
     ]  # fmt: skip
+
     for widths in modules:
         if widths is None:
             x = c.pool(x, 3, 2, pad=1)
@@ -50,6 +51,7 @@ def inception_v2(c: Chain, *, separable: bool = True) -> None:
         (0, (128, 192), (192, 256), 0),
         (352, (192, 320), (160, 224), 128), (352, (192, 320), (192, 224), 128),
     ]  # fmt: skip
+
     for one, three, double, pooled in modules:
         stride = 1 if one else 2
         branches = [c.conv(x, one)] if one else []
@@ -68,20 +70,25 @@ def inception_v3(c: Chain) -> None:
     x = c.conv(c.conv(x, 32, 3, same=False), 64, 3)
     x = c.conv(c.conv(c.pool(x, 3, 2), 80), 192, 3, same=False)
     x = c.pool(x, 3, 2)
+
     for pooled in (32, 64, 64):
         five = c.conv(c.conv(x, 48), 64, 5)
         three = c.conv(c.conv(c.conv(x, 64), 96, 3), 96, 3)
         x = c.concat(c.conv(x, 64), five, three, c.conv(c.pool(x, 3, 1, pad=1), pooled))
+
     deep = c.conv(c.conv(c.conv(x, 64), 96, 3), 96, 3, 2, same=False)
     x = c.concat(c.conv(x, 384, 3, 2, same=False), deep, c.pool(x, 3, 2))
+
     for n in (128, 160, 160, 192):
         seven = c.conv(c.conv(c.conv(x, n), n, (1, 7)), 192, (7, 1))
         y = c.conv(c.conv(c.conv(x, n), n, (7, 1)), n, (1, 7))
         double = c.conv(c.conv(y, n, (7, 1)), 192, (1, 7))
         x = c.concat(c.conv(x, 192), seven, double, c.conv(c.pool(x, 3, 1, pad=1), 192))
+
     three = c.conv(c.conv(x, 192), 320, 3, 2, same=False)
     seven = c.conv(c.conv(c.conv(x, 192), 192, (1, 7)), 192, (7, 1))
     x = c.concat(three, c.conv(seven, 192, 3, 2, same=False), c.pool(x, 3, 2))
+
     for _ in range(2):
         y, z = c.conv(x, 384), c.conv(c.conv(x, 448), 384, 3)
         wide = [c.conv(m, 384, kernel) for m in (y, z) for kernel in ((1, 3), (3, 1))]
@@ -92,20 +99,25 @@ def inception_v3(c: Chain) -> None:
 def inception_v4(c: Chain) -> None:
     """Inception v4 at 299 pixels."""
     x = _stem(c)
+
     for _ in range(4):
         three = c.conv(c.conv(x, 64), 96, 3)
         double = c.conv(c.conv(c.conv(x, 64), 96, 3), 96, 3)
         x = c.concat(c.conv(x, 96), three, double, c.conv(c.pool(x, 3, 1, pad=1), 96))
+
     deep = c.conv(c.conv(c.conv(x, 192), 224, 3), 256, 3, 2, same=False)
     x = c.concat(c.conv(x, 384, 3, 2, same=False), deep, c.pool(x, 3, 2))
+
     for _ in range(7):
         seven = c.conv(c.conv(c.conv(x, 192), 224, (1, 7)), 256, (7, 1))
         y = c.conv(c.conv(c.conv(x, 192), 192, (7, 1)), 224, (1, 7))
         double = c.conv(c.conv(y, 224, (7, 1)), 256, (1, 7))
         x = c.concat(c.conv(x, 384), seven, double, c.conv(c.pool(x, 3, 1, pad=1), 128))
+
     three = c.conv(c.conv(x, 192), 192, 3, 2, same=False)
     seven = c.conv(c.conv(c.conv(x, 256), 256, (1, 7)), 320, (7, 1))
     x = c.concat(three, c.conv(seven, 320, 3, 2, same=False), c.pool(x, 3, 2))
+
     for _ in range(3):
         y, z = c.conv(x, 384), c.conv(c.conv(c.conv(x, 384), 448, (3, 1)), 512, (1, 3))
         wide = [c.conv(m, 256, kernel) for m in (y, z) for kernel in ((1, 3), (3, 1))]

@@ -113,9 +113,11 @@ def leave_one_out(rows: Sequence[MeasuredLayer], what: str) -> dict[str, Errors]
         fitted = [row for row in rows if getattr(row, what) != name]
         test = [row for row in rows if getattr(row, what) == name]
         constants = fit_flat(by_size(unique(fitted)))
+
         mine = price_rows(test, lambda n, c=constants: flat_board(n, c))  # type: ignore[misc]
         known = {row.key for row in fitted}
         once = {p.row.key: p for p in mine if p.row.kind == "conv" and p.row.key not in known}
+
         unseen += [p.error_pct for p in once.values()]
         priced += mine
     return {

@@ -128,6 +128,7 @@ class NetworkCost:
         energy = self.energy.per_layer()[1]
         busy = self.timing.cycles * self.array.n_macs
         ratio = np.divide(self.table.macs, busy, out=np.zeros_like(busy), where=busy > 0)
+
         return tuple(
             LayerCost(
                 name=shape.name,

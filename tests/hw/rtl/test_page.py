@@ -4,7 +4,13 @@ import pytest
 
 from rtl import page
 
-TEXT = "a\n<!-- generated: one x -->\n\nold\n\n<!-- end -->\nb <!-- generated: two -->1<!-- end -->"
+TEXT = """a
+<!-- generated: one x -->
+
+old
+
+<!-- end -->
+b <!-- generated: two -->1<!-- end -->"""
 
 
 def test_only_the_named_text_is_made_anew():
@@ -25,7 +31,5 @@ def test_the_page_has_both_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "PAGE", copy)
     for name in ("agreement", "synthesis"):
         page.rewrite(name, f"| {name} |\n|---|")
-        assert (
-            f"<!-- generated: {name} -->\n\n| {name} |\n|---|\n\n<!-- end -->"
-            in copy.read_text()
-        )
+        table = f"<!-- generated: {name} -->\n\n| {name} |\n|---|\n\n<!-- end -->"
+        assert table in copy.read_text()
