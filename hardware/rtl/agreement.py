@@ -65,13 +65,13 @@ def _array_rows(design: Design, folder: Path) -> list[str]:
     ]
 
 
-def _array_row(name: str, bits: int, found: list[Agreement]) -> str:
-    worst = max(agreement.latency_error for agreement in found)
+def _array_row(name: str, bits: int, agreements: list[Agreement]) -> str:
+    worst = max(agreement.latency_error for agreement in agreements)
     counts = (
-        len(found),
-        sum(agreement.values for agreement in found),
-        sum(agreement.cycles for agreement in found),
-        sum(agreement.bound for agreement in found),
+        len(agreements),
+        sum(agreement.values for agreement in agreements),
+        sum(agreement.cycles for agreement in agreements),
+        sum(agreement.bound for agreement in agreements),
     )
     return row(name, bits, *counts, f"{100 * worst:.2f} %")
 

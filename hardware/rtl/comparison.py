@@ -198,9 +198,9 @@ def compare_price(job: Job, outcome: Outcome, design: Design) -> Agreement:
     )
 
 
-def disagreements(found: Sequence[Agreement]) -> list[Agreement]:
+def disagreements(agreements: Sequence[Agreement]) -> list[Agreement]:
     """Return the layers that do not agree."""
-    return [agreement for agreement in found if not agreement.holds]
+    return [agreement for agreement in agreements if not agreement.holds]
 
 
 def _port(outcome: Outcome) -> dict[str, int]:

@@ -156,8 +156,8 @@ def description(
 def layer_fields() -> tuple[tuple[str, int], ...]:
     """Return names and widths (bits) of ``layer_t``, read from its SystemVerilog definition."""
     text = TYPES.read_text(encoding="utf-8").split("} layer_t;")[0]
-    found = re.findall(r"^ +logic +(?:\[ *(\d+):0\] +)?(\w+);", text, re.MULTILINE)
-    return tuple((name, int(top) + 1 if top else 1) for top, name in found)
+    fields = re.findall(r"^ +logic +(?:\[ *(\d+):0\] +)?(\w+);", text, re.MULTILINE)
+    return tuple((name, int(top) + 1 if top else 1) for top, name in fields)
 
 
 def pack(fields: dict[str, int]) -> list[int]:

@@ -27,7 +27,7 @@ def markdown(head: Sequence[str], lines: Sequence[str]) -> str:
 
 
 def fill(text: str, render: Callable[[Sequence[str]], str | None]) -> str:
-    """Return a page with its generated text made anew.
+    """Return a page with its generated text content anew.
 
     Args:
         text: The page.
@@ -38,11 +38,11 @@ def fill(text: str, render: Callable[[Sequence[str]], str | None]) -> str:
     """
 
     def anew(match: re.Match[str]) -> str:
-        made = render(shlex.split(match["what"]))
-        if made is None:
+        content = render(shlex.split(match["what"]))
+        if content is None:
             return match[0]
-        around = "\n\n" if "\n" in made.rstrip("\n") else ""
-        body = made.rstrip("\n")
+        around = "\n\n" if "\n" in content.rstrip("\n") else ""
+        body = content.rstrip("\n")
         return f"{OPENING}{match['what']} -->{around}{body}{around}<!-- end -->"
 
     filled, n_marked = MARKED.subn(anew, text)

@@ -147,9 +147,9 @@ def place(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Placed:
     options = "--85k --package CABGA756 --json netlist.json --out-of-context --freq 100"
     report = "--seed 1 --timing-allow-fail --report report.json"
     _run([nextpnr, *options.split(), *report.split()], folder, limit_s)
-    found = json.loads((folder / "report.json").read_text())
-    used = {name: entry["used"] for name, entry in found["utilization"].items()}
-    clock = min(entry["achieved"] for entry in found["fmax"].values())
+    report_json = json.loads((folder / "report.json").read_text())
+    used = {name: entry["used"] for name, entry in report_json["utilization"].items()}
+    clock = min(entry["achieved"] for entry in report_json["fmax"].values())
     return Placed(design, used["TRELLIS_COMB"], used["TRELLIS_FF"], used["MULT18X18D"], clock)
 
 
@@ -175,8 +175,8 @@ def version() -> str:
     if yosys is None:
         raise RuntimeError(HOW)
     printed = subprocess.run([yosys, "-V"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"Yosys (\S+)", printed)
-    return found.group(1) if found else "unknown"
+    match = re.search(r"Yosys (\S+)", printed)
+    return match.group(1) if match else "unknown"
 
 
 def _name(design: Design) -> str:
@@ -226,5 +226,5 @@ def placed_table(folder: Path) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        made = (counts_table(Path(name) / "counts"), placed_table(Path(name) / "placed"))
-    rewrite("synthesis", f"{made[0]}\n\n{ECP5}\n\n{made[1]}\n\nMade by `{COMMAND}`.")
+        tables = (counts_table(Path(name) / "counts"), placed_table(Path(name) / "placed"))
+    rewrite("synthesis", f"{tables[0]}\n\n{ECP5}\n\n{tables[1]}\n\nMade by `{COMMAND}`.")

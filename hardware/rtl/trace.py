@@ -33,10 +33,10 @@ def simulated(names: Sequence[str]) -> dict[str, list[int]]:
         folder = Path(name)
         run_layers([job], DESIGN, folder, folder / "build", extra=("+wave",))
         text = (folder / "wave.vcd").read_text(encoding="ascii")
-    found = read_waves(text, [f"tb_conv.dut.{name}" for name in ("busy", *names)])
-    busy = found["tb_conv.dut.busy"]
+    sampled = read_waves(text, [f"tb_conv.dut.{name}" for name in ("busy", *names)])
+    busy = sampled["tb_conv.dut.busy"]
     first, last = busy.index(1), len(busy) - busy[::-1].index(1)
-    return {name: found[f"tb_conv.dut.{name}"][first:last] for name in names}
+    return {name: sampled[f"tb_conv.dut.{name}"][first:last] for name in names}
 
 
 def read_waves(text: str, names: Sequence[str]) -> dict[str, list[int]]:

@@ -30,7 +30,7 @@ class Controller(BaseModel):
         weight_words: Of the weight buffer, Pof weights wide.
         output_words: Of each of the Pof banks, Pox results wide.
         channel_blocks: Blocks of Pof biases and shifts.
-        latency_cycles: From a request to the memory to its answer.
+        latency_cycles: From a request to the DRAM to its answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,7 +127,7 @@ def tiled_traffic(v: Volumes, dram: Dram, m: Machine, port: Port) -> TiledTraffi
         base.order,
     )
     pixels, weights, outputs, reads, writes, order = (
-        np.where(t.computes, mine, other) for mine, other in zip(tiled, others, strict=True)
+        np.where(t.computes, run, other) for run, other in zip(tiled, others, strict=True)
     )
     # The first and the last step of a timeline are its fill.
     fill = np.where(t.computes, 0.0, base.fill_bytes)

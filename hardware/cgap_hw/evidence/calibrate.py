@@ -62,8 +62,8 @@ def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:
     sized = _sized(once, board.array)
     array = board.array.model_copy(update={"constants": fit_flat(sized)})
     errors = [
-        errors_pct(predict_ns(some, _on(board, array, size)), some)
-        for size, some in sized.items()
+        errors_pct(predict_ns(group, _on(board, array, size)), group)
+        for size, group in sized.items()
     ]
     return _with_error(_on(board, array, (array.m, array.p)), np.concatenate(errors))
 
@@ -111,8 +111,8 @@ def fit_flat(rows: Mapping[tuple[int, int], Sequence[MeasuredLayer]]) -> FlatCon
         rows: (M, P) -> rows measured on that array.
     """
     fitted = FlatConstants()
-    conv = {size: [r for r in one if r.shape.kind == "conv"] for size, one in rows.items()}
-    pool = {size: [r for r in one if _windowed(r)] for size, one in rows.items()}
+    conv = {size: [r for r in group if r.shape.kind == "conv"] for size, group in rows.items()}
+    pool = {size: [r for r in group if _windowed(r)] for size, group in rows.items()}
 
     if any(conv.values()):
         fitted = _fit_conv(fitted, conv)
@@ -120,7 +120,7 @@ def fit_flat(rows: Mapping[tuple[int, int], Sequence[MeasuredLayer]]) -> FlatCon
         base, _, per_p = _plane(_residuals(pool, _without(fitted)), with_m=False)
         fitted = fitted.model_copy(update={"pool_base_ns": base, "pool_per_p_ns": per_p})
 
-    linear = [r for one in rows.values() for r in one if r.shape.kind == "linear"]
+    linear = [r for group in rows.values() for r in group if r.shape.kind == "linear"]
     if linear:
         fitted = fitted.model_copy(update=_fit_linear(linear))
     return fitted
@@ -156,13 +156,13 @@ def _fit_conv(start: FlatConstants, rows: _Sized) -> FlatConstants:
 def _residuals(rows: _Sized, constants: FlatConstants) -> Values:
     """Points (M, P, measured minus predicted, measured), shape (n, 4)."""
     base, points = load_board("zcu102"), []
-    for (m, p), some in rows.items():
-        if some:
+    for (m, p), group in rows.items():
+        if group:
             array = FlatArray(m=m, p=p, clock_mhz=400, source="fit", constants=constants)
-            times = latency_ns([row.shape for row in some], base, array=array)
+            times = latency_ns([row.shape for row in group], base, array=array)
             points += [
                 (m, p, row.latency_ns - time, row.latency_ns)
-                for row, time in zip(some, times, strict=True)
+                for row, time in zip(group, times, strict=True)
             ]
     return np.array(points, dtype=np.float64)
 

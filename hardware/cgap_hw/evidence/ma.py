@@ -50,17 +50,17 @@ def ma_rows(boards_csv: Path) -> list[MaRow]:
     Raises:
         CostModelError: The file cannot be read.
     """
-    found: dict[tuple[str, ...], MaRow] = {}
+    rows: dict[tuple[str, ...], MaRow] = {}
     for row in read_facts(boards_csv):
         size = SIZE.search(row["design"])
-        known = row["board"] in BOARDS and row["network"] in NETWORKS
-        ours = row["source"].startswith("Ma et al.") and row["metric"] in METRICS
-        if size and known and ours:
+        can_price = row["board"] in BOARDS and row["network"] in NETWORKS
+        by_ma = row["source"].startswith("Ma et al.") and row["metric"] in METRICS
+        if size and can_price and by_ma:
             key = tuple(row[k] for k in ("source", "board", "network", "provenance"))
             sizes = (int(size[1]), int(size[2]), int(size[3]))
-            if key not in found or row["metric"] == "latency":
-                found[key] = _row(row, sizes)
-    return list(found.values())
+            if key not in rows or row["metric"] == "latency":
+                rows[key] = _row(row, sizes)
+    return list(rows.values())
 
 
 def ma_cost(

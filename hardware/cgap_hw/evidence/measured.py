@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cgap_hw.errors import CostModelError
+from cgap_hw.errors import CostModelError, UnknownNameError
 from cgap_hw.layers.shapes import LayerShape, first_problem
 
 DATA_VARIABLE = "CGAP_HW_DATA"
@@ -129,8 +129,8 @@ def read_measured(path: Path) -> list[MeasuredLayer]:
 def _row(row: dict[str, str], where: str) -> MeasuredLayer:
     kind = KINDS.get(row["layer_type"])
     if kind is None:
-        known = ", ".join(sorted(KINDS))
-        raise CostModelError(f"{where}: unknown layer_type {row['layer_type']!r}; {known}")
+        unknown = UnknownNameError("layer_type", row["layer_type"], KINDS)
+        raise CostModelError(f"{where}: {unknown}")
     try:
         shape = LayerShape.model_validate(_shape(row, kind))
         latency = float(row["latency_ns"])

@@ -66,10 +66,10 @@ def price_rows(
     for row in rows:
         by_name[row.accelerator].append(row)
     priced: dict[int, PricedRow] = {}
-    for name, some in by_name.items():
+    for name, group in by_name.items():
         board = board_of(name)
         half = board.array.error_pct / 100
-        for row, time in zip(some, predict_ns(some, board), strict=True):
+        for row, time in zip(group, predict_ns(group, board), strict=True):
             ns = float(time)
             priced[id(row)] = PricedRow(row, ns * max(0.0, 1 - half), ns, ns * (1 + half))
     return [priced[id(row)] for row in rows]
@@ -88,11 +88,11 @@ def summary(priced: Sequence[PricedRow]) -> dict[str, Any]:
 def network_errors(priced: Sequence[PricedRow]) -> Errors:
     """Errors of the sums over all layers of each (accelerator, network)."""
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for one in priced:
-        total = sums[one.row.accelerator, one.row.network]
-        total[0] += one.predicted_ns
-        total[1] += one.row.latency_ns
-    return Errors.of(100 * (mine / theirs - 1) for mine, theirs in sums.values())
+    for layer in priced:
+        total = sums[layer.row.accelerator, layer.row.network]
+        total[0] += layer.predicted_ns
+        total[1] += layer.row.latency_ns
+    return Errors.of(100 * (predicted / measured - 1) for predicted, measured in sums.values())
 
 
 Constants = Mapping[str, FlatConstants]
@@ -114,12 +114,12 @@ def leave_one_out(rows: Sequence[MeasuredLayer], what: str) -> dict[str, Errors]
         test = [row for row in rows if getattr(row, what) == name]
         constants = fit_flat(by_size(unique(fitted)))
 
-        mine = price_rows(test, lambda n, c=constants: flat_board(n, c))  # type: ignore[misc]
-        known = {row.key for row in fitted}
-        once = {p.row.key: p for p in mine if p.row.kind == "conv" and p.row.key not in known}
+        left_out = price_rows(test, lambda n, c=constants: flat_board(n, c))  # type: ignore[misc]
+        fitted_keys = {row.key for row in fitted}
+        convs = {p.row.key: p for p in left_out if p.row.kind == "conv"}
 
-        unseen += [p.error_pct for p in once.values()]
-        priced += mine
+        unseen += [p.error_pct for key, p in convs.items() if key not in fitted_keys]
+        priced += left_out
     return {
         "unseen conv": Errors.of(unseen),
         "conv": Errors.of(p.error_pct for p in priced if p.row.kind == "conv"),

@@ -62,10 +62,10 @@ class LayerTable:
 
     def is_kind(self, *kinds: str) -> Flags:
         """Which layers are of one of the kinds."""
-        found = np.zeros(len(self), dtype=np.bool_)
+        member = np.zeros(len(self), dtype=np.bool_)
         for kind in kinds:
-            found |= self.kind == _CODES[kind]
-        return found
+            member |= self.kind == _CODES[kind]
+        return member
 
     @property
     def computes(self) -> Flags:

@@ -1,6 +1,6 @@
 """How long does a layer take on the array of `hardware/rtl`, tile by tile?
 
-While tile i is computed, tile i - 1 is stored and tile i + 1 loaded over the one memory port;
+While tile i is computed, tile i - 1 is stored and tile i + 1 loaded over the one DRAM port;
 the next step starts when all three are done (the shared port of Ma et al.'s tile pipeline).
 Every constant here is a number of cycles read off the state machines in `hardware/rtl/array`.
 """

@@ -1,4 +1,4 @@
-"""Sizes of the machine, of the memory, of a layer and of its tiles."""
+"""Sizes of the machine, of its port, of a layer and of its tiles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Port:
-    """The memory: bytes a cycle on average, and cycles from a request to its answer."""
+    """The DRAM port: bytes a cycle on average, and cycles from a request to its answer."""
 
     bytes_per_cycle: float
     latency_cycles: float

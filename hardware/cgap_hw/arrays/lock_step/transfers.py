@@ -61,7 +61,7 @@ def pixel_cycles(s: Sizes, tile: RowTile, channels: int, m: Machine, port: Port)
         tile: Its rows.
         channels: Input channels.
         m: The array.
-        port: The memory.
+        port: The DRAM port.
     """
     inside, skipped = tile.inside, tile.above + tile.below
     if not inside:
