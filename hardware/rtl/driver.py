@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,6 +51,14 @@ class Design:
             "PAR_DEPTH": self.par_depth,
             "PORT": self.port,
         }
+
+
+class Addresses(NamedTuple):
+    """Where a layer's operands begin in memory, in bytes."""
+
+    pixels: int
+    weights: int
+    outputs: int
 
 
 def channel_units(layer: Conv) -> int:
@@ -119,9 +128,9 @@ def _memory_steps(layer: Conv, tiles: Tiles, n_bytes: int) -> dict[str, int]:
 
 
 def description(
-    layer: Conv, tiles: Tiles, design: Design, bases: tuple[int, int, int], relu: bool
+    layer: Conv, tiles: Tiles, design: Design, at: Addresses, relu: bool
 ) -> dict[str, int]:
-    """Return the fields of ``layer_t``; ``bases``: addresses of map, weights and output."""
+    """Return the fields of ``layer_t``."""
     words = _map_words(layer, tiles, design)
     columns = ceil_div(layer.out_w, design.pox)
     n_bytes = design.bits // 8
@@ -145,9 +154,9 @@ def description(
         **words,
         "word_block": tiles.rows * columns,
         **_kernel_start(layer, design, words["word_px"]),
-        "in_base": bases[0] - layer.pad_h * layer.in_w * n_bytes,
-        "wt_base": bases[1],
-        "out_base": bases[2],
+        "in_base": at.pixels - layer.pad_h * layer.in_w * n_bytes,
+        "wt_base": at.weights,
+        "out_base": at.outputs,
         **_memory_steps(layer, tiles, n_bytes),
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cgap_hw.arrays.lock_step import Tiles
-from rtl.driver import Design, channel_words, description, pack, pack_weights
+from rtl.driver import Addresses, Design, channel_words, description, pack, pack_weights
 from rtl.layers import Conv, Ints, Tensors
 
 ROOT = Path(__file__).parent
@@ -119,8 +119,8 @@ class _Memory:
         path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-def _job_lines(job: Job, design: Design, bases: tuple[int, int, int]) -> list[str]:
-    words = pack(description(job.layer, job.tiles, design, bases, job.operands.relu))
+def _job_lines(job: Job, design: Design, at: Addresses) -> list[str]:
+    words = pack(description(job.layer, job.tiles, design, at, job.operands.relu))
     channels = channel_words(job.layer, job.operands, design)
     rate = round(job.bytes_per_cycle * RATE_UNIT)
     head = f"{job.latency} {rate} {len(words)} {len(channels)}"
@@ -171,9 +171,13 @@ def _write_jobs(jobs: Sequence[Job], design: Design, folder: Path) -> tuple[list
     for job in jobs:
         packed = pack_weights(job.layer, job.operands.weights, design.pof)
         out = job.layer.n_out * job.layer.out_h * job.layer.out_w
-        pixels_at, weights_at = memory.place(job.operands.pixels.ravel()), memory.place(packed)
-        starts.append(memory.reserve(out))
-        lines += _job_lines(job, design, (pixels_at, weights_at, starts[-1]))
+        at = Addresses(
+            pixels=memory.place(job.operands.pixels.ravel()),
+            weights=memory.place(packed),
+            outputs=memory.reserve(out),
+        )
+        starts.append(at.outputs)
+        lines += _job_lines(job, design, at)
 
     memory.write(folder / "dram.hex")
     lines.append(f"end {memory.end - 1}")

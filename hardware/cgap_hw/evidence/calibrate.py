@@ -62,10 +62,10 @@ def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:
     sized = _sized(once, board.array)
     array = board.array.model_copy(update={"constants": fit_flat(sized)})
     errors = [
-        errors_pct(predict_ns(group, _on(board, array, size)), group)
+        errors_pct(predict_ns(group, _on(board, array, *size)), group)
         for size, group in sized.items()
     ]
-    return _with_error(_on(board, array, (array.m, array.p)), np.concatenate(errors))
+    return _with_error(_on(board, array, array.m, array.p), np.concatenate(errors))
 
 
 def rows_of(rows: Sequence[MeasuredLayer], name: str, board: Board) -> list[MeasuredLayer]:
@@ -92,8 +92,8 @@ def _sized(rows: Sequence[MeasuredLayer], array: FlatArray) -> _Sized:
     return dict(sized)
 
 
-def _on(board: Board, array: FlatArray, size: tuple[int, int]) -> Board:
-    changed = array.model_copy(update={"m": size[0], "p": size[1]})
+def _on(board: Board, array: FlatArray, m: int, p: int) -> Board:
+    changed = array.model_copy(update={"m": m, "p": p})
     return board.model_copy(update={"array": changed})
 
 

@@ -55,11 +55,6 @@ class LayerTable:
     def __len__(self) -> int:
         return len(self.kind)
 
-    @staticmethod
-    def code(kind: str) -> int:
-        """How a kind is written in the column `kind`."""
-        return _CODES[kind]
-
     def is_kind(self, *kinds: str) -> Flags:
         """Which layers are of one of the kinds."""
         member = np.zeros(len(self), dtype=np.bool_)
