@@ -59,6 +59,13 @@ class CGaPConfig:
         trial_iterations: length of the trial of each candidate ancestor under ``Inherit.BEST``.
         align_weights: scale new classes' weights in a head that is revisited
             (class-incremental; see :mod:`cgap_cl.network.head`).
+
+    >>> config = CGaPConfig(target_price=0.1, growth=GrowthPolicy(beta=0.3))
+    >>> config.target_price * config.peak_ratio  # grows to this, then is pruned to the target
+    0.13999999999999999
+    >>> CGaPConfig(target_price=0)
+    Traceback (most recent call last):
+    ValueError: target_price must be positive, not 0
     """
 
     target_price: float = 0.2

@@ -17,6 +17,10 @@ class Phases:
     Attributes:
         growth_events: number of growth events, evenly spaced; 0: no growth.
         pruning_steps: number of pruning steps, evenly spaced; 0: no pruning.
+
+    >>> phases = Phases(grow_until=0.2, prune_from=0.4, prune_until=0.6, pruning_steps=3)
+    >>> phases.growth_iterations(100), phases.pruning_iterations(100)
+    ([5, 10, 15, 20], [40, 50, 60])
     """
 
     grow_until: float = 0.1
@@ -48,17 +52,11 @@ class Phases:
         """Iterations (1-based, ascending) after which a pruning step takes place."""
         if self.pruning_steps == 1:
             return _spread(0.0, self.prune_until, 1, total)
+        if not self.pruning_steps:
+            return []
         first = max(1, round(self.prune_from * total))
-        return (
-            sorted(
-                {
-                    first,
-                    *_spread(self.prune_from, self.prune_until, self.pruning_steps - 1, total),
-                }
-            )
-            if self.pruning_steps
-            else []
-        )
+        later = _spread(self.prune_from, self.prune_until, self.pruning_steps - 1, total)
+        return sorted({first, *later})
 
 
 def _spread(start: float, stop: float, n: int, total: int) -> list[int]:

@@ -13,10 +13,8 @@ from torch import Tensor
 
 from cgap_cl.change.plan import Plan
 
-Price = Callable[
-    [Mapping[str, int]], float
-]  # units per group of the column -> cost of one inference
-
+# units per group of the column -> cost of one inference
+Price = Callable[[Mapping[str, int]], float]
 
 STEP = 64  # no array of the boards that come with the cost model makes more channels at once
 
@@ -106,6 +104,12 @@ class GrowthPolicy:
             protocols they hold most parameters and earn little.
         capacities: group -> share of its reference width, for groups with a capacity of their
             own; the names are those of ``PlasticNetwork.layout.groups``.
+
+    >>> policy = GrowthPolicy(beta=0.5)  # the better half of 4 units splits
+    >>> scores, generator = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}, torch.Generator()
+    >>> price = lambda widths: widths["conv1"] / 10
+    >>> print(policy.plan(scores, {"conv1": 8}, price, limit=1.0, generator=generator))
+    conv1: +2
     """
 
     beta: float = 0.6
@@ -123,9 +127,13 @@ class GrowthPolicy:
                 raise ValueError(f"{name} must be positive, not {share}")
 
     def plan(
-        self, scores: Mapping[str, Tensor], ceiling: Mapping[str, int], price: Price,
-        limit: float,        generator: torch.Generator,
-    ) -> Plan:  # fmt: skip
+        self,
+        scores: Mapping[str, Tensor],
+        ceiling: Mapping[str, int],
+        price: Price,
+        limit: float,
+        generator: torch.Generator,
+    ) -> Plan:
         """Choose parents, best first, until the price would pass the limit.
 
         Newborns in lanes of an array that are paid for come before all others.
@@ -188,6 +196,13 @@ class PruningPolicy:
     Attributes:
         where: how cuts are spread over the layers.
         floor: no group falls below this share of its width at peak capacity.
+
+    >>> policy = PruningPolicy(floor=0.25)
+    >>> scores, generator = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}, torch.Generator()
+    >>> price = lambda widths: widths["conv1"] / 10
+    >>> plan = policy.plan(scores, {"conv1": 4}, price, target=0.2, generator=generator)
+    >>> plan.prune
+    {'conv1': (0, 3)}
     """
 
     where: Where = Where.UNIFORM
@@ -197,9 +212,13 @@ class PruningPolicy:
         check_share("floor", self.floor)
 
     def plan(
-        self, scores: Mapping[str, Tensor], peak: Mapping[str, int], price: Price,
-        target: float,        generator: torch.Generator,
-    ) -> Plan:  # fmt: skip
+        self,
+        scores: Mapping[str, Tensor],
+        peak: Mapping[str, int],
+        price: Price,
+        target: float,
+        generator: torch.Generator,
+    ) -> Plan:
         """Remove units, worst first, until the price meets the target; groups keep their floor.
 
         Units whose removal leads to no step of the price stay, as far as the target allows.

@@ -61,6 +61,12 @@ def parameters(network: PlasticNetwork) -> Price:
     """Weights that the column stores, as a share of the reference network's.
 
     Norms and biases are left out.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> mlp = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 3))
+    >>> parameters(PlasticNetwork(mlp, torch.zeros(2, 6)))({"0": 5})
+    0.25
     """
     reference = network.reference
     own = pricer(network.newest, reference.layout, dict.fromkeys(reference.positions, 1))
@@ -68,7 +74,11 @@ def parameters(network: PlasticNetwork) -> Price:
 
 
 def balanced(network: PlasticNetwork) -> Price:
-    """Mean of :func:`macs` and :func:`parameters`: cheap to run may be dear to store."""
+    """Mean of :func:`macs` and :func:`parameters`: cheap to run may be dear to store.
+
+    >>> from cgap_cl import CGaPConfig
+    >>> config = CGaPConfig(price=balanced)
+    """
     first, second = macs(network), parameters(network)
 
     def price(widths: Mapping[str, int]) -> float:

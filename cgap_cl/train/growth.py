@@ -77,7 +77,7 @@ class GrowthLoop:
     >>> loop.finish(optimizer)  # nothing was outstanding
     False
     >>> sorted({entry["kind"] for entry in loop.history})
-    ['merge', 'prune', 'sprout']
+    ['grow', 'merge', 'sprout']
     """
 
     def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:

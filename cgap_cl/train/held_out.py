@@ -23,7 +23,7 @@ def split_indices(n: int, share: float, seed: int) -> tuple[list[int], list[int]
     Nothing is held out where the share is less than one row, or would leave no training row.
 
     >>> split_indices(6, 0.4, seed=0)
-    ([0, 1, 3, 5], [2, 4])
+    ([0, 1, 3, 4], [2, 5])
     """
     n_held_out = int(share * n)
     if n_held_out >= n:

@@ -55,6 +55,27 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         TypeError: the strategy's model is no PlasticNetwork, or its optimizer cannot follow.
         ValueError: an experience mixes several task labels of its own, or trains on rows of
             tasks that were never one.
+
+    >>> import torch
+    >>> from avalanche.benchmarks import tensors_benchmark
+    >>> from avalanche.training import Naive
+    >>> x, y = torch.randn(32, 6), torch.arange(32) % 3
+    >>> stream = tensors_benchmark(
+    ...     train_tensors=[(x, y)], test_tensors=[(x, y)], task_labels=[0]
+    ... ).train_stream
+    >>> mlp = torch.nn.Sequential(
+    ...     torch.nn.Linear(6, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3)
+    ... )
+    >>> network = PlasticNetwork(mlp, x[:2])
+    >>> plugin = CGaPPlugin(CGaPConfig(target_price=0.1))
+    >>> optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    >>> strategy = Naive(
+    ...     model=network, optimizer=optimizer, plugins=[plugin], evaluator=None,
+    ...     train_epochs=10, train_mb_size=16,
+    ... )
+    >>> metrics = strategy.train(stream[0])
+    >>> plugin.history[-1]["kind"], plugin.history[-1]["widths"]
+    ('merge', {'0': 2})
     """
 
     def __init__(self, config: CGaPConfig | None = None) -> None:

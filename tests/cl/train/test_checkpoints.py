@@ -1,23 +1,57 @@
-"""Stopped and continued: at any batch, inside an experience, and as Avalanche stores it."""
+"""States of another structure, stops and restarts: no crash, and nothing lost silently."""
 
+import copy
 import pickle
 
 import dill
 import pytest
 import torch
 from avalanche.checkpointing import maybe_load_checkpoint, save_checkpoint
+from avalanche.training.plugins import SupervisedPlugin
 
-from cgap_cl import CGaPConfig, CGaPPlugin, Phases, PlasticNetwork, dill_finds_optimizers
+from cgap_cl import (
+    CGaPConfig,
+    CGaPPlugin,
+    GrowthPolicy,
+    Phases,
+    PlasticNetwork,
+    dill_finds_optimizers,
+)
 from cgap_cl.decide.saliency import Activation, RandomScore
 from cgap_cl.train.growth import GrowthLoop
+
+WIDE = GrowthPolicy(linear_capacity=1.0)
+
+
+X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_state_of_a_plugin_that_has_not_begun_its_schedule(network, strategy, stream):
+    saved = {}
+
+    class Saving(SupervisedPlugin):
+        def before_training_exp(self, host, **_):
+            saved.update(net=copy.deepcopy(network.state_dict()),
+                         plugin=copy.deepcopy(host.plugins[0].state_dict()))  # fmt: skip
+
+    config = CGaPConfig(target_price=0.3, growth=WIDE)
+    host = strategy(network, Saving(), config=config)
+    host.train(stream.train_stream[0])
+    fresh = PlasticNetwork(network.reference.skeleton.to_empty(device="cpu"), X)
+    fresh.load_state_dict(saved["net"])
+    again = strategy(fresh, config=config)
+    again.plugins[0].load_state_dict(saved["plugin"], fresh)
+    again.train(stream.train_stream[0])
+    assert [entry["kind"] for entry in again.plugins[0].history] == [
+        entry["kind"] for entry in host.plugins[0].history
+    ]
+
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
     "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
     "ignore:Converting a tensor with requires_grad:UserWarning",
 )  # fmt: skip
-
-X = torch.zeros(2, 2, 6, 6)
 
 
 def train_loop(loop, optimizer, batches, stop, start=0):

@@ -1,4 +1,4 @@
-"""Distillation: the column at peak capacity teaches the pruned one."""
+"""States of another structure, stops and restarts: no crash, and nothing lost silently."""
 
 import copy
 import io
@@ -7,9 +7,35 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_cl import CGaPConfig, Phases, PlasticNetwork
+from cgap_cl import CGaPConfig, GrowthPolicy, Phases, PlasticNetwork
 from cgap_cl.network.teacher import Teacher
 from cgap_cl.train.growth import GrowthLoop
+
+WIDE = GrowthPolicy(linear_capacity=1.0)
+
+
+X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_teacher_can_be_copied_with_a_batch_behind_it(network):
+    loop = GrowthLoop(network, CGaPConfig(distillation=0.5, growth=WIDE))
+    loop.sprout(0, 3)
+    loop.start(4)
+    optimizer = torch.optim.SGD(network.live_parameters(), lr=0.1)
+    network.train()
+    for _ in range(4):
+        loss = loop.taught(network(X, 0).square().mean(), len(X))
+        loss.backward()
+        loop.observe()
+        loop.advance(optimizer)
+    network(X, 0)
+    assert network.teacher is not None
+    assert network.teacher.loss is not None
+    assert copy.deepcopy(network).teacher.loss is None
+    network.discard()
+    loop.sprout(0, 3)
+    assert network.teacher is None  # what was discarded teaches nobody
+
 
 CONFIG = CGaPConfig(
     target_price=0.3,
@@ -17,6 +43,8 @@ CONFIG = CGaPConfig(
     trunk_blocks=1,
     phases=Phases(0.2, 0.4, 0.6, growth_events=1, pruning_steps=2),
 )
+
+
 STEPS = 20
 
 

@@ -1,19 +1,44 @@
-"""States of another structure, stops and restarts: no crash, and nothing lost silently."""
+"""The growth loop at its edges: restored structures, early stops, targets out of reach."""
 
 import copy
 import math
 
 import pytest
 import torch
-from avalanche.training.plugins import SupervisedPlugin
-from torch import nn
 
-from cgap_cl import CGaPConfig, GrowthPolicy, Phases, PlasticNetwork
-from cgap_cl.blocks.inheriting import Birth
+from cgap_cl import (
+    CGaPConfig,
+    GrowthPolicy,
+    Phases,
+    UnreachableTargetError,
+)
 from cgap_cl.decide import saliency
 from cgap_cl.train.growth import GrowthLoop
 
 WIDE = GrowthPolicy(linear_capacity=1.0)
+
+
+def test_a_target_below_the_smallest_column(network):
+    """An error before anything is learnt; later columns keep their floors."""
+    loop = GrowthLoop(network, CGaPConfig(target_price=0.01, growth=WIDE))
+    loop.sprout(0, 3)
+    with pytest.raises(UnreachableTargetError, match=r"target_price=0\.01 cannot be reached"):
+        loop.start(8)
+    network.merge()
+    loop.sprout(1, 3)
+    loop.start(8)
+
+
+def test_laterals_are_not_counted_twice(network):
+    """The comment in `sprout`: what is shared is read whole, and is not pruned as a lateral."""
+    loop = GrowthLoop(network, CGaPConfig(growth=WIDE, target_price=0.5))
+    loop.sprout(0, 3)
+    network.merge()
+    loop.sprout(1, 3)
+    assert loop.progress.shared
+    assert not loop.progress.initial_laterals
+
+
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
@@ -94,65 +119,3 @@ def test_a_structural_change_is_the_last_thing_that_happens(network, strategy, p
     with pytest.warns(UserWarning, match="outstanding"):
         host.train(stream_of([part((0, 1, 2), 12)], [0]).train_stream[0])
     assert network(X, 0).shape == (7, 3)
-
-
-def test_a_state_of_a_plugin_that_has_not_begun_its_schedule(network, strategy, stream):
-    saved = {}
-
-    class Saving(SupervisedPlugin):
-        def before_training_exp(self, host, **_):
-            saved.update(net=copy.deepcopy(network.state_dict()),
-                         plugin=copy.deepcopy(host.plugins[0].state_dict()))  # fmt: skip
-
-    config = CGaPConfig(target_price=0.3, growth=WIDE)
-    host = strategy(network, Saving(), config=config)
-    host.train(stream.train_stream[0])
-    fresh = PlasticNetwork(network.reference.skeleton.to_empty(device="cpu"), X)
-    fresh.load_state_dict(saved["net"])
-    again = strategy(fresh, config=config)
-    again.plugins[0].load_state_dict(saved["plugin"], fresh)
-    again.train(stream.train_stream[0])
-    assert [entry["kind"] for entry in again.plugins[0].history] == [
-        entry["kind"] for entry in host.plugins[0].history
-    ]
-
-
-def test_a_config_can_be_used_twice(network):
-    """A score that draws has a generator of its own in every loop."""
-    config = CGaPConfig(score=saliency.RandomScore(3))
-    rows = [saliency.Rows(torch.ones(5, 2), None)]
-    first, second = (GrowthLoop(network, config).scores.score(rows) for _ in range(2))
-    assert torch.equal(first, second)
-
-
-def test_a_teacher_can_be_copied_with_a_batch_behind_it(network):
-    loop = GrowthLoop(network, CGaPConfig(distillation=0.5, growth=WIDE))
-    loop.sprout(0, 3)
-    loop.start(4)
-    optimizer = torch.optim.SGD(network.live_parameters(), lr=0.1)
-    network.train()
-    for _ in range(4):
-        loss = loop.taught(network(X, 0).square().mean(), len(X))
-        loss.backward()
-        loop.observe()
-        loop.advance(optimizer)
-    network(X, 0)
-    assert network.teacher is not None
-    assert network.teacher.loss is not None
-    assert copy.deepcopy(network).teacher.loss is None
-    network.discard()
-    loop.sprout(0, 3)
-    assert network.teacher is None  # what was discarded teaches nobody
-
-
-def test_a_revisited_head_starts_as_the_old_one_whatever_the_ancestor_reads(network):
-    """Labels 0, 1, 2, 0; the ancestor's head reads two older blocks."""
-    network.eval()
-    for label, trunk in ((0, ()), (1, (0,)), (2, (0, 1))):
-        column = network.sprout(label, 3, Birth(network.layout.scaled(0.5), trunk=trunk))
-        for _, lateral in column.head.sources():
-            nn.init.normal_(lateral.op.weight)
-        network.merge()
-    old = network(X, 0)
-    network.sprout(0, 4, Birth(ancestor=2, trunk=(0, 1)))
-    torch.testing.assert_close(network(X, 0)[:, :3], old)

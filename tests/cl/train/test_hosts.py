@@ -6,7 +6,7 @@ import pytest
 import torch
 from avalanche.benchmarks import benchmark_from_datasets, with_task_labels
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
-from avalanche.training import Cumulative, JointTraining
+from avalanche.training import JointTraining
 from avalanche.training.plugins import GDumbPlugin
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -14,11 +14,12 @@ from torch.utils.data import TensorDataset
 from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
-    Inherit,
     PlasticNetwork,
 )
 
 WIDE = GrowthPolicy(linear_capacity=1.0)
+
+
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
@@ -44,15 +45,6 @@ def test_the_whole_test_stream_is_evaluated_after_every_experience(
         assert network(X, experience.task_label).shape[1] == width  # none is left behind
 
 
-def test_unknown_classes_are_never_predicted(network):
-    network.sprout(0, 2)
-    network.eval().n_outputs = 5
-    assert network(X, 0).shape == (7, 5)
-    assert (network(X, 0).argmax(1) < 2).all()
-    assert (network(X, 3).argmax(1) < 5).all()
-    assert network.train()(X, 0).shape == (7, 2)
-
-
 def test_benchmarks_without_a_record_of_classes(network, strategy, part):
     """Avalanche's generic constructors keep none."""
     x, y = part((0, 1, 2))
@@ -72,13 +64,6 @@ def test_benchmarks_without_a_record_of_classes(network, strategy, part):
         host.train(experience)
         host.eval(stream.test_stream)
     assert network(X, 1).shape == (7, 3)
-
-
-def test_negative_labels_are_refused(network):
-    network.sprout(0, 2)
-    network.merge()
-    with pytest.raises(ValueError, match="0 or more, not -2"):
-        network(X, -2)
 
 
 def test_parameter_groups_stay_what_they_are(network, strategy, stream, at):
@@ -102,27 +87,6 @@ def test_parameter_groups_stay_what_they_are(network, strategy, stream, at):
         host.train(experience)
     assert set(seen) == {(frozenset({True}), frozenset({False}))}
     assert any(block.sources() for block in network.all_blocks())
-
-
-def test_cumulative_does_not_train_on_what_is_held_out(network, strategy, part, stream_of, at):
-    sizes = []
-    host = strategy(
-        network, at("epoch", lambda host: sizes.append(len(host.adapted_dataset))),
-        kind=Cumulative, train_epochs=1, criterion=nn.CrossEntropyLoss(),
-        config=CGaPConfig(held_out_share=0.25),
-    )  # fmt: skip
-    stream = stream_of([part((0, 1, 2), 40), part((0, 1, 2), 40, 1)], [0, 1])
-    for experience in stream.train_stream:
-        host.train(experience)
-    assert sizes == [30, 70]
-
-
-def test_a_class_that_is_only_held_out(network, strategy, part, stream_of):
-    config = CGaPConfig(held_out_share=0.5, inherit=Inherit.BEST, trial_iterations=2)
-    host = strategy(network, config=config, train_epochs=2)
-    for experience in stream_of([part((0, 1, 2), 12), part((0, 1, 2), 6)], [0, 1]).train_stream:
-        host.train(experience)
-    assert network(X, 1).shape == (7, 3)
 
 
 def test_strategies_that_go_round_the_column_are_refused(architectures, strategy, stream):

@@ -9,7 +9,7 @@ import torch
 
 from cgap_cl import Birth, PlasticNetwork
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks/speed/memory.py"
+SCRIPT = Path(__file__).parents[3] / "benchmarks/speed/memory.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """The plugin inside Avalanche: nothing forgotten, whatever runs beside it."""
 
-import copy
-
 import pytest
 import torch
 from avalanche.benchmarks import tensors_benchmark
@@ -17,12 +15,8 @@ from avalanche.training.plugins import (
 )
 
 from cgap_cl import (
-    CGaP,
     CGaPConfig,
     CGaPPlugin,
-    GrowthPolicy,
-    Inherit,
-    Phases,
     PlasticNetwork,
 )
 from cgap_cl.decide import price
@@ -109,6 +103,8 @@ OPTIMIZERS = {
     "Adagrad": {}, "RMSprop": {"momentum": 0.9, "centered": True}, "Adadelta": {},
     "Adamax": {}, "NAdam": {}, "RAdam": {}, "ASGD": {}, "Rprop": {},
 }  # fmt: skip
+
+
 REFUSED = {"LBFGS", "Adafactor", "SparseAdam", "Muon"}
 
 
@@ -244,17 +240,6 @@ def test_cumulative_mixes_tasks_in_a_batch(network, stream, strategy):
     assert {0, 1, 2} in mixes
 
 
-def test_convenience_strategy(network, stream):
-    host = CGaP(
-        model=network, optimizer=torch.optim.AdamW(network.parameters()), config=CONFIG,
-        train_epochs=2, train_mb_size=16, evaluator=EvaluationPlugin(),
-    )  # fmt: skip
-    run(host, network, stream, X)
-    kinds = [step["kind"] for step in host.cgap.history]
-    assert kinds.count("merge") == kinds.count("sprout") == 3
-    assert {"grow", "prune"} <= set(kinds)
-
-
 @pytest.mark.filterwarnings("ignore:training ended before:UserWarning")
 def test_early_stopping_restores_an_older_structure(network, stream, strategy):
     stopper = EarlyStoppingPlugin(1, "test_stream", metric_name="Top1_Acc_Stream")
@@ -271,20 +256,6 @@ def test_early_stopping_restores_an_older_structure(network, stream, strategy):
         assert network(X, experience.task_label).shape == (7, 3)
 
 
-def test_a_batch_of_old_rows_changes_nothing(network):
-    network.sprout(0, 3)
-    network.merge()
-    network.sprout(1, 3)
-    network.train()
-    optimizer = torch.optim.SGD(network.live_parameters(), lr=1.0, momentum=0.9)
-    before = copy.deepcopy(network.state_dict())
-    network(X, torch.zeros(7, dtype=torch.int64)).sum().backward()
-    optimizer.step()
-    for key, value in network.state_dict().items():
-        if isinstance(value, torch.Tensor):
-            assert torch.equal(value, before[key])
-
-
 @pytest.mark.filterwarnings("ignore:training ended before:UserWarning")
 @pytest.mark.parametrize(("n", "classes"), [(1, 1), (17, 1), (17, 3)])
 def test_tiny_experiences(network, n, classes, strategy):
@@ -296,59 +267,6 @@ def test_tiny_experiences(network, n, classes, strategy):
     assert network.eval()(X, 0).shape == (7, classes)
 
 
-def test_labels(network):
-    network.sprout(0, 2)
-    network.merge()
-    assert network(X).shape == (7, 2)
-    network.sprout(1, 3)
-    network.merge()
-    with pytest.raises(ValueError, match="give task_labels"):
-        network(X)
-    with pytest.raises(ValueError, match="unknown task label '5'"):
-        network.subnetwork(5)
-    assert torch.equal(network(X, 9), network(X, 9))
-    mixed = network(X, torch.tensor([0, 1, 0, 1, 9, 0, 1]))
-    torch.testing.assert_close(mixed[1], network(X, 1)[1])
-    assert mixed[0, 2] < -1e3
-
-
-def test_a_revisited_label_keeps_its_old_classes(network):
-    network.sprout(0, 2)
-    network.merge()
-    old = network.eval()(X, 0)
-    network.sprout(0, 4)
-    torch.testing.assert_close(network.eval()(X, 0)[:, :2], old)
-
-
-@pytest.mark.parametrize("inherit", list(Inherit))
-def test_held_out_rules(network, stream, inherit, strategy):
-    config = CGaPConfig(
-        target_price=0.5, price=price.balanced, inherit=inherit, held_out_share=0.25,
-        growth_patience=1, pruning_tolerance=0.0, trial_iterations=3,
-    )  # fmt: skip
-    host = strategy(network, config=config)
-    run(host, network, stream, X)
-    assert all(
-        entry["kind"] != "sprout" or "ancestor" in entry for entry in host.plugins[0].history
-    )
-
-
-def test_a_group_may_have_a_capacity_of_its_own(network, stream, strategy):
-    """The second of two convolutions grows as far as it may, the first further."""
-    growth = GrowthPolicy(beta=1.0, capacities={"4": 0.6}, linear_capacity=1.0)
-    config = CGaPConfig(
-        target_price=1.0, peak_ratio=2.0, growth=growth, phases=Phases(0.5, 0.6, 0.8)
-    )
-    host = strategy(network, config=config)
-    host.train(stream.train_stream[0])
-    peak = [entry["widths"] for entry in host.plugins[0].history if entry["kind"] == "grow"][-1]
-    assert network.layout.widths == {"0": 4, "4": 5, "10": 6}
-    assert peak == {"0": 4, "4": 3, "10": 6}
-    wrong = CGaPConfig(growth=GrowthPolicy(capacities={"5": 0.6}))
-    with pytest.raises(ValueError, match=r"unknown group '5'\. Known: 0, 4, 10"):
-        strategy(network, config=wrong).train(stream.train_stream[1])
-
-
 def test_wrong_model_and_optimizer_are_refused(network, stream, architectures, strategy):
     plain = strategy(architectures["chain"]())
     with pytest.raises(TypeError, match="PlasticNetwork"):
@@ -356,23 +274,6 @@ def test_wrong_model_and_optimizer_are_refused(network, stream, architectures, s
     optimizer = torch.optim.LBFGS(network.parameters())
     with pytest.raises(TypeError, match="LBFGS"):
         strategy(network, optimizer=optimizer).train(stream.train_stream[0])
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_precisions(architectures, dtype):
-    """float64 throughout, and bfloat16 autocast."""
-    double = dtype is torch.float64
-    x = X.double() if double else X
-    reference = architectures["chain"]()
-    network = PlasticNetwork(reference.double() if double else reference, x).train()
-    network.sprout(0, 2)
-    network.merge()
-    network.sprout(1, 3)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not double):
-        logits = network(x, torch.tensor([0, 1] * 3 + [1]))
-    logits.float().sum().backward()
-    assert logits.dtype == dtype
-    assert all(p.grad is not None for p in network.live_parameters())
 
 
 def test_same_seed_same_network(architectures, stream, strategy):

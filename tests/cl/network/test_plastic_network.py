@@ -1,0 +1,105 @@
+"""Labels, heads and precisions of the plastic network."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from cgap_cl import (
+    PlasticNetwork,
+)
+from cgap_cl.blocks.inheriting import Birth
+
+X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_revisited_head_starts_as_the_old_one_whatever_the_ancestor_reads(network):
+    """Labels 0, 1, 2, 0; the ancestor's head reads two older blocks."""
+    network.eval()
+    for label, trunk in ((0, ()), (1, (0,)), (2, (0, 1))):
+        column = network.sprout(label, 3, Birth(network.layout.scaled(0.5), trunk=trunk))
+        for _, lateral in column.head.sources():
+            nn.init.normal_(lateral.op.weight)
+        network.merge()
+    old = network(X, 0)
+    network.sprout(0, 4, Birth(ancestor=2, trunk=(0, 1)))
+    torch.testing.assert_close(network(X, 0)[:, :3], old)
+
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+    "ignore:Converting a tensor with requires_grad:UserWarning",
+)  # fmt: skip
+
+
+def test_a_batch_of_old_rows_changes_nothing(network):
+    network.sprout(0, 3)
+    network.merge()
+    network.sprout(1, 3)
+    network.train()
+    optimizer = torch.optim.SGD(network.live_parameters(), lr=1.0, momentum=0.9)
+    before = copy.deepcopy(network.state_dict())
+    network(X, torch.zeros(7, dtype=torch.int64)).sum().backward()
+    optimizer.step()
+    for key, value in network.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, before[key])
+
+
+def test_labels(network):
+    network.sprout(0, 2)
+    network.merge()
+    assert network(X).shape == (7, 2)
+    network.sprout(1, 3)
+    network.merge()
+    with pytest.raises(ValueError, match="give task_labels"):
+        network(X)
+    with pytest.raises(ValueError, match="unknown task label '5'"):
+        network.subnetwork(5)
+    assert torch.equal(network(X, 9), network(X, 9))
+    mixed = network(X, torch.tensor([0, 1, 0, 1, 9, 0, 1]))
+    torch.testing.assert_close(mixed[1], network(X, 1)[1])
+    assert mixed[0, 2] < -1e3
+
+
+def test_a_revisited_label_keeps_its_old_classes(network):
+    network.sprout(0, 2)
+    network.merge()
+    old = network.eval()(X, 0)
+    network.sprout(0, 4)
+    torch.testing.assert_close(network.eval()(X, 0)[:, :2], old)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_precisions(architectures, dtype):
+    """float64 throughout, and bfloat16 autocast."""
+    double = dtype is torch.float64
+    x = X.double() if double else X
+    reference = architectures["chain"]()
+    network = PlasticNetwork(reference.double() if double else reference, x).train()
+    network.sprout(0, 2)
+    network.merge()
+    network.sprout(1, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not double):
+        logits = network(x, torch.tensor([0, 1] * 3 + [1]))
+    logits.float().sum().backward()
+    assert logits.dtype == dtype
+    assert all(p.grad is not None for p in network.live_parameters())
+
+
+def test_unknown_classes_are_never_predicted(network):
+    network.sprout(0, 2)
+    network.eval().n_outputs = 5
+    assert network(X, 0).shape == (7, 5)
+    assert (network(X, 0).argmax(1) < 2).all()
+    assert (network(X, 3).argmax(1) < 5).all()
+    assert network.train()(X, 0).shape == (7, 2)
+
+
+def test_negative_labels_are_refused(network):
+    network.sprout(0, 2)
+    network.merge()
+    with pytest.raises(ValueError, match="0 or more, not -2"):
+        network(X, -2)

@@ -1,0 +1,61 @@
+"""Bad settings are named when they are made."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from cgap_cl import (
+    CGaPConfig,
+    GrowthPolicy,
+    Inherit,
+    Phases,
+    PlasticNetwork,
+    PruningPolicy,
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CGaPConfig(target_price=0), "target_price must be positive"),
+        (lambda: CGaPConfig(peak_ratio=0.5), "peak_ratio must be at least 1"),
+        (lambda: CGaPConfig(seed_ratio=2), "seed_ratio must lie in"),
+        (lambda: CGaPConfig(inherit=Inherit.BEST), "set held_out_share"),
+        (lambda: CGaPConfig(pruning_tolerance=0.1), "set held_out_share"),
+        (lambda: CGaPConfig(held_out_share=1), "leaves nothing"),
+        (lambda: CGaPConfig(growth_patience=0), "at least 1"),
+        (lambda: GrowthPolicy(beta=2), "beta must lie in"),
+        (lambda: GrowthPolicy(capacity=0), "capacity must be positive"),
+        (lambda: GrowthPolicy(capacities={"0": 0}), r"capacities\['0'\] must be positive"),
+        (lambda: PruningPolicy(floor=-1), "floor must lie in"),
+        (lambda: Phases(grow_until=0.9), "out of order"),
+        (lambda: Phases(growth_events=-1), "cannot be negative"),
+    ],
+)
+def test_bad_settings_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CGaPConfig(target_price=math.nan), "target_price must be positive"),
+        (lambda: CGaPConfig(peak_ratio=math.nan), "peak_ratio must be at least 1"),
+        (lambda: GrowthPolicy(capacity=math.nan), "capacity must be positive"),
+        (lambda: Phases(growth_events=2.5), "growth_events must be a whole number"),
+        (lambda: CGaPConfig(first_seed_ratio=2), "first_seed_ratio must lie in"),
+        (
+            lambda: PlasticNetwork(nn.Linear(3, 2), X, seed_ratio=-1),
+            "seed_ratio",
+        ),
+    ],
+)
+def test_values_that_are_no_numbers_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
