@@ -1,0 +1,1 @@
+"""Networks that keep every task in one set of weights, told apart by masks."""
