@@ -43,6 +43,13 @@ def structured(network: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(modules)
 
 
+def is_chain(network: nn.Module) -> bool:
+    """Whether a network is a sequence of single modules, without grouped convolutions."""
+    grouped = any(getattr(module, "groups", 1) != 1 for module in network.modules())
+    nested = any(list(child.children()) for child in network.children())
+    return isinstance(network, nn.Sequential) and not nested and not grouped
+
+
 def _alive(network: nn.Sequential) -> dict[str, Tensor]:
     """By layer: which of its units are read by units that are themselves alive."""
     layers = [

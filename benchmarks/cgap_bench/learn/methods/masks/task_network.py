@@ -163,7 +163,7 @@ class TaskNetwork(MultiTaskModule):  # type: ignore[misc]
         state.update({name: value.detach() for name, value in self.values(task).items()})
         body.load_state_dict(state)
         head = copy.deepcopy(self.heads[str(task)]).requires_grad_(False)
-        return nn.Sequential(OrderedDict([*body.named_children(), ("head", head)]))
+        return nn.Sequential(*body, head)
 
     def stored_parameters(self) -> int:
         """Numbers stored for the tasks learnt so far, without the bits of masks."""

@@ -1,0 +1,150 @@
+"""Masked networks as methods: one dense network that every task reads through its mask."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field
+from torch import nn
+
+from cgap_bench.learn.batches import TensorStrategy
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.methods.masks.hat import HAT, HATPlugin
+from cgap_bench.learn.methods.masks.packnet import PackNet, PackNetPlugin
+from cgap_bench.learn.methods.masks.piggyback import Piggyback
+from cgap_bench.learn.methods.masks.structured import is_chain, structured
+from cgap_bench.learn.methods.masks.supsup import SupSup
+from cgap_bench.learn.methods.masks.task_network import PerChannel, TaskNetwork, TaskPlugin
+from cgap_bench.learn.methods.masks.wsn import WSN
+from cgap_bench.record.configuration import Settings
+from cgap_bench.shapes.tracing import layer_shapes
+
+
+class MaskSettings(Settings):
+    """Of every masked network."""
+
+    per_channel: PerChannel = PerChannel.OWN
+
+
+class PackNetSettings(MaskSettings):
+    """Mallya and Lazebnik 2018."""
+
+    prune_ratio: float | None = Field(None, ge=0, lt=1)  # None: an equal part for each task
+    prune_at: float = Field(0.5, gt=0, le=1)  # share of the epochs; the rest retrains
+
+
+class DensitySettings(MaskSettings):
+    """Of masks that hold a given share of the weights: Wortsman et al., Kang et al."""
+
+    density: float = Field(0.5, gt=0, le=1)
+
+
+class HATSettings(MaskSettings):
+    """Serra et al. 2018; the values that its authors chose."""
+
+    price: float = Field(0.75, ge=0)  # of open gates, the paper's c
+    largest_slope: float = Field(400.0, gt=1)
+
+
+class MaskedLearner:
+    """A masked network in Avalanche's plain strategy.
+
+    `network_for` is the dense network that inference executes, zeros included. What else it
+    costs is in `extra`, one entry an experience: the bits of the masks so far, the share of
+    weights other than zero in the network of its task, and, where the network is a plain chain,
+    the layer shapes of the smaller dense network that is left without units that nothing reads.
+    """
+
+    def __init__(self, context: Context, model: TaskNetwork, plugin: TaskPlugin) -> None:
+        self.model = model
+        self.strategy: TensorStrategy | None = context.strategy(model, [plugin])
+        self.extra: dict[str, Any] = {"mask_bits": [], "density": [], "structured": []}
+        self._example = context.stream.example_input.to(context.device)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Nothing happens to the structure."""
+        return []
+
+    def learn(self, experience: Any) -> None:
+        """Train the task's part of the network, settle it and count what it costs."""
+        assert self.strategy is not None
+        self.strategy.train(experience)
+        network = self.model.network_for(experience.current_experience).eval()
+        self.extra["mask_bits"].append(self.model.mask_bits())
+        self.extra["density"].append(density(network))
+        if is_chain(network):
+            shapes = layer_shapes(structured(network), self._example)
+            self.extra["structured"].append(shapes)
+
+    def network_for(self, task: int) -> nn.Module | None:
+        """The dense network of a task."""
+        return self.model.network_for(task)
+
+    def stored_parameters(self) -> int:
+        """All weights, and what each task learnt so far has of its own; masks not counted."""
+        return self.model.stored_parameters()
+
+
+def density(network: nn.Module) -> float:
+    """Share of the weights of convolutions and linears that are not zero."""
+    dense = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    n = sum(int(weight.count_nonzero()) for weight in dense)
+    return n / sum(weight.numel() for weight in dense)
+
+
+def _add(
+    name: str,
+    summary: str,
+    settings: type[MaskSettings],
+    parts: Callable[[nn.Sequential, range, Any], tuple[TaskNetwork, TaskPlugin]],
+) -> None:
+    def build(context: Context, own: MaskSettings) -> MaskedLearner:
+        tasks = range(context.stream.n_experiences)
+        return MaskedLearner(context, *parts(context.network(), tasks, own))
+
+    METHODS.add(name, Method(summary, settings, build))
+
+
+_add(
+    "packnet",
+    "every task keeps its largest weights and frees the rest for later ones",
+    PackNetSettings,
+    lambda network, tasks, own: (
+        PackNet(network, tasks, own.per_channel, own.prune_ratio),
+        PackNetPlugin(own.prune_at),
+    ),
+)
+_add(
+    "piggyback",
+    "the first task trains the weights, later ones train binary masks over them",
+    MaskSettings,
+    lambda network, tasks, own: (Piggyback(network, tasks, own.per_channel), TaskPlugin()),
+)
+_add(
+    "supsup",
+    "random weights that are never trained, one binary mask a task",
+    DensitySettings,
+    lambda network, tasks, own: (
+        SupSup(network, tasks, own.per_channel, own.density),
+        TaskPlugin(),
+    ),
+)
+_add(
+    "wsn",
+    "weights and binary masks trained together; used weights are frozen",
+    DensitySettings,
+    lambda network, tasks, own: (
+        WSN(network, tasks, own.per_channel, own.density),
+        TaskPlugin(),
+    ),
+)
+_add(
+    "hat",
+    "a trained gate for every unit and task protects what old tasks use",
+    HATSettings,
+    lambda network, tasks, own: (
+        HAT(network, tasks, own.per_channel, own.largest_slope),
+        HATPlugin(own.price),
+    ),
+)
