@@ -126,25 +126,6 @@ def test_a_record_of_a_newer_schema_is_one_line_and_stays(tmp_path):
     assert path.read_text() == newer
 
 
-def test_old_records_are_rewritten_and_used(tmp_path):
-    words = ["run", "split-digits", "--methods", "fixed", "--seeds", "0", *TINY]
-    words += ["--output", tmp_path]
-    assert call(*words).exit_code == 0
-    (path,) = (tmp_path / "runs").rglob("*.json")
-    text = path.read_text()
-    old = text.replace('"schema_version": 3', '"schema_version": 2')
-    path.write_text(old.replace('"lr_course"', '"schedule"'))
-    result = call("report", "--output", tmp_path)
-    assert result.exit_code == 2
-    assert "`cgap-cl migrate FOLDER`" in result.output
-    assert "1 records of" in call("migrate", tmp_path).output
-    assert path.read_text() == text
-    assert "of the present schema" in call("migrate", tmp_path).output
-    result = call("migrate", tmp_path / "nowhere")
-    assert result.exit_code == 2
-    assert "holds no records" in result.output
-
-
 @pytest.mark.parametrize(
     ("steering", "board", "noted"), [("zcu104", "kv260", True), ("kv260", "KV260", False)]
 )

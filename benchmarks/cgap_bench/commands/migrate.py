@@ -17,4 +17,5 @@ def migrate_text(folder: Path) -> str:
     names = migrate(folder)
     if not names:
         return f"every record of {folder} is of the present schema"
-    return f"{len(names)} records of {folder} rewritten; `cgap-cl report` renews the tables"
+    n = f"{len(names)} record{'s' if len(names) > 1 else ''}"
+    return f"{n} of {folder} rewritten; `cgap-cl report` renews the tables"

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cgap_bench.record.configuration import REFERENCE_METHOD
 from cgap_bench.show import stats
 from cgap_bench.show.columns import Scale, TableColumn, present
-
-REFERENCE = "cgap"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def comparison(summary: pd.DataFrame) -> Table:
     return Table(header, rows)
 
 
-def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
+def differences(runs: pd.DataFrame, reference: str = REFERENCE_METHOD) -> Table | None:
     """Accuracy of the reference minus that of every other method, paired by seed.
 
     Returns:
@@ -120,7 +119,7 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE) -> Table | None:
 
 
 def paired(
-    runs: pd.DataFrame, key: str, reference: str = REFERENCE
+    runs: pd.DataFrame, key: str, reference: str = REFERENCE_METHOD
 ) -> dict[str, stats.PairedDifference]:
     """The reference minus each method that shares two seeds or more with it.
 

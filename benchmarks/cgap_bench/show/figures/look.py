@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cgap_bench.show.tables import REFERENCE
+from cgap_bench.record.configuration import REFERENCE_METHOD
 
 PNG_DPI = 160
 CHARACTERS_AN_INCH = 12  # of a title; narrower than what is drawn, of a label as well
@@ -78,7 +78,7 @@ def looks_of(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def _is_ours(method: str) -> bool:
     """Whether a row is CGaP's, with whatever settings."""
-    return method.partition(" ")[0] == REFERENCE
+    return method.partition(" ")[0] == REFERENCE_METHOD
 
 
 def _look(method: str, index: int) -> dict[str, Any]:
