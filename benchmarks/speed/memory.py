@@ -104,9 +104,13 @@ def main() -> float:
     x = torch.randn(BATCH, 3, 32, 32)
     found = memory_by_experience(lambda: build_network(settings, (3, 32, 32), N_CLASSES), x, 10)
     for t, memory in enumerate(found, 1):
-        print(f"t={t}: saved for backward {memory.saved / 2**20:.1f} MiB, learning parameters "
-              f"and optimizer {memory.learning / 2**20:.1f} MiB, base "
-              f"{memory.base / 2**20:.1f} MiB")  # fmt: skip
+        sizes = {
+            "saved for backward": memory.saved,
+            "learning parameters and optimizer": memory.learning,
+            "base": memory.base,
+        }
+        text = ", ".join(f"{name} {n / 2**20:.1f} MiB" for name, n in sizes.items())
+        print(f"t={t}: {text}")
     print(f"memory of a step at t=10 against t=2 plus the base's growth: {ratio(found):.3f}")
     return ratio(found)
 

@@ -33,8 +33,11 @@ def median_ms(step: Callable[[], object], n: int = 9) -> float:
     return sorted(times[2:])[n // 2]
 
 
-def training(model: Callable[[torch.Tensor], torch.Tensor], parameters: list[nn.Parameter],
-             x: torch.Tensor) -> Callable[[], None]:  # fmt: skip
+def training(
+    model: Callable[[torch.Tensor], torch.Tensor],
+    parameters: list[nn.Parameter],
+    x: torch.Tensor,
+) -> Callable[[], None]:
     """One step: forward, backward, SGD with momentum."""
     y = torch.arange(len(x)) % N_CLASSES
     optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
@@ -61,6 +64,7 @@ def plain_twin(network: PlasticNetwork) -> nn.Sequential:
         + sum(part.op.weight.numel() for _, part in layer.sources())
         for layer in column.plastic()
     }
+
     n_in, n = 3, 3
     for name, module in list(twin.named_children()):
         if isinstance(module, nn.Conv2d):
@@ -77,6 +81,7 @@ def plain_twin(network: PlasticNetwork) -> nn.Sequential:
             fresh = type(module)(n)
         else:
             continue
+
         setattr(twin, name, fresh)
         n_in = n
     return twin
@@ -102,8 +107,8 @@ def step_ratio(t: int) -> float:
 
     twin = plain_twin(network).train()
     floor = median_ms(forward_trunk) + median_ms(training(twin, list(twin.parameters()), x))
-    print(f"step at t={t}: {ours:.1f} ms; trunk + plain network: {floor:.1f} ms; "
-          f"ratio {ours / floor:.2f}")  # fmt: skip
+    times = f"{ours:.1f} ms; trunk + plain network: {floor:.1f} ms"
+    print(f"step at t={t}: {times}; ratio {ours / floor:.2f}")
     return ours / floor
 
 
@@ -118,8 +123,8 @@ def growth_ratio() -> float:
     start = time.perf_counter()
     surgery.apply(column, Plan(grow=parents))
     grow = 1e3 * (time.perf_counter() - start)
-    print(f"growing all groups of ResNet-18 by a quarter: {grow:.0f} ms; "
-          f"training step: {step:.0f} ms; ratio {grow / step:.2f}")  # fmt: skip
+    times = f"{grow:.0f} ms; training step: {step:.0f} ms"
+    print(f"growing all groups of ResNet-18 by a quarter: {times}; ratio {grow / step:.2f}")
     return grow / step
 
 

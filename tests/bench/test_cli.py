@@ -10,9 +10,9 @@ from cgap_bench.learn.datasets import DATA_VARIABLE
 from cgap_bench.record.record import read_records
 
 TINY = [
-    "--set", "stream.n_experiences=2", "--set", "stream.n_train_per_class=10",
-    "--set", "training.epochs=1", "--set", "network.width=0.25", "--jobs", "1",
-]  # fmt: skip
+    *("--set", "stream.n_experiences=2", "--set", "stream.n_train_per_class=10"),
+    *("--set", "training.epochs=1", "--set", "network.width=0.25", "--jobs", "1"),
+]
 
 
 def call(*words):
@@ -46,10 +46,8 @@ def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, words, message):
 
 
 def test_an_unreachable_target_is_one_line(tmp_path):
-    result = call(
-        "run", "split-digits", *TINY, "--methods", "cgap", "--set", "cgap.target_price=1e-4",
-        "--output", tmp_path,
-    )  # fmt: skip
+    words = ("--methods", "cgap", "--set", "cgap.target_price=1e-4")
+    result = call("run", "split-digits", *TINY, *words, "--output", tmp_path)
     assert result.exit_code == 2
     assert "target_price=0.0001 cannot be reached: with one unit" in result.output
 
@@ -130,11 +128,10 @@ def test_a_record_of_a_newer_schema_is_one_line_and_stays(tmp_path):
     ("steering", "board", "noted"), [("zcu104", "kv260", True), ("kv260", "KV260", False)]
 )
 def test_a_price_on_another_board_than_the_table_s_is_told(tmp_path, steering, board, noted):
-    result = call(
-        "run", "split-digits", *TINY, "--methods", "cgap", "--seeds", "0", "--board", board,
-        "--set", "cgap.price=latency", "--set", f"cgap.board={steering}",
-        "--set", "cgap.target_price=0.9", "--output", tmp_path,
-    )  # fmt: skip
+    words = ["--methods", "cgap", "--seeds", "0", "--board", board, "--output", tmp_path]
+    for setting in ("price=latency", f"board={steering}", "target_price=0.9"):
+        words += ["--set", f"cgap.{setting}"]
+    result = call("run", "split-digits", *TINY, *words)
     assert result.exit_code == 0
     told = f"{steering} steers cgap (cgap.board); the table is priced on {board} (--board)"
     assert (told in result.output) == noted

@@ -19,6 +19,7 @@ def calibrate_text(measured: Path, array: str, out: Path) -> str:
     start = on_board(array)
     everything = read_measured(measured)
     rows = rows_of(everything, array, start)
+
     board = calibrate(rows, start)
     errors = summary(_price_on(board, rows))
     comment = f"Fitted on {len(unique(rows))} measured shapes: mean error {_percents(errors)}."
@@ -26,6 +27,7 @@ def calibrate_text(measured: Path, array: str, out: Path) -> str:
         write_board(board, out, comment)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error}") from error
+
     others = len(everything) - len(rows)
     return (
         f"{out}: fitted on {len(unique(rows))} shapes; on these, mean error {_percents(errors)}"

@@ -26,9 +26,11 @@ def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None
     """
     found = load_source(source)
     costs = {title: target.price(layers) for title, layers in found.networks.items()}
+
     if figure:
         title, cost = next(iter(costs.items()))
         _draw(cost, target.hardware, f"{title} on {target.hardware.name}", figure)
+
     if as_json:
         content = {
             "networks": {title: _json(cost, target) for title, cost in costs.items()},
@@ -36,6 +38,7 @@ def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None
             "unsupported": found.unsupported,
         }
         return json.dumps(content, indent=1)
+
     parts = [_cost_table(title, cost, target) for title, cost in costs.items()]
     if len(costs) > 1:
         parts.append(_switching(costs, target))
@@ -61,6 +64,7 @@ def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
         )
         for layer in cost.layers
     ]
+
     array = target.array or "its own array"
     head = f"{title} on {target.board}, {array}, {target.bits} bit"
     parts = [f"{head}\n{aligned(rows)}", _totals(cost) + _uses(cost, target)]
@@ -90,6 +94,7 @@ def _advice(cost: NetworkCost, target: Target) -> str:
     rows: list[tuple[str, ...]] = [
         ("layer", "kind", "width", "lanes %", "narrower", "saves ms", "wider", "adds ms")
     ]
+
     rows += [
         (
             one.name,
@@ -128,10 +133,12 @@ def _totals(cost: NetworkCost) -> str:
     half = cost.array.error_pct
     conv, linear = cost.conv_latency_ms, cost.linear_latency_ms
     split = ", ".join(f"{k} {v.mid:.3g}" for k, v in cost.energy_split_mj.items())
+
     bounds: dict[str, float] = {}
     for layer in cost.layers:
         bounds[layer.bound] = bounds.get(layer.bound, 0.0) + layer.latency_ns * 1e-6
     bound = ", ".join(f"{k} {v:.3f} ms" for k, v in bounds.items() if v)
+
     return "\n".join(
         (
             f"latency       {cost.latency_ms:.4f} ms (+-{half:g} %): convolutions {conv:.4f},"
@@ -148,6 +155,7 @@ def _totals(cost: NetworkCost) -> str:
 
 def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
     used = target.uses(cost.shapes)
+
     return {
         "latency_ms": cost.latency_ms,
         "conv_latency_ms": cost.conv_latency_ms,

@@ -55,6 +55,7 @@ class Request:
         resolver = resolve(benchmark, recipe, self.preset, self.overrides, self.device)
         methods = _names(self.methods) if self.methods else list(resolver.overlay.methods)
         seeds = parse_seeds(self.seeds or resolver.overlay.seeds)
+
         varied = variants(benchmark, recipe, self.preset, self.overrides, self.device)
         jobs = jobs_of(resolver.config, methods, seeds) + [
             Job(made.config(method, seed))
@@ -70,6 +71,7 @@ class Request:
         for config in (job.config for job in jobs):
             NETWORKS[config.network.name]
             DATASETS[config.stream.dataset]
+
         run = {job.config.method for job in jobs}
         for owner, dot, _ in (override.partition(".") for override in self.overrides):
             if dot and owner not in SECTIONS and owner not in run:

@@ -64,6 +64,7 @@ def _validation(priced: Sequence[PricedRow]) -> dict[str, Any]:
         }
         for p in priced
     ]
+
     networks = asdict(network_errors(priced))
     return summary(priced) | {"networks": networks, "layers": layers}
 

@@ -52,6 +52,7 @@ def dependences(network: PlasticNetwork, index: int, example: torch.Tensor) -> l
     """
     module = network.block_network(index)
     layers = layer_shapes(module, example)
+
     found: list[Dependence] = []
     for layer in layers:
         described, own = _described(network.layout, layer["name"])

@@ -88,6 +88,7 @@ def tasks_frame(records: Iterable[Record]) -> pd.DataFrame:
     """One row a (run, experience, task) that was evaluated: its accuracy in [0, 1]."""
     known = list(records)
     names = labels(known)
+
     rows = [
         {
             "method": names[record.run_id],
@@ -108,6 +109,7 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
     """Everything derived from one record."""
     matrix = record.accuracy
     tasks = [prices[key] for key in record.subnetworks[-1]]
+
     identity = {
         "benchmark": record.config.benchmark,
         "preset": record.config.preset,
@@ -123,6 +125,7 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
         "macs_max": max(task["macs"] for task in tasks),
         "latency_max_ms": max(task["latency_ms"] for task in tasks),
     }
+
     means = {
         key: math.fsum(task[key] for task in tasks) / len(tasks) for key in INFERENCE_COSTS
     }

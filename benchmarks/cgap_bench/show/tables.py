@@ -65,6 +65,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         for column in runs.columns
         if column != "seed" and pd.api.types.is_numeric_dtype(runs[column])
     ]
+
     rows = []
     for method, group in runs.groupby("method", sort=True):
         row: dict[str, object] = {"method": method, "n_seeds": len(group)}
@@ -73,6 +74,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
             row[column] = estimate.mean
             row[f"{column}_interval"] = estimate.half_width
         rows.append(row)
+
     frame = pd.DataFrame(rows)
     return frame.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
 
@@ -97,6 +99,7 @@ def differences(runs: pd.DataFrame, reference: str = REFERENCE_METHOD) -> Table 
     results = paired(runs, "accuracy", reference)
     later = paired(runs, "later_accuracy", reference)
     adjusted = stats.holm([result.p_value for result in results.values()])
+
     rows = tuple(
         (
             method,

@@ -59,6 +59,7 @@ def _dpu() -> str:
         b: dpu_rows(data_folder() / "boards.csv", b) for b in ("KV260", "ZCU104", "ZCU102")
     }
     ports = ", ".join(f"{board} {port:g} GB/s" for board, (port, _) in found.items())
+
     lines = [
         f"DPU B4096, cores x 1000 / fps, measured by the vendor; fitted: {ports}.",
         "",

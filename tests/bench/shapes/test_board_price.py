@@ -65,8 +65,11 @@ def grown(name, trunk):
     network.merge()
     column = network.sprout(1, 5, Birth(network.layout.scaled(0.4), trunk=[0] if trunk else []))
     if trunk:
-        gone = {(layer.name, 0): range(0, len(lateral.index), 2)
-                for layer in column.plastic() for _, lateral in layer.sources()}  # fmt: skip
+        gone = {
+            (layer.name, 0): range(0, len(lateral.index), 2)
+            for layer in column.plastic()
+            for _, lateral in layer.sources()
+        }
         surgery.apply(column, Plan(laterals=gone))
     return network, column
 

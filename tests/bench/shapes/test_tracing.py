@@ -141,15 +141,45 @@ def test_a_norm_behind_an_activation_in_place_is_not_folded():
     assert kinds == ["conv", "elementwise"]
 
 
+class Windows(nn.Module):
+    """Weights applied by a function, to windows that stand where the batch stood."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 4))
+        self.scale = nn.Linear(2, 1)
+
+    def forward(self, x):
+        scale = self.scale(torch.ones(4, 2))  # of constants: nothing is left to do later
+        windows = x.reshape(-1, 4, 4) * scale
+        return nn.functional.linear(windows, self.weight)
+
+
+def test_windows_are_listed_not_miscounted_and_constants_are_no_work():
+    workload = trace(Windows(), torch.zeros(1, 16, 4))
+    assert [layer["kind"] for layer in workload.layers] == ["elementwise"]
+    assert workload.unsupported == {"function 'linear'": 1}
+
+
+def test_an_activation_in_place_ends_what_a_norm_could_be_folded_into():
+    class Late(nn.Sequential):
+        def forward(self, x):
+            return self[1](torch.relu_(self[0](x)))
+
+    late = Late(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    kinds = [layer["kind"] for layer in layer_shapes(late, torch.zeros(1, 1, 4, 4))]
+    assert kinds == ["conv", "elementwise"]
+
+
 # Some that are cheap to count and differ in kind; `make test-all` counts all.
 QUICK = ("squeezenet1_1", "resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5")
 TORCHVISION = (
     *QUICK,
-    "alexnet", "vgg11", "vgg16_bn", "resnet50", "resnext50_32x4d", "wide_resnet50_2",
-    "squeezenet1_0", "densenet121", "googlenet", "inception_v3", "mobilenet_v2",
-    "mobilenet_v3_large", "mnasnet1_0", "shufflenet_v2_x1_0", "efficientnet_b0",
-    "regnet_y_400mf", "regnet_x_400mf", "convnext_tiny",
-)  # fmt: skip
+    *("alexnet", "vgg11", "vgg16_bn", "resnet50", "resnext50_32x4d", "wide_resnet50_2"),
+    *("squeezenet1_0", "densenet121", "googlenet", "inception_v3", "mobilenet_v2"),
+    *("mobilenet_v3_large", "mnasnet1_0", "shufflenet_v2_x1_0", "efficientnet_b0"),
+    *("regnet_y_400mf", "regnet_x_400mf", "convnext_tiny"),
+)
 
 
 @pytest.mark.parametrize(

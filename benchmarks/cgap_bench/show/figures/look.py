@@ -21,7 +21,7 @@ LINE_HEIGHT = 0.2  # inches, of a line of the legend
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 # In every figure the same colour and marker; other rows take what follows.
 KNOWN = (
-    *("cgap", "warm", "independent", "fixed", "fixed-equal"),
+    *(REFERENCE_METHOD, "warm", "independent", "fixed", "fixed-equal"),
     *("ewc", "joint", "shaped", "shaped-warm"),
 )
 # The same records give the same SVG, byte for byte, on one version of matplotlib.
