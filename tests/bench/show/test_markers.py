@@ -4,6 +4,7 @@ import pytest
 
 from cgap_bench.errors import UsageError
 from cgap_bench.show.markers import fill, fill_page
+from rtl import page as rtl_page
 
 PAGE = (
     "Above.\n\n<!-- generated: table a -->old<!-- end -->\n\nIn a sentence:"
@@ -42,3 +43,18 @@ def test_a_page_is_rewritten_where_its_marker_is(tmp_path):
     with pytest.raises(UsageError, match="cannot rewrite"):
         fill_page(tmp_path / "absent.md", "validation", "c")
     assert page.read_text("utf-8") == expected
+
+
+@pytest.mark.parametrize("text", ["one word", "a\nb\n", "", None])
+def test_the_simulators_page_is_read_by_the_same_grammar(text):
+    """`hardware/rtl` is not installed with the packages and has a reader of its own."""
+    asked = []
+
+    def render(words):
+        asked.append(list(words))
+        return text
+
+    assert rtl_page.fill(PAGE, render) == fill(PAGE, render)
+    assert asked == 2 * [["table", "a"], ["value", "x y"]]
+    with pytest.raises(ValueError, match="has no '<!-- end -->'"):
+        rtl_page.fill(PAGE + "<!-- generated: table b -->", render)
