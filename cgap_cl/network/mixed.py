@@ -78,3 +78,20 @@ def widened(logits: Tensor, n: int) -> Tensor:
     """Logits with at least ``n`` columns."""
     missing = n - logits.shape[1]
     return pad(logits, (0, missing), value=PADDING) if missing > 0 else logits
+
+
+def finished(logits: Tensor, training: bool, n_outputs: int) -> Tensor:
+    """Logits as a forward pass gives them.
+
+    A training batch without rows of the present task can run backward, to no effect.
+
+    Args:
+        logits: ``(N, classes)``.
+        training: whether the network is in training mode.
+        n_outputs: columns that they have at least in evaluation.
+    """
+    if not training:
+        return widened(logits, n_outputs)
+    if torch.is_grad_enabled() and not logits.requires_grad:
+        return logits + torch.zeros((), device=logits.device, requires_grad=True)
+    return logits

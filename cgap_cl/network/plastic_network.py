@@ -15,8 +15,9 @@ from cgap_cl.blocks.block import Block, frozen_norms
 from cgap_cl.blocks.inheriting import Birth, Inheritance, extend_head
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.errors import unknown
+from cgap_cl.network.column_life import check_sprout, freeze, of_a_task
 from cgap_cl.network.composed import Composed, kept, with_random_head
-from cgap_cl.network.mixed import Unlabelled, by_label, labels_in, widened
+from cgap_cl.network.mixed import Unlabelled, by_label, finished, labels_in
 from cgap_cl.network.reference import Reference, rebuilt
 from cgap_cl.network.running import elder_taps
 from cgap_cl.network.teacher import Teacher
@@ -135,7 +136,7 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
             RuntimeError: a column is learning already.
             ValueError: a negative label, no class, or a birth that names what is not there.
         """
-        self._check_sprout(label, n_classes)
+        check_sprout(self.column, label, n_classes)
         elders, seed = self.all_blocks()[: self.n_merged], self.layout.scaled(self.seed_ratio)
         inheritance = Inheritance.of(birth or Birth(), self.layout, elders, seed)
 
@@ -153,17 +154,6 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
         self.train(self.training)
         return column
 
-    def _check_sprout(self, label: int, n_classes: int) -> None:
-        if self.column is not None and self.column.label is not None:
-            raise RuntimeError(
-                f"the column of task {self.column.label} is still learning: merge() it, or "
-                "discard() it if its training was interrupted"
-            )
-        if label < 0 or n_classes < 1:
-            raise ValueError(
-                f"a column needs a label >= 0 and 1 class or more, not {label} and {n_classes}"
-            )
-
     def _seed(self) -> None:
         """The column before any experience, of no task."""
         self._append(None, self.layout.scaled(self.seed_ratio), self.reference.n_classes)
@@ -180,13 +170,8 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
         Raises:
             RuntimeError: there is no column.
         """
-        column = self.column
-        if column is None or column.label is None:
-            raise RuntimeError("there is no trained column to merge")
-        for parameter in column.parameters():
-            parameter.requires_grad_(False)
-            parameter.grad = None
-        column.eval()
+        column = of_a_task(self.column, "merge")
+        freeze(column)
         self.n_merged += 1
         self._composed.clear()
         return column
@@ -197,8 +182,7 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
         Raises:
             RuntimeError: there is no column.
         """
-        if self.column is None or self.column.label is None:
-            raise RuntimeError("there is no column to discard")
+        of_a_task(self.column, "discard")
         del self.blocks[self.n_merged :]
         self.labels = {
             block.label: block.index for block in self.all_blocks() if block.label is not None
@@ -240,23 +224,18 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
         """
         known = sorted(self.labels)
         if task_labels is None and self.unlabelled is Unlabelled.ALL_HEADS:
-            return {label: self._finished(self._one_task(x, label)) for label in known}
+            heads = {label: self._one_task(x, label) for label in known}
+            return {
+                label: finished(logits, self.training, self.n_outputs)
+                for label, logits in heads.items()
+            }
         labels = labels_in(x, task_labels, known)
         if len(labels) == 1:
-            return self._finished(self._one_task(x, labels[0]))
-        assert isinstance(task_labels, Tensor)
-        return self._finished(by_label(x, task_labels, self._one_task))
-
-    def _finished(self, logits: Tensor) -> Tensor:
-        """In evaluation as wide as asked for.
-
-        A training batch without rows of the present task can run backward, to no effect.
-        """
-        if not self.training:
-            return widened(logits, self.n_outputs)
-        if torch.is_grad_enabled() and not logits.requires_grad:
-            return logits + torch.zeros((), device=logits.device, requires_grad=True)
-        return logits
+            logits = self._one_task(x, labels[0])
+        else:
+            assert isinstance(task_labels, Tensor)
+            logits = by_label(x, task_labels, self._one_task)
+        return finished(logits, self.training, self.n_outputs)
 
     def _one_task(self, x: Tensor, label: int | None) -> Tensor:
         column = self.column

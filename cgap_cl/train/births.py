@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.config import CGaPConfig, Inherit
@@ -75,3 +76,23 @@ def _from_ancestor(
         heaviest = int(weights[group].argmax())
         share[group] = [unit for unit in range(ancestor.widths[group]) if unit != heaviest]
     return Birth(None, index, trunk, share=share)
+
+
+def trunk_laterals(
+    column: Block, birth: Birth, without_head: bool
+) -> dict[tuple[str, int], int]:
+    """Inputs that each lateral from the trunk begins with, by (layer, block).
+
+    What is read of other blocks is shared, not lateral: it is read whole and never pruned.
+
+    Args:
+        column: as it was born.
+        birth: how.
+        without_head: leave the head out; one that is revisited keeps what it reads.
+    """
+    return {
+        (layer.name, source): lateral.n_source
+        for layer in column.plastic()
+        for source, lateral in layer.sources()
+        if source in birth.trunk and not (without_head and layer is column.head)
+    }

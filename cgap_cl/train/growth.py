@@ -23,11 +23,9 @@ import torch
 from torch import Tensor
 
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.observing import LastBatch
 from cgap_cl.blocks.structure import describe
 from cgap_cl.blocks.weight_counts import executed_widths
 from cgap_cl.change import surgery
-from cgap_cl.change.newborn import JointNewbornValues
 from cgap_cl.change.optimizer_state import Places, adopt, carry
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig
@@ -38,7 +36,7 @@ from cgap_cl.errors import UnreachableTargetError
 from cgap_cl.network.head import align
 from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.network.teacher import Teacher
-from cgap_cl.train.births import Judge, ceiling, choose_birth
+from cgap_cl.train.births import Judge, ceiling, choose_birth, trunk_laterals
 from cgap_cl.train.progress import Peak, Progress
 from cgap_cl.train.scores import Scores
 
@@ -89,8 +87,7 @@ class GrowthLoop:
         self.history: list[dict[str, Any]] = []
         self.classes: dict[int, frozenset[int]] = {}
         self.progress = Progress()
-        self.scores = Scores(config.score)
-        self._batch: LastBatch | None = None
+        self.scores = Scores(config.score, config.newborn)
 
     @property
     def column(self) -> Block:
@@ -129,16 +126,10 @@ class GrowthLoop:
         birth = choose_birth(self.network, self.config, self.judge)
         column = self.network.sprout(label, n_classes, birth)
 
-        laterals = {
-            (layer.name, source): lateral.n_source
-            for layer in column.plastic()
-            for source, lateral in layer.sources()
-            if source in birth.trunk  # what is read of other blocks is shared, not lateral
-            and not (revisited and layer is column.head)  # a revisited head keeps what it reads
-        }
+        laterals = trunk_laterals(column, birth, without_head=revisited)
         new = frozenset(classes) - self.classes.get(label, frozenset())
         self.progress = Progress(frozenset(birth.share), laterals, new)
-        self._follow(column)
+        self.scores.follow(column)
         self._note("sprout", ancestor=birth.ancestor, trunk=list(birth.trunk))
         return column
 
@@ -205,7 +196,7 @@ class GrowthLoop:
             align(column, known, new)
         self.classes[label] = known | new
 
-        self._follow(None)
+        self.scores.follow(None)
         self.network.merge()
         blocks, layout = self.network.all_blocks(), self.network.layout
         self._note("merge", executed=executed_widths(blocks, layout, column.index))
@@ -276,12 +267,10 @@ class GrowthLoop:
     def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
         if not plan:
             return
-        newborn, batch = self.config.newborn, self._batch
+        newborn, batch = self.config.newborn, self.scores.batch
         index_map = surgery.apply(self.column, plan, newborn, self.generator, batch)
         carry(optimizer, index_map, self.network.parameters())
         self.scores.changed()
-        if batch is not None:
-            batch.clear()
 
         units = plan.grow or plan.prune
         changed = {group: len(chosen) for group, chosen in units.items()}
@@ -298,16 +287,7 @@ class GrowthLoop:
             places.learn(optimizer, gone.named_parameters())
         homes = places.of(column.named_parameters())
         adopt(optimizer, self.network.live_parameters(), homes)
-        self._follow(column)
-
-    def _follow(self, column: Block | None) -> None:
-        """Watch this column from now on, as the score and the values of newborns need it."""
         self.scores.follow(column)
-        if self._batch is not None:
-            self._batch.close()
-        newborn, self._batch = self.config.newborn, None
-        if column is not None and isinstance(newborn, JointNewbornValues):
-            self._batch = newborn.observe(column)
 
     def _teach(self, described: Mapping[str, Any], index: int, values: Any) -> None:
         """Let a block of this description and these values teach the column."""
@@ -358,7 +338,7 @@ class GrowthLoop:
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Counterpart of :meth:`state_dict`; load the network's own state first."""
         self.progress = Progress.restored(saved["progress"])
-        self._follow(self.network.column)
+        self.scores.follow(self.network.column)
         self.scores.load_state_dict(saved["scores"])
         self.history = copy.deepcopy(saved["history"])
         self.classes = {label: frozenset(known) for label, known in saved["classes"]}

@@ -109,19 +109,22 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             )
         check_supported(strategy.optimizer)
         if any(isinstance(plugin, LwFPlugin) for plugin in strategy.plugins):
-            # it calls the model without labels
+            # LwF calls the model without labels
             strategy.model.unlabelled = Unlabelled.ALL_HEADS
         if self.loop is None or self.loop.network is not strategy.model:
             self.loop = GrowthLoop(strategy.model, self.config)
+
         labels = sorted(set(strategy.experience.task_labels))
         if len(labels) != 1:
             raise ValueError(f"an experience must have one task label, this one has {labels}")
         classes = _classes(strategy.experience)
         self._hold_out(strategy, max(classes) + 1)
+
         column = self.loop.network.column
         if self._resumed and column is not None and column.label == labels[0]:
             self._resumed = False
             return
+
         self._scheduled = False
         self._places.learn(strategy.optimizer, strategy.model.named_parameters())
         self.loop.sprout(labels[0], max(classes) + 1, classes)

@@ -1,4 +1,4 @@
-"""Scores: the saliency of a column's units, added up over the batches of an interval."""
+"""Scores: what is seen of a column in training: saliency, added up, and the last batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.observing import Activities
+from cgap_cl.blocks.observing import Activities, LastBatch
+from cgap_cl.change.newborn import JointNewbornValues, NewbornValues
 from cgap_cl.decide.saliency import (
     DrawingScore,
     ObservingScore,
@@ -24,28 +25,36 @@ class Scores:
 
     Args:
         score: of a unit; copied, since one that draws has a generator of its own.
+        newborn: values of newborns, which may need the last batch.
 
     Attributes:
         column: the block whose units are scored; None: nothing is.
         units: group -> ``(units,)``.
         laterals: (layer, source block) -> ``(inputs,)``.
+        batch: the last batch, where the values of newborns are read off it; else None.
     """
 
-    def __init__(self, score: Score) -> None:
+    def __init__(self, score: Score, newborn: NewbornValues) -> None:
         self.score = copy.deepcopy(score)
+        self.newborn = newborn
         self.column: Block | None = None
         self.units: dict[str, Tensor] = {}
         self.laterals: dict[tuple[str, int], Tensor] = {}
+        self.batch: LastBatch | None = None
         self._activities: Activities | None = None
 
     def follow(self, column: Block | None) -> None:
-        """Score another column from now on, from nothing; None: no longer any."""
-        if self._activities is not None:
-            self._activities.close()
-        self.column, self._activities = column, None
+        """Watch another column from now on, from nothing; None: no longer any."""
+        for observation in (self._activities, self.batch):
+            if observation is not None:
+                observation.close()
+        self.column, self._activities, self.batch = column, None, None
+        self.forget()
+
         if column is not None and isinstance(self.score, ObservingScore):
             self._activities = self.score.observe(column)
-        self.forget()
+        if column is not None and isinstance(self.newborn, JointNewbornValues):
+            self.batch = self.newborn.observe(column)
 
     def forget(self) -> None:
         """Begin another interval."""
@@ -53,8 +62,9 @@ class Scores:
 
     def changed(self) -> None:
         """The column has other widths now: what its layers read belongs to those before."""
-        if self._activities is not None:
-            self._activities.clear()
+        for observation in (self._activities, self.batch):
+            if observation is not None:
+                observation.clear()
 
     def add(self, laterals: bool) -> None:
         """Add one batch; call it when gradients are there.

@@ -11,7 +11,7 @@ def test_sprouting_is_checked(fresh):
     with pytest.raises(RuntimeError, match="task 0 is still learning"):
         network.sprout(1, 3)
     network.merge()
-    with pytest.raises(RuntimeError, match="no trained column"):
+    with pytest.raises(RuntimeError, match="no column to merge"):
         network.merge()
     for birth, message in [
         (Birth(ancestor=3), "unknown block '3'"),

@@ -1,0 +1,51 @@
+"""The life of a column: what may begin, and what it is to be frozen."""
+
+from __future__ import annotations
+
+from cgap_cl.blocks.block import Block
+
+
+def check_sprout(column: Block | None, label: int, n_classes: int) -> None:
+    """Raise where a column of this label cannot begin beside the one that is there.
+
+    Args:
+        column: the block that is learning; None or without a label: none is.
+        label: the task label, 0 or more.
+        n_classes: outputs of the head.
+
+    Raises:
+        RuntimeError: a column is learning already.
+        ValueError: a negative label or no class.
+    """
+    if column is not None and column.label is not None:
+        raise RuntimeError(
+            f"the column of task {column.label} is still learning: merge() it, or "
+            "discard() it if its training was interrupted"
+        )
+    if label < 0 or n_classes < 1:
+        raise ValueError(
+            f"a column needs a label >= 0 and 1 class or more, not {label} and {n_classes}"
+        )
+
+
+def of_a_task(column: Block | None, what: str) -> Block:
+    """The column that learns a task.
+
+    Args:
+        column: the block that is learning, or None.
+        what: what was to be done with it.
+
+    Raises:
+        RuntimeError: there is none, or only the seed column.
+    """
+    if column is None or column.label is None:
+        raise RuntimeError(f"there is no column to {what}")
+    return column
+
+
+def freeze(column: Block) -> None:
+    """Nothing in a block learns any more: no weight, no statistics."""
+    for parameter in column.parameters():
+        parameter.requires_grad_(False)
+        parameter.grad = None
+    column.eval()
