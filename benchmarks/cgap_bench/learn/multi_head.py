@@ -13,15 +13,20 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
     """One backbone with a linear head per task, all there from the start.
 
     In training only the heads of the present experience take gradients, so that neither
-    momentum nor weight decay nor a penalty term moves the head of another task.
+    momentum nor weight decay nor a penalty term moves the head of another task; unless old
+    tasks are rehearsed: then every head that a batch goes through learns.
 
     Args:
         network: A chain as `build_network` makes it; its last module is the model of the heads.
         tasks: Task labels that get a head.
+        rehearses: Whether heads of other tasks than the present one take gradients.
     """
 
-    def __init__(self, network: nn.Sequential, tasks: Iterable[int]) -> None:
+    def __init__(
+        self, network: nn.Sequential, tasks: Iterable[int], rehearses: bool = False
+    ) -> None:
         super().__init__()
+        self._rehearses = rehearses
         *body, (_, head) = network.named_children()
         self.backbone = nn.Sequential(OrderedDict(body))
         self.heads = nn.ModuleDict({str(task): fresh_head(head) for task in tasks})
@@ -29,7 +34,7 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
     def adaptation(self, experience: Any) -> None:
         """Called by Avalanche before each experience."""
         for task, head in self.heads.items():
-            head.requires_grad_(int(task) in experience.task_labels)
+            head.requires_grad_(self._rehearses or int(task) in experience.task_labels)
 
     def forward(self, x: Tensor, task_labels: Tensor | int) -> Tensor:
         """Logits (N, classes); each row goes through the head of its task label."""

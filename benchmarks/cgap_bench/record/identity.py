@@ -27,6 +27,10 @@ NOTHING_CHANGED: dict[str, Any] = {
     "cgap.temperature": 2.0,
     "cgap.trial_iterations": 30,
     "cgap.trunk_blocks": 0,
+    "ewc.bounded": True,
+    "ewc.fisher_batch": None,
+    "ewc.fisher_images": None,
+    "ewc.labels": "given",
 }
 
 

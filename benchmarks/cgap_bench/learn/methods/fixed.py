@@ -18,16 +18,22 @@ class SharedNetwork:
 
     Args:
         context: What to work with.
-        width: Multiplier of the reference network's width.
+        network: A chain whose last module is the model of the heads; None: the reference.
         plugins: What protects old tasks, if anything.
+        rehearses: Batches hold old tasks, whose heads go on learning.
     """
 
     def __init__(
-        self, context: Context, width: float = 1.0, plugins: Sequence[SupervisedPlugin] = ()
+        self,
+        context: Context,
+        network: nn.Sequential | None = None,
+        plugins: Sequence[SupervisedPlugin] = (),
+        rehearses: bool = False,
     ) -> None:
-        self.model = MultiHead(context.network(width), range(context.stream.n_experiences))
+        tasks = range(context.stream.n_experiences)
+        self.model = MultiHead(network or context.network(), tasks, rehearses)
         self.strategy = context.strategy(self.model, plugins)
-        self.extra: dict[str, Any] = {"width": width}
+        self.extra: dict[str, Any] = {"width": 1.0}
         self._learnt: list[int] = []
 
     @property
@@ -71,6 +77,13 @@ class JointNetwork(SharedNetwork):
         return super().stored_parameters() if self._learnt else 0
 
 
+def narrowed(context: Context, width: float) -> SharedNetwork:
+    """The reference network times a width."""
+    learner = SharedNetwork(context, context.network(width))
+    learner.extra["width"] = width
+    return learner
+
+
 METHODS.add(
     "fixed",
     Method(
@@ -84,7 +97,7 @@ METHODS.add(
     Method(
         "the same, narrowed until one inference takes as many MACs as CGaP's",
         NoSettings,
-        lambda context, _settings: SharedNetwork(context, context.equal_width()),
+        lambda context, _settings: narrowed(context, context.equal_width()),
         sized_by_cgap=True,
     ),
 )

@@ -1,15 +1,18 @@
 """A shared network that is held back where old tasks need its weights."""
 
+from collections.abc import Callable
 from typing import Any
 
-import torch
-from avalanche.training.plugins import EWCPlugin
+from avalanche.training.plugins import SupervisedPlugin
 from pydantic import Field
-from torch import Tensor
 
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.learn.methods.fixed import SharedNetwork
+from cgap_bench.learn.methods.penalties.ewc import EWC, Labels, OnlineEWC
+from cgap_bench.learn.methods.penalties.mas import MemoryAwareSynapses
+from cgap_bench.learn.methods.penalties.si import SynapticIntelligence
+from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.record.configuration import Settings
 
 
@@ -17,71 +20,99 @@ class EWCSettings(Settings):
     """Elastic weight consolidation (Kirkpatrick et al. 2017), one penalty per old task."""
 
     strength: float = Field(1e9, gt=0)  # lambda; the penalty is not halved, as in Avalanche
+    bounded: bool = True  # no weight is pulled harder than plain SGD bears
+    labels: Labels = Labels.GIVEN
+    fisher_batch: int | None = None  # images to a squared gradient; None: a batch
+    fisher_images: int | None = None  # None: all of an experience
+
+    def options(self, lr: float) -> dict[str, Any]:
+        """For the plugin."""
+        return {
+            "stiffest": stiffest(lr) if self.bounded else None,
+            "labels": self.labels,
+            "batch_size": self.fisher_batch,
+            "n_images": self.fisher_images,
+        }
 
 
-class StableEWC(EWCPlugin):  # type: ignore[misc]
-    """Avalanche's EWC, stable at any strength and as fast for many tasks as for one.
+class OnlineEWCSettings(EWCSettings):
+    """Online EWC (Schwarz et al. 2018), one penalty for all old tasks."""
 
-    The loss of task t gets strength * sum_k F_k (w - w_k)^2 over the old tasks k. Two things
-    differ from Avalanche's plugin:
+    decay: float = Field(1.0, ge=0, le=1)  # gamma, of importances from task to task
 
-    1. The sum is kept as one parabola, F (w - m)^2 with F = sum_k F_k, m = sum_k F_k w_k / F,
-       which has the same gradient; it is added to the gradient without a graph.
-    2. F is capped at 1 / (8 * lr * strength), where a step along the penalty alone goes a
-       quarter of the way to its minimum. Importances are squared gradients of a network that
-       fits its data and span many orders of magnitude: without the cap training diverges
-       before the strength is high enough to help.
+
+class SISettings(Settings):
+    """Synaptic intelligence (Zenke et al. 2017)."""
+
+    strength: float = Field(100.0, gt=0)  # c
+    damping: float = Field(0.1, gt=0)  # xi
+    bounded: bool = True
+
+
+class MASSettings(Settings):
+    """Memory aware synapses (Aljundi et al. 2018)."""
+
+    strength: float = Field(0.1, gt=0)  # lambda
+    bounded: bool = True
+    batch: int | None = None  # images whose gradient is averaged before its magnitude is taken
+    images: int | None = None  # None: all of an experience
+
+
+def stiffest(lr: float) -> float:
+    """A spring constant at which a step along the penalty alone goes a quarter of the way.
 
     Args:
-        strength: Of the penalty.
         lr: Highest learning rate in use.
     """
-
-    def __init__(self, strength: float, lr: float) -> None:
-        super().__init__(strength)
-        self._cap = 1 / (8 * lr * strength)
-        self._importance: dict[str, Tensor] = {}
-        self._anchor: dict[str, Tensor] = {}
-        self._stiffness: dict[str, Tensor] = {}  # 2 * strength * F, capped
-
-    def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Nothing is added to the loss."""
-
-    @torch.no_grad()
-    def after_backward(self, strategy: Any, **_: Any) -> None:
-        """Add the gradient of the penalty."""
-        for name, weight in strategy.model.named_parameters():
-            if name in self._stiffness and weight.grad is not None:
-                weight.grad.addcmul_(self._stiffness[name], weight - self._anchor[name])
-
-    def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Add the parabola of the experience that ends."""
-        importances = self.compute_importances(
-            strategy.model,
-            strategy._criterion,
-            strategy.optimizer,
-            strategy.experience.dataset,
-            strategy.device,
-            strategy.train_mb_size,
-        )
-
-        for name, weight in strategy.model.named_parameters():
-            new, now = importances[name].data, weight.detach()
-            old = self._importance.get(name, torch.zeros_like(new))
-            anchor = self._anchor.get(name, now)
-            total = old + new
-            share = torch.where(total > 0, new / total, 0)
-            self._anchor[name] = anchor + share * (now - anchor)
-            self._importance[name] = total
-            self._stiffness[name] = 2 * self.ewc_lambda * total.clamp(max=self._cap)
+    return 1 / (4 * lr)
 
 
-def _ewc(context: Context, settings: EWCSettings) -> SharedNetwork:
-    return SharedNetwork(
-        context, plugins=[StableEWC(settings.strength, context.config.training.lr)]
-    )
+def _ewc(settings: EWCSettings, lr: float) -> SupervisedPlugin:
+    return EWC(settings.strength, **settings.options(lr))
 
 
-METHODS.add(
-    "ewc", Method("the reference network with elastic weight consolidation", EWCSettings, _ewc)
+def _online_ewc(settings: OnlineEWCSettings, lr: float) -> SupervisedPlugin:
+    return OnlineEWC(settings.strength, settings.decay, **settings.options(lr))
+
+
+def _si(settings: SISettings, lr: float) -> SupervisedPlugin:
+    bound = stiffest(lr) if settings.bounded else None
+    return SynapticIntelligence(settings.strength, settings.damping, bound)
+
+
+def _mas(settings: MASSettings, lr: float) -> SupervisedPlugin:
+    bound = stiffest(lr) if settings.bounded else None
+    return MemoryAwareSynapses(settings.strength, bound, settings.batch, settings.images)
+
+
+def _add(
+    name: str,
+    summary: str,
+    settings: type[Settings],
+    plugin: Callable[[Any, float], SupervisedPlugin],
+    shaped: bool = False,
+) -> None:
+    def build(context: Context, own: Settings) -> SharedNetwork:
+        network = shaped_network(context, -1) if shaped else None
+        return SharedNetwork(context, network, [plugin(own, context.config.training.lr)])
+
+    METHODS.add(name, Method(summary, settings, build, sized_by_cgap=shaped))
+
+
+_add("ewc", "the reference network with elastic weight consolidation", EWCSettings, _ewc)
+_add(
+    "ewc-online",
+    "the reference network with online elastic weight consolidation",
+    OnlineEWCSettings,
+    _online_ewc,
 )
+_add("ewc-shaped", "EWC at the widths of CGaP's last task", EWCSettings, _ewc, shaped=True)
+_add(
+    "ewc-online-shaped",
+    "online EWC at the widths of CGaP's last task",
+    OnlineEWCSettings,
+    _online_ewc,
+    shaped=True,
+)
+_add("si", "the reference network with synaptic intelligence", SISettings, _si)
+_add("mas", "the reference network with memory aware synapses", MASSettings, _mas)

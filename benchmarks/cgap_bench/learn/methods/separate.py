@@ -10,9 +10,9 @@ from torch import nn
 from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method, NoSettings
+from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.multi_head import MultiHead
 from cgap_bench.learn.sizes import n_parameters
-from cgap_cl import Birth, PlasticNetwork
 
 
 class SeparateNetworks:
@@ -77,18 +77,7 @@ def narrowed(context: Context, warm: bool) -> SeparateNetworks:
 
 def shaped(context: Context, warm: bool) -> SeparateNetworks:
     """Every layer as wide as CGaP ended up with in the same experience."""
-
-    def network(task: int) -> nn.Sequential:
-        # the seed column draws its weights first: another width there, other weights here
-        example = context.stream.example_input
-        plastic = PlasticNetwork(context.network(), example, seed_ratio=0.25)
-        plastic.sprout(task, context.n_outputs, Birth(context.target_widths[task]))
-        plastic.merge()
-        plain = plastic.subnetwork(task).requires_grad_(True)
-        assert isinstance(plain, nn.Sequential)
-        return plain
-
-    return SeparateNetworks(context, network, warm)
+    return SeparateNetworks(context, lambda task: shaped_network(context, task), warm)
 
 
 def _add(

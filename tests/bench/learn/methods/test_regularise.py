@@ -1,53 +1,34 @@
-"""Elastic weight consolidation: as strong as asked for, as Avalanche has it."""
+"""Penalties as methods: plain where they are weak, remembering where they are strong."""
 
-import torch
-from avalanche.training.plugins import EWCPlugin
+import pytest
 
-from cgap_bench.learn.methods.regularise import StableEWC
+from cgap_bench.record.identity import run_id
+
+STRONG = {"ewc": 1e10, "ewc-online": 1e10, "si": 100.0, "mas": 0.1}
 
 
-def test_ewc_remembers_more_when_it_is_strong_and_is_plain_when_it_is_weak(records, tiny, run):
-    weak = run(tiny("ewc", own={"strength": 1e-9}))
+@pytest.mark.parametrize("name", STRONG)
+def test_it_remembers_more_when_it_is_strong_and_is_plain_when_it_is_weak(
+    name, records, tiny, run
+):
+    weak = run(tiny(name, own={"strength": 1e-12}))
     assert weak.accuracy == records["fixed"].accuracy
     plain, held = (
-        run(tiny("ewc", epochs=8, own={"strength": strength})).accuracy[1][0]
-        for strength in (1e-9, 1e10)
+        run(tiny(name, epochs=8, own={"strength": strength})).accuracy[1][0]
+        for strength in (1e-12, STRONG[name])
     )
     assert held > plain + 0.1
 
 
-def test_ewc_pulls_as_avalanches_penalty_does():
-    """Two old tasks, importances below the cap: our gradient against theirs by autograd."""
-    from types import SimpleNamespace
+@pytest.mark.parametrize("name", ["ewc-shaped", "ewc-online-shaped"])
+def test_shape_is_that_of_the_last_task_of_cgap(records, name, reference):
+    (layers,) = records[name].networks.values()
+    dense = [layer for layer in layers if layer["kind"] in ("conv", "linear")]
+    assert [layer["n_out"] for layer in dense] == [*reference.widths[-1].values(), 5]
 
-    torch.manual_seed(0)
-    ours, theirs = StableEWC(1e-3, lr=1.0), EWCPlugin(1e-3)
-    model = torch.nn.Linear(3, 2).double()
-    dataset = torch.utils.data.TensorDataset(
-        torch.randn(20, 3).double(), torch.randint(0, 2, (20,)), torch.zeros(20)
-    )
-    strategy = SimpleNamespace(
-        model=model,
-        _criterion=torch.nn.CrossEntropyLoss(),
-        device="cpu",
-        train_mb_size=5,
-        optimizer=torch.optim.SGD(model.parameters()),
-        experience=SimpleNamespace(dataset=dataset),
-    )
-    for counter in range(2):
-        strategy.clock = SimpleNamespace(train_exp_counter=counter)
-        for plugin in (ours, theirs):
-            plugin.after_training_exp(strategy)
-        torch.nn.init.normal_(model.weight)
-        torch.nn.init.normal_(model.bias)
-    strategy.clock = SimpleNamespace(train_exp_counter=2)
-    model.zero_grad()
-    strategy.loss = torch.zeros(1).double()
-    theirs.before_backward(strategy)
-    strategy.loss.backward()
-    expected = [p.grad.clone() for p in model.parameters()]
-    model.zero_grad(set_to_none=False)
-    ours.after_backward(strategy)
-    for parameter, gradient in zip(model.parameters(), expected):
-        assert gradient.abs().max() > 0
-        assert torch.allclose(parameter.grad, gradient, rtol=1e-5)
+
+def test_runs_from_before_there_were_more_settings_keep_their_identity(tiny):
+    config = tiny("ewc")
+    before = config.model_copy(update={"method_settings": {"strength": 1e9}})
+    assert run_id(config) == run_id(before)
+    assert run_id(tiny("ewc", own={"labels": "sampled"})) != run_id(before)

@@ -1,0 +1,1 @@
+"""Penalties on moving weights that old tasks need, as Avalanche plugins."""

@@ -1,0 +1,101 @@
+"""A parabola around the weights of old tasks: EWC, SI and MAS differ in how steep it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from avalanche.training.plugins import SupervisedPlugin
+from torch import Tensor, nn
+
+from cgap_cl.blocks.index_maps import IndexMap
+
+Named = dict[str, Tensor]
+
+
+class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
+    """The loss gets strength * sum_i F_i (w_i - m_i)^2.
+
+    Its gradient is added to that of the loss, without a graph: the strategy's reported loss is
+    the loss of the task alone. A subclass sets importances F and anchors m when an experience
+    ends. Weights that take no gradient, such as the heads of old tasks, are left alone.
+
+    Args:
+        strength: Of the penalty.
+        stiffest: Bound on 2 * strength * F_i, the spring constant of a weight; None: no bound.
+            A step of plain SGD overshoots where it exceeds 2 / lr.
+
+    Attributes:
+        importance: F by name of the parameter; empty before the first experience has ended.
+        anchor: m, likewise.
+    """
+
+    def __init__(self, strength: float, stiffest: float | None = None) -> None:
+        super().__init__()
+        self.strength, self.stiffest = strength, stiffest
+        self.importance: Named = {}
+        self.anchor: Named = {}
+        self._stiffness: Named = {}
+
+    @torch.no_grad()
+    def after_backward(self, strategy: Any, **_: Any) -> None:
+        """Add the gradient of the penalty."""
+        for name, weight in strategy.model.named_parameters():
+            if name in self._stiffness and weight.grad is not None:
+                weight.grad.addcmul_(self._stiffness[name], weight - self.anchor[name])
+
+    def settle(self, importance: Named, anchor: Named) -> None:
+        """From here on the penalty is this one."""
+        self.importance, self.anchor = importance, anchor
+        bound = None if self.stiffest is None else self.stiffest / (2 * self.strength)
+        self._stiffness = {
+            name: 2 * self.strength * (values if bound is None else values.clamp(max=bound))
+            for name, values in importance.items()
+        }
+
+    @torch.no_grad()
+    def penalty(self, model: nn.Module) -> Tensor:
+        """Value of the penalty at a model's weights, bounded as its gradient is; a scalar."""
+        total = torch.zeros(())
+        for name, weight in model.named_parameters():
+            if name in self._stiffness:
+                pull = self._stiffness[name] * (weight - self.anchor[name]) ** 2
+                total = total.to(pull) + pull.sum() / 2
+        return total
+
+    def follow(self, change: IndexMap, prefix: str = "") -> None:
+        """Go with a network that has grown or been pruned: newborn units are of no importance.
+
+        Args:
+            change: What was done to its column.
+            prefix: What the model's names of parameters have before those of the column.
+        """
+        for tensor in change.tensors:
+            name = prefix + tensor.name
+            for values in self._per_weight():
+                if name in values:
+                    values[name] = tensor.carry(values[name])
+
+    def _per_weight(self) -> list[Named]:
+        """Everything that is kept for each weight; a subclass adds its own."""
+        return [self.importance, self.anchor, self._stiffness]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Importances and anchors, tensors by name."""
+        return {"importance": dict(self.importance), "anchor": dict(self.anchor)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.settle(dict(state["importance"]), dict(state["anchor"]))
+
+
+def weights_of(model: nn.Module) -> Named:
+    """Copies of all parameters: on the CPU a view would move with the model."""
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def summed(old: Named, new: Named, decay: float = 1.0) -> Named:
+    """Sum of importances, the old ones decayed; what one side lacks counts as zero."""
+    total = dict(new)
+    for name, values in old.items():
+        total[name] = decay * values + new[name] if name in new else decay * values
+    return total
