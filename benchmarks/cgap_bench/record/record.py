@@ -103,14 +103,32 @@ def read_record(path: Path) -> Record:
         UsageError: The file is missing, damaged, or of another schema.
     """
     content = read_content(path)
-    version = content["schema_version"]
+    _check_present(path, content["schema_version"])
+    return validated(content, path)
+
+
+def ensure_present_schema(output: Path, benchmark: str) -> None:
+    """Fail before any work is done that an older record may hold already.
+
+    Raises:
+        UsageError: There are records of an older schema; they lie under other identities.
+    """
+    for path in record_paths(output, benchmark):
+        try:
+            version = json.loads(path.read_text(encoding="utf-8"))["schema_version"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # whoever needs it finds out
+        if isinstance(version, int):
+            _check_present(path, version)
+
+
+def _check_present(path: Path, version: int) -> None:
     if version < SCHEMA_VERSION:
         raise UsageError(
             f"{path} is of schema version {version}, this program reads {SCHEMA_VERSION};"
             " `cgap-cl migrate FOLDER` rewrites the records of a results folder,"
             " every number stays"
         )
-    return validated(content, path)
 
 
 def read_content(path: Path) -> dict[str, Any]:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cgap_bench.errors import UsageError
-from cgap_bench.record.record import Record, ensure_writable, read_record, record_path
+from cgap_bench.record.record import (
+    Record,
+    ensure_present_schema,
+    ensure_writable,
+    read_record,
+    record_path,
+)
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.reference import Reference, reference_of
 from cgap_bench.run.workers import Report, work, worker_pool
@@ -46,11 +52,14 @@ def execute(
         report: Called from a thread while runs are going on.
 
     Raises:
-        UsageError: The output folder cannot be written to, a record cannot be read, or a run
-            failed for a reason that the user can act on.
+        UsageError: The output folder cannot be written to or holds records of an older schema,
+            a record cannot be read, or a run failed for a reason that the user can act on.
         RuntimeError: A run failed; all others have been finished and written before.
     """
     ensure_writable(options.output)
+    for benchmark in {job.config.benchmark for job in jobs}:
+        ensure_present_schema(options.output, benchmark)
+
     done: dict[str, Record] = {}
     waiting = []
     for job in jobs:

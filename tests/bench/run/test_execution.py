@@ -70,3 +70,16 @@ def test_a_run_that_fails_loses_no_other(tmp_path):
         run_all()
     assert finished == [jobs[1]]
     assert [record.config for record in read_records(tmp_path)] == [good]
+
+
+def test_nothing_is_run_beside_records_of_an_older_schema(tmp_path):
+    """What was done before lies under other identities: it would be done again."""
+    path = tmp_path / "runs" / "split-digits" / "abc.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema_version": 2}')
+    jobs = jobs_of(config_of(), ["fixed"], [0])
+    with pytest.raises(
+        UsageError, match=r"abc\.json is of .*cgap-cl migrate"
+    ):
+        list(execute(jobs, Options(tmp_path, data_root()), lambda key, n: None))
+    assert list(path.parent.iterdir()) == [path]

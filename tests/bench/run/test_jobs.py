@@ -14,8 +14,13 @@ def test_cgap_comes_first_and_is_added_when_others_need_it():
     jobs = jobs_of(config_of(), ["warm", "fixed"], [0, 1])
     order = [(job.config.method, job.config.seed) for job in jobs]
     assert order == [
-        ("cgap", 0), ("cgap", 1), ("fixed", 0), ("fixed", 1), ("warm", 0), ("warm", 1),
-    ]  # fmt: skip
+        ("cgap", 0),
+        ("cgap", 1),
+        ("fixed", 0),
+        ("fixed", 1),
+        ("warm", 0),
+        ("warm", 1),
+    ]
     assert jobs[4].sized_by == jobs[0].config
     assert jobs[5].sized_by == jobs[1].config
     assert [job.config.method for job in jobs_of(config_of(), ["ewc"], [0])] == ["ewc"]

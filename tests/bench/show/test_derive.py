@@ -44,3 +44,16 @@ def test_runs_sized_by_different_runs_are_not_mixed(make_record):
     names = derive.labels([first, second, *sized])
     assert names[sized[0].run_id] == "narrow (tau=0.5)"
     assert names[sized[1].run_id] == "narrow (tau=0.25)"
+
+
+def test_a_setting_at_which_nothing_changed_does_not_part_runs_of_one_method(make_record):
+    """Older records do not hold it, later ones do."""
+    older = make_record(seed=0, method_settings={"growth": {"beta": 0.6}})
+    own = {"growth": {"beta": 0.6, "capacities": {}}, "temperature": 2.0}
+    later = make_record(seed=1, method_settings=own)
+    assert set(derive.labels([older, later]).values()) == {"cgap"}
+    other = make_record(seed=1, method_settings=own | {"growth": {"beta": 0.5}})
+    assert set(derive.labels([older, other]).values()) == {
+        "cgap (growth.beta=0.6)",
+        "cgap (growth.beta=0.5)",
+    }
