@@ -78,8 +78,6 @@ def test_nothing_is_run_beside_records_of_an_older_schema(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text('{"schema_version": 2}')
     jobs = jobs_of(config_of(), ["fixed"], [0])
-    with pytest.raises(
-        UsageError, match=r"abc\.json is of .*cgap-cl migrate"
-    ):
+    with pytest.raises(UsageError, match=r"abc\.json is of .*cgap-cl migrate"):
         list(execute(jobs, Options(tmp_path, data_root()), lambda key, n: None))
     assert list(path.parent.iterdir()) == [path]
