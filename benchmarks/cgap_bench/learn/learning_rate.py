@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from cgap_bench.learn.batches import BatchSource, TensorLoader
-from cgap_bench.record.configuration import LearningRateCourse, TrainingSettings
+from cgap_bench.record.configuration import LearningRateSchedule, TrainingSettings
 
 CALLBACK = Any  # Avalanche passes the strategy and keywords
 
@@ -126,6 +126,6 @@ def learning_rate_plugin(
     training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
 ) -> SupervisedPlugin:
     """The plugin that sets the learning rate as a preset asks for."""
-    if training.lr_course is LearningRateCourse.PLATEAU:
+    if training.lr_schedule is LearningRateSchedule.PLATEAU:
         return PlateauPlugin(training, heldout, source)
     return FixedLengthPlugin(training)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 REFERENCE_METHOD = "cgap"  # others are sized by its runs and compared with them
 
 
-class LearningRateCourse(StrEnum):
+class LearningRateSchedule(StrEnum):
     """How the learning rate runs within one experience."""
 
     CONSTANT_COSINE = "constant-cosine"  # constant, then a half cosine to zero
@@ -92,7 +92,7 @@ class TrainingSettings(Settings):
     lr: float = Field(gt=0)  # the learning rate at the start of each experience
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
-    lr_course: LearningRateCourse = LearningRateCourse.CONSTANT_COSINE
+    lr_schedule: LearningRateSchedule = LearningRateSchedule.CONSTANT_COSINE
     constant_share: float = Field(0.55, ge=0, le=1)  # of the epochs, before the cosine
     patience: int = Field(6, gt=0)  # epochs without a better held-out loss (`plateau`)
     min_lr: float = Field(1e-5, gt=0)  # `plateau` stops below it
@@ -103,8 +103,8 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _watched(self) -> Self:
-        if self.lr_course is LearningRateCourse.PLATEAU and self.holdout_share == 0:
-            raise ValueError("lr_course plateau watches held-out images: holdout_share > 0")
+        if self.lr_schedule is LearningRateSchedule.PLATEAU and self.holdout_share == 0:
+            raise ValueError("lr_schedule plateau watches held-out images: holdout_share > 0")
         return self
 
 

@@ -38,7 +38,7 @@ MOVED = {  # setting of cgap in version 2 -> where it is now; others stay at the
     "noise": "newborn.noise",
     "fan_out": "newborn.fan_out",
 }
-RENAMED = {"training.schedule": "training.lr_course"}
+RENAMED = {"training.schedule": "training.lr_schedule"}
 ABSENT: Content = {  # what version 2 left out of a record -> the value that the run had
     "align_weights": False,
     "capacities": {},
@@ -118,7 +118,7 @@ def _content(old: Content, path: Path) -> Content:
 
 def _config(old: Content) -> Content:
     new = dict(old)
-    new["training"] = _renamed(old["training"], {"schedule": "lr_course"})
+    new["training"] = _renamed(old["training"], {"schedule": "lr_schedule"})
     if old["method"] == "cgap":
         new["method_settings"] = _cgap(old["method_settings"])
     own = RENAMED | (MOVED if old["method"] == "cgap" else {})

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cgap_bench.learn.learning_rate import ConstantThenCosine, FixedLengthPlugin, PlateauPlugin
-from cgap_bench.record.configuration import LearningRateCourse, TrainingSettings
+from cgap_bench.record.configuration import LearningRateSchedule, TrainingSettings
 
 
 class Strategy:
@@ -74,7 +74,7 @@ class Plateau(PlateauPlugin):
 def plateau(losses, **settings):
     training = TrainingSettings(
         **({"epochs": 50, "lr": 0.8, "patience": 2, "min_lr": 0.1} | settings),
-        lr_course=LearningRateCourse.PLATEAU,
+        lr_schedule=LearningRateSchedule.PLATEAU,
     )
     strategy, plugin = Strategy(), Plateau(training, losses)
     plugin.before_training_exp(strategy)

@@ -55,7 +55,7 @@ def as_written(path):
     """An old record with its flat settings; renamed is only what reading checks."""
     content = json.loads(path.read_text()) | {"schema_version": SCHEMA_VERSION}
     training = content["config"]["training"]
-    training["lr_course"] = training.pop("schedule")
+    training["lr_schedule"] = training.pop("schedule")
     return Record.model_validate(content)
 
 

@@ -63,7 +63,7 @@ def test_reduced_precision_trains(tiny, run):
 
 @pytest.mark.parametrize("name", ["fixed", "ewc", "cgap"])
 def test_plateau_schedule_trains(name, tiny, run):
-    record = run(tiny(name, epochs=6, lr_course="plateau", holdout_share=0.2))
+    record = run(tiny(name, epochs=6, lr_schedule="plateau", holdout_share=0.2))
     assert record.accuracy[1][1] > 0.4
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.method import METHODS
-from cgap_bench.record.configuration import Augmentation, LearningRateCourse
+from cgap_bench.record.configuration import Augmentation, LearningRateSchedule
 from cgap_bench.record.identity import run_id
 from cgap_bench.run.recipe import Overlay, load_recipe, recipe_names
 from cgap_bench.run.resolver import known_keys, resolve, variants
@@ -76,12 +76,12 @@ def test_presets_of_cifar100_are_what_they_say():
     assert standard.stream.n_train_per_class is None
     assert standard.training.augment is Augmentation.CROP_FLIP
     assert paper.training.augment is Augmentation.NONE
-    assert paper.training.lr_course is LearningRateCourse.PLATEAU
+    assert paper.training.lr_schedule is LearningRateSchedule.PLATEAU
     assert paper.network.dropout_scale == 1.0
     for config in (quick, standard, paper):
         assert config.stream.order_seed is None  # dataset order
     cgap = resolver("split-cifar100", "paper").config("cgap", 0)
-    assert cgap.training.lr_course is LearningRateCourse.CONSTANT_COSINE
+    assert cgap.training.lr_schedule is LearningRateSchedule.CONSTANT_COSINE
     assert cgap.training.epochs == paper.training.epochs
 
 

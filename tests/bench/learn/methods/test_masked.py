@@ -55,7 +55,7 @@ def test_density_is_that_of_the_settings(tiny, run):
 
 def test_packnet_cuts_late_where_training_stops_early(tiny, run):
     """Under the plateau rule the best weights may be those before the cut."""
-    record = run(tiny("packnet", epochs=4, lr_course="plateau", holdout_share=0.2))
+    record = run(tiny("packnet", epochs=4, lr_schedule="plateau", holdout_share=0.2))
     half = (WEIGHTS / 2 + 64 * 5) / (WEIGHTS + 64 * 5)
     assert record.extra["density"][0] == pytest.approx(half, abs=0.01)
     assert record.accuracy[1][0] == record.accuracy[0][0]
