@@ -6,7 +6,8 @@ from cgap_hw.errors import CostModelError, UnknownNameError
 from cgap_hw.layers.shapes import LayerShape, read_shapes, write_shapes
 from cgap_hw.price.advice import LayerAdvice, advise
 from cgap_hw.price.cost import CostOptions, LayerCost, NetworkCost, network_cost
-from cgap_hw.price.explore import DesignGrid, Exploration
+from cgap_hw.price.designs import DesignGrid
+from cgap_hw.price.explore import Exploration
 from cgap_hw.price.switching import Switch, resident_together, switch_cost
 
 __all__ = [

@@ -6,7 +6,8 @@ from cgap_bench.commands.target import Target
 from cgap_bench.shapes.sources import load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import load_board
-from cgap_hw.price.explore import explore
+from cgap_hw.price.designs import removals
+from cgap_hw.price.explore import Exploration, explore
 
 
 def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str:
@@ -21,10 +22,21 @@ def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str
     title, layers = next(iter(load_source(source).networks.items()))
     found = explore(layers, load_board(target.board), target.bits)
     front = found.pareto()[:top]
-    columns = ("pox", "poy", "pof", "dsp", "latency_ms", "energy_mj")
-    rows = [{name: getattr(found, name)[i].item() for name in columns} for i in front]
+    rows = [_row(found, int(i)) for i in front]
     if as_json:
-        return json.dumps({"n_designs": len(found), "pareto": rows}, indent=1)
-    table = [columns, *(tuple(f"{row[name]:.5g}" for name in columns) for row in rows)]
-    head = f"{title} on {target.board}, {target.bits} bit: {len(found)} designs; no other is"
-    return f"{head} better in latency, energy and DSP blocks than\n{aligned(table)}"
+        content = {"n_designs": len(found), "removed": found.removed, "pareto": rows}
+        return json.dumps(content, indent=1)
+
+    table = [tuple(rows[0]), *(tuple(f"{x:.5g}" for x in row.values()) for row in rows)]
+    return (
+        f"{title} on {target.board}, {target.bits} bit: {len(found):,} designs; of the others"
+        f" {removals(found.removed)}; no other is better in latency, energy and DSP blocks"
+        f" than\n{aligned(table)}"
+    )
+
+
+def _row(found: Exploration, i: int) -> dict[str, float]:
+    """One design: sizes, shares of the buffers and price."""
+    sizes = ("pox", "poy", "pof", "dsp", "latency_ms", "energy_mj")
+    shares = found.array(i).buffers.model_dump()
+    return {name: getattr(found, name)[i].item() for name in sizes} | shares

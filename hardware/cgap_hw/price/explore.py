@@ -1,4 +1,4 @@
-"""Every Pox x Poy x Pof that fits a board, priced on a whole network at once.
+"""Every Pox x Poy x Pof and split of the buffers that fits a board, priced at once.
 
 The prices are those of the formulas that price a single design: an array whose Pof is a column
 of numbers (`OutputStationary.sized`) gives a row a design wherever a single one gives numbers.
@@ -12,56 +12,62 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
-from cgap_hw.arrays import OutputStationary
+from cgap_hw.arrays import Buffers, OutputStationary
 from cgap_hw.arrays.traffic import Traffic, least_traffic
 from cgap_hw.boards.board import Board
 from cgap_hw.errors import CostModelError
 from cgap_hw.layers.shapes import LayerShape
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Indices, Values
+from cgap_hw.price.banks import LargestMaps
+from cgap_hw.price.designs import DesignGrid, fitting, removals
 from cgap_hw.price.energy import Work, activity, energy_of
 
 BLOCK = 1024  # designs that are priced at once: their columns stay in the processor's cache
 
 
-class DesignGrid(BaseModel):
-    """All whole Pox, Poy and Pof up to these sizes whose DSP blocks the board has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pox: int = Field(default=28, ge=1)
-    poy: int = Field(default=28, ge=1)
-    pof: int = Field(default=512, ge=1)
-
-
 @dataclass(frozen=True)
 class Exploration:
-    """Designs and their prices, arrays of shape (designs,); energy is the middle estimate."""
+    """Designs and their prices, arrays of shape (designs,); energy is the middle estimate.
+
+    Attributes:
+        split: Position in ``splits`` of each design's buffers.
+        splits: The buffer shares that were tried.
+        removed: Limit -> designs of the grid that it took away, each counted at the first.
+        base: The array whose sizes and buffers were varied.
+    """
 
     pox: Indices
     poy: Indices
     pof: Indices
     dsp: Indices
+    split: Indices
     latency_ms: Values
     energy_mj: Values
     n_evaluations: int
+    splits: tuple[Buffers, ...]
+    removed: dict[str, int]
+    base: OutputStationary
 
     def __len__(self) -> int:
         return len(self.pox)
 
+    def array(self, i: int) -> OutputStationary:
+        """The array of a design, as `network_cost` prices it."""
+        sized = self.base.sized(int(self.pox[i]), int(self.poy[i]), int(self.pof[i]))
+        return sized.model_copy(update={"buffers": self.splits[self.split[i]]})
+
     def pareto(self) -> Indices:
         """Designs that no other beats in latency, energy and DSP blocks; fastest first."""
-        order = np.lexsort((self.dsp, self.energy_mj, self.latency_ms))
+        left = np.lexsort((self.dsp, self.energy_mj, self.latency_ms))
         front: list[int] = []
-        kept = np.empty((0, 2))
-        for i in order:
-            # All designs seen before are faster: only the other two can speak for this one.
-            point = np.array([self.energy_mj[i], self.dsp[i]])
-            if not np.any(np.all(kept <= point, axis=1)):
-                front.append(int(i))
-                kept = np.vstack([kept[~np.all(kept >= point, axis=1)], point])
+        while len(left):
+            # All that are left are no faster: only the other two can speak for them.
+            best = left[0]
+            front.append(int(best))
+            energy, dsp = self.energy_mj[left], self.dsp[left]
+            left = left[(energy < self.energy_mj[best]) | (dsp < self.dsp[best])]
         return np.array(front, dtype=np.int64)
 
 
@@ -70,39 +76,56 @@ def explore(
 ) -> Exploration:
     """Latency and energy of a network on every design of a grid, each layer tiled at its best.
 
+    Only designs whose resources the board has by the rules of `usage` are priced; what
+    `network_cost` could not tile is left out too.
+
     Args:
         layers: The network.
-        board: Its own array gives clock, overheads, lanes and buffer shares.
+        board: Its own array gives clock, overheads, lanes and the first split of the buffers.
         bits: Word width.
-        grid: Sizes to try.
+        grid: Sizes and splits to try.
 
     Raises:
         CostModelError: The board's array is of another style, or no design fits.
 
     >>> from cgap_hw import LayerShape, load_board
     >>> head = LayerShape(name="head", kind="linear", n_in=512, n_out=10)
-    >>> designs = explore([head], load_board("zcu102"), grid=DesignGrid(pox=1, poy=2, pof=12))
+    >>> grid = DesignGrid(pox=1, poy=2, pof=12, splits=())
+    >>> designs = explore([head], load_board("zcu102"), grid=grid)
     >>> len(designs), designs.dsp.max().item()
     (24, 12)
     """
     array = _explorable(board)
-    dsp = _dsp(array, board, bits, grid or DesignGrid())
-    fits = dsp <= board.resources.dsp.count
-    if not fits.any():
-        raise CostModelError(f"no design of the grid fits into the DSP blocks of {board.name}")
+    grid = grid or DesignGrid()
+    splits = tuple(dict.fromkeys((array.buffers, *grid.splits)))
+    fit = fitting(LargestMaps.of(layers, bits), board, array, bits, grid.sizes, splits)
 
-    index = np.nonzero(fits)
-    pox, poy, pof = (i + 1 for i in index)
-    latency, energy = _prices(_Sweep(*_distinct(layers), board, array, bits), pox, poy, pof)
+    alike, counts = _distinct(layers)
+    latency, energy = np.empty(len(fit.pox)), np.empty(len(fit.pox))
+    for i, shares in enumerate(splits):
+        (rows,) = np.nonzero(fit.split == i)
+        one = array.model_copy(update={"buffers": shares})
+        prices = _prices(
+            _Sweep(alike, counts, board, one, bits), fit.pox[rows], fit.poy[rows], fit.pof[rows]
+        )
+        latency[rows], energy[rows] = prices
+
     tiled = np.isfinite(latency)
+    removed = fit.removed | {"tiles": int((~tiled).sum())}
+    if not tiled.any():
+        raise CostModelError(f"no design of the grid fits {board.name}: {removals(removed)}")
     return Exploration(
-        pox=pox[tiled],
-        poy=poy[tiled],
-        pof=pof[tiled],
-        dsp=dsp[index][tiled],
+        pox=fit.pox[tiled],
+        poy=fit.poy[tiled],
+        pof=fit.pof[tiled],
+        dsp=fit.dsp[tiled],
+        split=fit.split[tiled],
         latency_ms=latency[tiled] * 1e-6,
         energy_mj=energy[tiled],
-        n_evaluations=len(pox) * len(layers),
+        n_evaluations=len(fit.pox) * len(layers),
+        splits=splits,
+        removed=removed,
+        base=array,
     )
 
 
@@ -118,13 +141,6 @@ def _explorable(board: Board) -> OutputStationary:
             f"explore has no prices for arrays with a controller, as that of {board.name}"
         )
     return array
-
-
-def _dsp(array: OutputStationary, board: Board, bits: int, grid: DesignGrid) -> Indices:
-    """DSP blocks of every design of the grid, (Pox, Poy, Pof)."""
-    sizes = np.ix_(*(np.arange(1, n + 1) for n in (grid.pox, grid.poy, grid.pof)))
-    blocks = array.sized(*sizes).dsp_macs(bits, board.resources.macs_per_dsp(bits))
-    return np.asarray(blocks, dtype=np.int64)
 
 
 def _distinct(layers: Sequence[LayerShape]) -> tuple[LayerTable, Values]:
@@ -181,7 +197,7 @@ def _prices(sweep: _Sweep, pox: Indices, poy: Indices, pof: Indices) -> tuple[Va
     What a layer moves does not depend on Pox: it is worked out once for each Poy and Pof.
     """
     latency, energy = np.empty(len(pox)), np.empty(len(pox))
-    for rows in range(1, int(poy.max()) + 1):
+    for rows in range(1, int(poy.max(initial=0)) + 1):
         (same,) = np.nonzero(poy == rows)
         moved = sweep.moved(rows, int(pof[same].max(initial=1)))
         for start in range(0, len(same), BLOCK):

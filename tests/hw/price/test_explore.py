@@ -9,7 +9,8 @@ from cgap_hw import CostModelError, LayerShape, load_board, network_cost
 from cgap_hw.boards.catalogue import load_array, on_board
 from cgap_hw.evidence.zoo import network
 from cgap_hw.layers.table import LayerTable
-from cgap_hw.price.explore import DesignGrid, explore
+from cgap_hw.price.designs import DesignGrid
+from cgap_hw.price.explore import explore
 from cgap_hw.price.usage import usage
 
 SMALL = DesignGrid(pox=4, poy=5, pof=40)
@@ -20,8 +21,7 @@ def test_prices_are_those_of_single_designs(name, bits):
     layers, board = network(name), load_board("zcu102")
     found = explore(layers, board, bits, SMALL)
     for i in np.random.default_rng(0).integers(0, len(found), 6):
-        sizes = {"pox": int(found.pox[i]), "poy": int(found.poy[i]), "pof": int(found.pof[i])}
-        one = network_cost(layers, board, board.array.model_copy(update=sizes), bits)
+        one = network_cost(layers, board, found.array(i), bits)
         assert found.latency_ms[i] == pytest.approx(one.latency_ms, rel=1e-14)
         assert found.energy_mj[i] == pytest.approx(one.energy_mj.mid, rel=1e-14)
 
@@ -50,8 +50,8 @@ def test_dsp_blocks_are_those_of_single_designs(bits):
     board = load_board("zcu102")
     found = explore(network("alexnet-zhang"), board, bits, SMALL)
     for i in range(0, len(found), 41):
-        array = board.array.sized(*(int(x[i]) for x in (found.pox, found.poy, found.pof)))
-        assert usage(network("alexnet-zhang"), board, array, bits).dsp == found.dsp[i]
+        used = usage(network("alexnet-zhang"), board, found.array(i), bits)
+        assert used.dsp == found.dsp[i]
 
 
 def test_the_grid_is_large_and_within_the_multipliers():
@@ -69,6 +69,51 @@ def test_no_design_beats_one_on_the_front():
         no_worse = np.all(values <= values[i], axis=1) & np.any(values < values[i], axis=1)
         assert not (i in front and no_worse.any())
         assert i in front or no_worse.any() or (values == values[i]).all(axis=1).sum() > 1
+
+
+@pytest.mark.parametrize("name", ["pynq-z2", "zcu104", "kv260", "ultra96", "arria-10-gx1150"])
+def test_what_is_proposed_is_what_the_board_has(name):
+    """Every design by the exact rules of `usage`: those kept and those taken away."""
+    layers, board = network("mobilenet_v2"), load_board(name)
+    grid = DesignGrid(pox=9, poy=7, pof=130)
+    found = explore(layers, board, grid=grid)
+    kept = {(found.array(i).dimensions, int(found.split[i])) for i in range(len(found))}
+    assert sum(found.removed.values()) + len(found) == 9 * 7 * 130 * len(found.splits)
+    assert all(found.removed[limit] for limit in ("dsp", "memory"))
+    for i in found.pareto():
+        network_cost(layers, board, found.array(i))
+        usage(layers, board, found.array(i))
+
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        sizes = tuple(int(random.integers(1, n + 1)) for n in grid.sizes)
+        split = int(random.integers(len(found.splits)))
+        array = board.array.sized(*sizes).model_copy(update={"buffers": found.splits[split]})
+        try:
+            usage(layers, board, array)
+            network_cost(layers, board, array)
+        except CostModelError:
+            assert (sizes, split) not in kept
+        else:
+            assert (sizes, split) in kept
+
+
+def test_another_split_of_the_buffers_can_win():
+    layers, board = network("mobilenet_v2"), load_board("zc706")
+    own = explore(layers, board, grid=DesignGrid(splits=()))
+    found = explore(layers, board)
+    assert found.latency_ms.min() < own.latency_ms.min()
+    assert found.split[found.pareto()[0]] > 0
+
+
+def test_a_board_without_room_says_what_was_missing():
+    board = load_board("pynq-z2")
+    tiny = board.resources.model_copy(
+        update={"block_ram": board.resources.block_ram.model_copy(update={"mid": 2.0})}
+    )
+    none = board.model_copy(update={"resources": tiny})
+    with pytest.raises(CostModelError, match="60 need more block RAM or UltraRAM"):
+        explore(network("resnet18"), none, grid=DesignGrid(pox=2, poy=2, pof=3))
 
 
 def test_other_arrays_have_no_such_grid():

@@ -4,7 +4,8 @@ import pytest
 
 from cgap_hw import CostModelError, LayerShape, board_names, load_board
 from cgap_hw.evidence.zoo import network
-from cgap_hw.price.usage import Banks, usage
+from cgap_hw.price.banks import Banks
+from cgap_hw.price.usage import usage
 
 LAYERS = [
     LayerShape(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cgap_hw.price.usage import Banks
+from cgap_hw.price.banks import Banks
 from rtl.driver import Design
 from rtl.synthesis import (
     HOW,
