@@ -118,7 +118,7 @@ class FlatArray(BaseArray):
         return latency, compute, transfer
 
     def _one_ns(self, t: LayerTable, i: int) -> tuple[float, float, float]:
-        if t.is_kind("conv")[i]:
+        if t.is_kind("conv", "matmul")[i]:
             return self._conv_ns(t, i)
         if t.is_kind("pool")[i]:
             return self._pool_ns(t, i)

@@ -11,6 +11,7 @@ from cgap_hw.chips.values import Range, Sourced
 # Bits of one block: width 1024 x 18 (AMD), 512 x 40 (Intel); UltraRAM 4096 x 72.
 BLOCK_BITS = {"RAMB18": 18 * 1024, "M20K": 20 * 1024}
 URAM_BITS = 288 * 1024
+GUARD_BITS = 2  # between two products in one multiplier, as AMD leaves (WP486)
 
 
 class _Frozen(BaseModel):
@@ -34,7 +35,13 @@ class Resources(_Frozen):
         return self.block_ram.mid * BLOCK_BITS[self.block_kind] + self.uram.mid * URAM_BITS
 
     def macs_per_dsp(self, bits: int) -> float:
-        """MACs per DSP block and cycle at a word width (up to 32 bits)."""
+        """MACs per DSP block and cycle at a word width (up to 32 bits).
+
+        Words of up to 4 bits are packed: 4, 6 and 10 products of 4, 2 and 1 bits, in one 25 x
+        18 or 27 x 18 multiplier as in two of 18 x 19 (arithmetic; 4 at 4 bits: AMD WP521).
+        """
+        if bits <= 4:
+            return max(self.macs_per_dsp_8_bits.mid, float(packed_products(bits, 25, 18)))
         if bits <= 8:
             return self.macs_per_dsp_8_bits.mid
         if bits <= 18:
@@ -81,8 +88,18 @@ class Energy(_Frozen):
     static_w: Sourced
 
     def mac_pj(self, bits: int) -> Range:
-        """One MAC at a word width; between and beyond 8 and 16 bits the nearest width above."""
-        if bits <= 8:
+        """One MAC at a word width; between 8 and 16 bits the nearest width above.
+
+        Below 8 bits the energy falls at most with the square of the width, as that of a
+        multiplier, and at least with the width, as that of an adder (Horowitz, ISSCC 2014).
+        """
+        if bits < 8:
+            share = bits / 8
+            at_8 = self.mac_8_bits_pj
+            return Range(
+                low=at_8.low * share**2, mid=at_8.mid * share**1.5, high=at_8.high * share
+            )
+        if bits == 8:
             return self.mac_8_bits_pj
         return self.mac_16_bits_pj.scaled(1.0 if bits <= 16 else (bits / 16) ** 2)
 
@@ -93,3 +110,17 @@ class Chip(_Frozen):
     resources: Resources
     dram: Dram
     energy: Energy
+
+
+def packed_products(bits: int, width: int, height: int) -> int:
+    """Products of words of so many bits that one width x height multiplier makes at once.
+
+    Several words lie in each operand, so far apart that no two of their products overlap
+    (AMD WP486 for two at 8 bits, WP521 for two by two at 4 bits).
+
+    >>> packed_products(8, 27, 18), packed_products(8, 25, 18), packed_products(4, 27, 18)
+    (2, 1, 4)
+    """
+    field = 2 * bits + GUARD_BITS
+    side = 1 + max(0, height - bits) // field
+    return side * (1 + max(0, width - bits) // (side * field))

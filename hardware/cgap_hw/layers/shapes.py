@@ -11,18 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cgap_hw.errors import CostModelError
 
-Kind = Literal["conv", "linear", "pool", "add", "concat", "elementwise"]
+Kind = Literal["conv", "linear", "matmul", "pool", "add", "concat", "elementwise"]
 NETWORK_INPUT = -1
 
 
 class LayerShape(BaseModel):
-    """One layer of a network, at batch 1.
+    """One layer of a network.
 
     Batch norm and activations behind a convolution or linear layer are folded into it. An
     ``elementwise`` layer is a pass of its own over every channel (batch norm before a
     convolution). ``add`` sums all its inputs; ``concat`` only joins addresses.
 
+    A ``matmul`` multiplies with an operand that is read as it goes, as a grouped 1 x 1
+    convolution reads its weights: ``groups`` products of ``out_h out_w`` rows, ``n_in /
+    groups`` deep, with ``n_out / groups`` columns. Attention multiplies maps with maps so; a
+    recurrent layer its state with the same weights, read anew in every step.
+
     Attributes:
+        batch: Items that are worked on together: weights of one tile serve all of them.
+        n_stored: Weights among what a ``matmul`` reads; 0 where both operands are maps.
         inputs: Positions, in the network's list, of the layers whose outputs are read; -1 is
             the network's input; None is the layer before.
     """
@@ -48,6 +55,8 @@ class LayerShape(BaseModel):
     groups: int = Field(default=1, ge=1)
     pool_kind: Literal["max", "avg"] | None = None
     bias: bool = False
+    batch: int = Field(default=1, ge=1)
+    n_stored: int = Field(default=0, ge=0)
     inputs: tuple[int, ...] | None = None
 
     @model_validator(mode="after")
@@ -82,8 +91,8 @@ class LayerShape(BaseModel):
 
     @property
     def computes(self) -> bool:
-        """Whether it multiplies and adds (convolution or linear)."""
-        return self.kind in ("conv", "linear")
+        """Whether it multiplies and adds."""
+        return self.kind in ("conv", "linear", "matmul")
 
     @property
     def depthwise(self) -> bool:
@@ -91,11 +100,16 @@ class LayerShape(BaseModel):
         return self.kind == "conv" and self.groups > 1 and self.groups == self.n_in
 
     @property
-    def n_weights(self) -> int:
-        """Weights, biases not counted."""
+    def operand_words(self) -> int:
+        """Words that its maps are multiplied with: weights, or another map."""
         if not self.computes:
             return 0
         return self.n_in // self.groups * self.n_out * self.kernel_h * self.kernel_w
+
+    @property
+    def n_weights(self) -> int:
+        """Weights, biases not counted."""
+        return self.n_stored if self.kind == "matmul" else self.operand_words
 
     @property
     def parameters(self) -> int:
@@ -107,7 +121,12 @@ class LayerShape(BaseModel):
     @property
     def macs(self) -> int:
         """Multiply-adds of one inference (one MAC is one multiply-add), biases not counted."""
-        return self.n_weights * self.out_h * self.out_w
+        return self.operand_words * self.out_h * self.out_w * self.batch
+
+    @property
+    def output_words(self) -> int:
+        """Words of the map that it writes."""
+        return self.n_out * self.out_h * self.out_w * self.batch
 
     @property
     def n_inputs(self) -> int:

@@ -11,7 +11,7 @@ from cgap_hw.errors import CostModelError
 from cgap_hw.layers.shapes import LayerShape
 from cgap_hw.numeric import Flags, Indices, Values
 
-KINDS = ("conv", "linear", "pool", "add", "concat", "elementwise")
+KINDS = ("conv", "linear", "matmul", "pool", "add", "concat", "elementwise")
 _CODES = {kind: i for i, kind in enumerate(KINDS)}
 
 
@@ -20,7 +20,8 @@ class LayerTable:
     """Columns of length L (layers), float64 holding whole numbers (exact below 2**53).
 
     The names follow Ma et al.: ``n_if`` input channels, ``n_of`` output channels, ``ix iy``
-    input and ``ox oy`` output width and height, ``kx ky`` kernel, ``sx sy`` stride.
+    input and ``ox oy`` output width and height, ``kx ky`` kernel, ``sx sy`` stride. The items
+    of a batch lie on top of each other, as one map so many times as high.
     """
 
     kind: Indices
@@ -39,6 +40,7 @@ class LayerTable:
     span_y: Values  # rows a window covers, dilation included
     pad_x: Values
     pad_y: Values
+    n_stored: Values
 
     @classmethod
     def of(cls, layers: Sequence[LayerShape]) -> LayerTable:
@@ -64,8 +66,8 @@ class LayerTable:
 
     @property
     def computes(self) -> Flags:
-        """Convolutions and linear layers."""
-        return self.kind <= 1
+        """Convolutions, linear layers and matrix products."""
+        return self.kind <= _CODES["matmul"]
 
     @property
     def taps(self) -> Values:
@@ -74,10 +76,15 @@ class LayerTable:
 
     @property
     def weights(self) -> Values:
-        """Weight words; two per channel for an elementwise pass."""
+        """Words that maps are multiplied with; two per channel for an elementwise pass."""
         dense = self.n_if / self.groups * self.n_of * self.taps
         scale = np.where(self.kind == _CODES["elementwise"], 2 * self.n_of, 0.0)
         return np.where(self.computes, dense, scale)
+
+    @property
+    def stored_weights(self) -> Values:
+        """Those of them that are the same in every inference."""
+        return np.where(self.is_kind("matmul"), self.n_stored, self.weights)
 
     @property
     def macs(self) -> Values:
@@ -106,9 +113,9 @@ def _row(s: LayerShape) -> tuple[float, ...]:
         s.n_in,
         s.n_out,
         s.in_w,
-        s.in_h,
+        s.in_h * s.batch,
         s.out_w,
-        s.out_h,
+        s.out_h * s.batch,
         s.kernel_w,
         s.kernel_h,
         s.stride_w,
@@ -118,4 +125,5 @@ def _row(s: LayerShape) -> tuple[float, ...]:
         (s.kernel_h - 1) * s.dilation_h + 1,
         s.padding_w,
         s.padding_h,
+        s.n_stored,
     )

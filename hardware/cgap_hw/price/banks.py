@@ -64,7 +64,7 @@ class LargestMaps:
         working = [layer for layer in layers if layer.computes]
         return cls(
             max((s.n_in * s.in_h * s.in_w * bits for s in working), default=bits),
-            max((s.n_weights * bits for s in working), default=bits),
+            max((s.operand_words * bits for s in working), default=bits),
             max((s.n_out * s.out_h * s.out_w * bits for s in working), default=bits),
         )
 

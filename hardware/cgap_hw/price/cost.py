@@ -56,7 +56,7 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """The cost of one inference at batch 1."""
+    """The cost of one inference."""
 
     shapes: tuple[LayerShape, ...]
     bits: int
@@ -82,9 +82,15 @@ class NetworkCost:
         return self._latency_of("linear")
 
     @cached_property
+    def matmul_latency_ms(self) -> float:
+        """Matrix products whose second operand is read as they go: attention, recurrence."""
+        return self._latency_of("matmul")
+
+    @cached_property
     def other_latency_ms(self) -> float:
         """Pools, sums, per-channel passes, and the fixed cost of a call."""
-        return self.latency_ms - self.conv_latency_ms - self.linear_latency_ms
+        products = self.conv_latency_ms + self.linear_latency_ms + self.matmul_latency_ms
+        return self.latency_ms - products
 
     @cached_property
     def throughput_fps(self) -> float:

@@ -25,18 +25,19 @@ def weights_fit(n_weights: float, board: Board, array: BaseArray, bits: int) -> 
 def keep_weights(
     moved: Traffic, t: LayerTable, board: Board, array: BaseArray, bits: int
 ) -> Traffic:
-    """No weights over the DRAM port.
+    """No weights over the DRAM port; maps that maps are multiplied with still are.
 
     Raises:
         CostModelError: They do not all fit on chip.
     """
-    total = float(t.weights.sum())
+    total = float(t.stored_weights.sum())
     if not weights_fit(total, board, array, bits):
         raise CostModelError(
             f"{total:.0f} weights of {bits} bits do not stay on the chip of {board.name};"
             " stream them, or prune further"
         )
-    return replace(moved, weight_bytes=np.zeros_like(moved.weight_bytes))
+    left = np.where(t.stored_weights > 0, 0.0, moved.weight_bytes)
+    return replace(moved, weight_bytes=left)
 
 
 def keep_maps(
@@ -53,7 +54,7 @@ def keep_maps(
     pixel, output = moved.pixel_bytes.copy(), moved.output_bytes.copy()
     readers = _readers(layers)
     for i, layer in enumerate(layers[:-1]):
-        size = layer.n_out * layer.out_h * layer.out_w * bits
+        size = layer.output_words * bits
         alone = readers[i] == [i + 1] and _sources(layers, i + 1) == (i,)
         if alone and size <= room and "concat" not in (layer.kind, layers[i + 1].kind):
             output[i] = 0.0

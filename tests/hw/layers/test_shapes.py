@@ -6,6 +6,7 @@ from cgap_hw import (
     LayerShape,
 )
 from cgap_hw.layers.shapes import total_macs
+from cgap_hw.layers.table import LayerTable
 
 CONV = LayerShape(
     name="conv",
@@ -60,3 +61,23 @@ def test_bad_shapes_are_refused():
         )
     with pytest.raises(ValueError, match="groups=3 must divide"):
         LayerShape(name="x", kind="conv", n_in=4, n_out=4, groups=3)
+
+
+def test_a_matrix_product_reads_what_it_multiplies_with():
+    """Attention of 4 heads, 580 tokens, 128 channels a head: scores are 580 x 128 x 580."""
+    scores = LayerShape(
+        name="scores", kind="matmul", n_in=512, n_out=4 * 580, in_h=580, out_h=580, groups=4
+    )
+    assert scores.macs == 4 * 580 * 128 * 580
+    assert (scores.operand_words, scores.n_weights, scores.parameters) == (4 * 128 * 580, 0, 0)
+    table = LayerTable.of([scores])
+    assert (table.macs[0], table.weights[0]) == (scores.macs, scores.operand_words)
+    assert table.stored_weights[0] == 0
+
+
+def test_items_of_a_batch_share_their_weights():
+    eight = CONV.model_copy(update={"batch": 8})
+    table = LayerTable.of([CONV, eight])
+    assert eight.macs == 8 * CONV.macs == table.macs[1]
+    assert eight.n_weights == CONV.n_weights == table.weights[1]
+    assert table.pixels_out[1] == eight.output_words == 8 * CONV.output_words

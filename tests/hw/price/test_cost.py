@@ -88,3 +88,24 @@ def test_counts_of_the_network_are_sums_over_its_layers():
     cost = network_cost(NETWORK, load_board("zcu102"))
     assert cost.macs == CONV.macs + LINEAR.macs
     assert cost.n_weights == 57600 + 49000
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_products_and_batches_are_priced_on_every_board(name):
+    """As the grouped convolution that reads as many words; a batch never costs more than as
+    many images one by one.
+    """
+    board = load_board(name)
+    area = {"in_h": 6, "in_w": 1, "out_h": 6, "out_w": 1}
+    product = LayerShape(name="x", kind="matmul", n_in=32, n_out=64, groups=4, **area)
+    conv = product.model_copy(update={"kind": "conv"})
+    first, second = (network_cost([layer], board) for layer in (product, conv))
+    assert first.macs == second.macs == 4 * 6 * 8 * 16
+    assert first.dram_bytes == second.dram_bytes
+    assert first.latency_ms == second.latency_ms
+    assert first.matmul_latency_ms == second.conv_latency_ms
+    assert first.n_weights == 0
+
+    batch = network_cost([conv.model_copy(update={"batch": 8})], board)
+    assert batch.macs == 8 * second.macs
+    assert second.latency_ms <= batch.latency_ms <= 8 * second.latency_ms

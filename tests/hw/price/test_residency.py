@@ -95,3 +95,12 @@ def test_weights_stay_where_the_array_in_use_has_room():
     network_cost(layers, board, options=kept)
     with pytest.raises(CostModelError, match="do not stay on the chip"):
         network_cost(layers, board, array, options=kept)
+
+
+def test_maps_that_maps_are_multiplied_with_are_moved_all_the_same():
+    """Weights may be loaded before; the keys of attention are not there before."""
+    board, kept = load_board("zcu102"), CostOptions(resident_weights=True)
+    attention = LayerShape(name="scores", kind="matmul", n_in=64, n_out=100, in_h=9, out_h=9)
+    recurrent = attention.model_copy(update={"n_stored": 6400})
+    moved = network_cost([attention, recurrent], board, options=kept).moved
+    assert list(moved.weight_bytes) == [6400, 0]
