@@ -36,9 +36,16 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
         for task, head in self.heads.items():
             head.requires_grad_(self._rehearses or int(task) in experience.task_labels)
 
-    def forward(self, x: Tensor, task_labels: Tensor | int) -> Tensor:
-        """Logits (N, classes); each row goes through the head of its task label."""
+    def forward(
+        self, x: Tensor, task_labels: Tensor | int | None
+    ) -> Tensor | dict[int, Tensor]:
+        """Logits (N, classes); each row goes through the head of its task label.
+
+        Without labels: the logits of all rows under every label.
+        """
         features = self.backbone(x)
+        if task_labels is None:
+            return {int(task): self._head(int(task), features) for task in self.heads}
         if isinstance(task_labels, int):
             return self._head(task_labels, features)
         present, index = torch.unique(task_labels, return_inverse=True)

@@ -1,0 +1,1 @@
+"""What is kept of old tasks, images or outputs, and how training uses it: Avalanche plugins."""

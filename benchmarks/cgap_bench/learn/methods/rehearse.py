@@ -1,0 +1,154 @@
+"""A shared network that rehearses old images, or its old outputs, beside the new ones."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from avalanche.training.plugins import SupervisedPlugin
+from pydantic import Field
+from torch import Tensor, nn
+
+from cgap_bench.learn.batches import crop_and_flip
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.methods.fixed import SharedNetwork
+from cgap_bench.learn.methods.rehearsal.gem import GEM, AveragedGEM
+from cgap_bench.learn.methods.rehearsal.icarl import ICaRL
+from cgap_bench.learn.methods.rehearsal.lwf import LearningWithoutForgetting
+from cgap_bench.learn.methods.rehearsal.memory import BalancedMemory, Reservoir
+from cgap_bench.learn.methods.rehearsal.replay import DarkExperience, Replay
+from cgap_bench.record.configuration import Augmentation, Settings
+
+
+class MemorySettings(Settings):
+    """Of every method that keeps images."""
+
+    memory: int = Field(200, gt=0)  # images in all
+
+
+class ReplaySettings(MemorySettings):
+    """Experience replay from a memory balanced over classes."""
+
+    batch: int | None = Field(None, gt=0)  # old images in a batch; None: as many as new ones
+
+
+class DarkSettings(ReplaySettings):
+    """DER++ (Buzzega et al. 2020)."""
+
+    alpha: float = Field(0.5, ge=0)  # of old outputs
+    beta: float = Field(0.5, ge=0)  # of old targets
+
+
+class AveragedGEMSettings(MemorySettings):
+    """A-GEM (Chaudhry et al. 2019)."""
+
+    batch: int = Field(256, gt=0)  # old images to a gradient
+
+
+class GEMSettings(MemorySettings):
+    """GEM (Lopez-Paz and Ranzato 2017)."""
+
+    margin: float = Field(0.5, ge=0)  # gamma
+
+
+class LwFSettings(Settings):
+    """LwF (Li and Hoiem 2016)."""
+
+    strength: float = Field(1.0, ge=0)  # of the distillation, lambda_o
+    temperature: float = Field(2.0, gt=0)
+
+
+class RememberingNetwork(SharedNetwork):
+    """A shared network beside a memory; `extra` says how many images are stored."""
+
+    def __init__(
+        self, context: Context, plugin: Any, rehearses: bool, plugins: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(context, None, [plugin, *plugins], rehearses)
+        self._memory = plugin.memory
+        self.extra["stored_images"] = []
+
+    def learn(self, experience: Any) -> None:
+        """Train on one experience beside what is remembered."""
+        super().learn(experience)
+        self.extra["stored_images"].append(len(self._memory))
+
+
+class ExemplarNetwork(RememberingNetwork):
+    """iCaRL: what inference executes is the backbone and a head of class means."""
+
+    def __init__(self, context: Context, plugin: ICaRL) -> None:
+        super().__init__(context, plugin, rehearses=True)
+        self._plugin = plugin
+
+    def network_for(self, task: int) -> nn.Module | None:
+        """The backbone with the means of the task's exemplars as head."""
+        *body, head = super().network_for(task).children()  # type: ignore[union-attr]
+        means = self._plugin.means(self.model, task, head.out_features)  # type: ignore[arg-type]
+        nearest = nn.Linear(means.shape[1], means.shape[0], bias=False, device=means.device)
+        nearest.weight = nn.Parameter(means, requires_grad=False)
+        return nn.Sequential(*body, nearest)
+
+
+def _augment(context: Context) -> Callable[[Tensor], Tensor] | None:
+    """What training does to images, for old ones; padding is grey: they are normalised."""
+    if context.config.training.augment is Augmentation.NONE:
+        return None
+    generator = context.source.generator
+    return lambda images: crop_and_flip(images, generator)
+
+
+def _balanced(context: Context, settings: MemorySettings) -> BalancedMemory:
+    return BalancedMemory(settings.memory, context.config.seed)
+
+
+def _replay(context: Context, settings: ReplaySettings) -> SharedNetwork:
+    plugin = Replay(_balanced(context, settings), settings.batch, _augment(context))
+    return RememberingNetwork(context, plugin, rehearses=True)
+
+
+def _dark(context: Context, settings: DarkSettings) -> SharedNetwork:
+    memory = Reservoir(settings.memory, context.config.seed)
+    plugin = DarkExperience(memory, settings.alpha, settings.beta, settings.batch)
+    return RememberingNetwork(context, plugin, rehearses=True)
+
+
+def _averaged_gem(context: Context, settings: AveragedGEMSettings) -> SharedNetwork:
+    plugin = AveragedGEM(_balanced(context, settings), settings.batch)
+    return RememberingNetwork(context, plugin, rehearses=False)
+
+
+def _gem(context: Context, settings: GEMSettings) -> SharedNetwork:
+    plugin = GEM(_balanced(context, settings), settings.margin)
+    return RememberingNetwork(context, plugin, rehearses=False)
+
+
+def _icarl(context: Context, settings: ReplaySettings) -> SharedNetwork:
+    memory, augment = _balanced(context, settings), _augment(context)
+    features = lambda model, x: model.backbone(x)  # noqa: E731
+    return ExemplarNetwork(context, ICaRL(memory, features, settings.batch, augment))
+
+
+def _lwf(context: Context, settings: LwFSettings) -> SharedNetwork:
+    plugin: SupervisedPlugin = LearningWithoutForgetting(
+        settings.strength, settings.temperature
+    )
+    return SharedNetwork(context, None, [plugin], rehearses=True)
+
+
+def _add(
+    name: str, summary: str, settings: type[Settings], build: Callable[[Context, Any], Any]
+) -> None:
+    METHODS.add(name, Method(summary, settings, build))
+
+
+_add("replay", "every batch is joined by images from a memory", ReplaySettings, _replay)
+_add("der++", "old outputs and targets of a memory are learnt again", DarkSettings, _dark)
+_add(
+    "agem",
+    "gradients may not hurt a memory on average",
+    AveragedGEMSettings,
+    _averaged_gem,
+)
+_add("gem", "gradients may not hurt the memory of any old task", GEMSettings, _gem)
+_add("icarl", "exemplars, distillation, nearest class means", ReplaySettings, _icarl)
+_add("lwf", "the outputs of old heads on new images are kept", LwFSettings, _lwf)
