@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from cgap_hw.arrays.buffers import Buffers, Grain
 from cgap_hw.arrays.pipeline import double_buffered_ns, fill_ns, port_ns
 from cgap_hw.arrays.traffic import Traffic, Volumes, least_traffic, transfer_ns
 from cgap_hw.chips.chip import Chip, Dram
+from cgap_hw.chips.values import within
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
+
+Lanes = Annotated[int, within(1, 65536)]
 
 
 class BaseArray(BaseModel):
@@ -33,15 +36,15 @@ class BaseArray(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clock_mhz: float = Field(gt=0)
+    clock_mhz: Annotated[float, within(1, 1500)]
     source: str
     shared_port: bool = True
-    layer_overhead_ns: float = Field(default=1000.0, ge=0)
-    call_overhead_us: float = Field(default=0.0, ge=0)
-    pool_lanes: int = Field(default=64, ge=1)
-    add_lanes: int = Field(default=64, ge=1)
-    logic_macs: int = Field(default=0, ge=0)
-    error_pct: float = Field(default=20.0, ge=0)
+    layer_overhead_ns: Annotated[float, within(0, 1e8)] = 1000.0
+    call_overhead_us: Annotated[float, within(0, 1e6)] = 0.0
+    pool_lanes: Lanes = 64
+    add_lanes: Lanes = 64
+    logic_macs: Annotated[int, within(0, 1e6)] = 0
+    error_pct: Annotated[float, within(0, 1000)] = 20.0
     buffers: Buffers = Buffers()
 
     @property

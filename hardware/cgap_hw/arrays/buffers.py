@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from cgap_hw.chips.chip import Chip
+from cgap_hw.chips.values import within
+
+Share = Annotated[float, within(0.001, 0.998)]
 
 
 class Buffers(BaseModel):
@@ -19,10 +22,19 @@ class Buffers(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input_ratio: float = Field(default=0.35, gt=0, lt=1)
-    weight_ratio: float = Field(default=0.45, gt=0, lt=1)
-    output_ratio: float = Field(default=0.2, gt=0, lt=1)
-    usable_ratio: float = Field(default=0.8, gt=0, le=1)
+    input_ratio: Share = 0.35
+    weight_ratio: Share = 0.45
+    output_ratio: Share = 0.2
+    usable_ratio: Annotated[float, within(0.001, 1)] = 0.8
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        total = self.input_ratio + self.weight_ratio + self.output_ratio
+        if total > 1 + 1e-9:  # decimal shares do not add up to the last bit
+            raise ValueError(
+                f"input_ratio, weight_ratio and output_ratio add up to {total:g}, at most 1"
+            )
+        return self
 
     def half(self, chip: Chip) -> BufferBits:
         """The bits of one half of each pair on a chip."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from cgap_hw.arrays.lock_step import (
     Machine,
@@ -18,6 +19,7 @@ from cgap_hw.arrays.lock_step import (
 )
 from cgap_hw.arrays.traffic import ORDERS, Traffic, Volumes, least_traffic
 from cgap_hw.chips.chip import Dram
+from cgap_hw.chips.values import within
 from cgap_hw.errors import CostModelError
 from cgap_hw.layers.table import LayerTable
 
@@ -35,11 +37,11 @@ class Controller(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pixel_words: int = Field(ge=1)
-    weight_words: int = Field(ge=1)
-    output_words: int = Field(ge=1)
-    channel_blocks: int = Field(ge=1)
-    latency_cycles: int = Field(ge=1)
+    pixel_words: Annotated[int, within(1, 2**24)]
+    weight_words: Annotated[int, within(1, 2**24)]
+    output_words: Annotated[int, within(1, 2**24)]
+    channel_blocks: Annotated[int, within(1, 2**16)]
+    latency_cycles: Annotated[int, within(1, 10000)]
 
     def machine(self, pox: int, poy: int, pof: int, bits: int) -> Machine:
         """The controller's buffers around an array.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
 
-from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
 from cgap_hw.arrays.pipeline import double_buffered_ns
 from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.chips.chip import Dram
+from cgap_hw.chips.values import within
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
 
@@ -29,12 +29,12 @@ class Dpu(BaseArray):
     """
 
     style: Literal["dpu"] = "dpu"
-    pixels: int = Field(default=8, ge=1)
-    inputs: int = Field(default=16, ge=1)
-    outputs: int = Field(default=16, ge=1)
-    cores: int = Field(default=1, ge=1)
-    port_gbps: float = Field(default=8.0, gt=0)
-    depthwise_pixels: int = Field(default=4, ge=1)
+    pixels: Lanes = 8
+    inputs: Lanes = 16
+    outputs: Lanes = 16
+    cores: Lanes = 1
+    port_gbps: Annotated[float, within(0.05, 2000)] = 8.0
+    depthwise_pixels: Lanes = 4
 
     @property
     def n_macs(self) -> int:

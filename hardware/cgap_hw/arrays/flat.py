@@ -8,15 +8,16 @@ Their source is not public. What follows was read off 856 layer latencies that t
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
 from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.chips.chip import Dram
+from cgap_hw.chips.values import within
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Indices, Values, ceil_div
 
@@ -47,6 +48,9 @@ class Window(NamedTuple):
         return cls(*(int(getattr(t, name)[i]) for name in cls._fields))
 
 
+FixedCost = Annotated[float, within(0, 1e6)]
+
+
 class FlatConstants(BaseModel):
     """What is fitted: fixed costs in ns, of a layer (with the array's size) and of a tile.
 
@@ -55,16 +59,16 @@ class FlatConstants(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tile_ns: float = 10.0
-    read_tile_ns: float = 4.0
-    conv_base_ns: float = 340.0
-    conv_per_m_ns: float = 2.5
-    conv_per_p_ns: float = 6.5
-    pool_base_ns: float = 212.0
-    pool_per_p_ns: float = 4.1
-    linear_base_ns: float = 393.3333
-    linear_per_output_ns: float = 0.1627604
-    add_base_ns: float = 100.0
+    tile_ns: FixedCost = 10.0
+    read_tile_ns: FixedCost = 4.0
+    conv_base_ns: FixedCost = 340.0
+    conv_per_m_ns: FixedCost = 2.5
+    conv_per_p_ns: FixedCost = 6.5
+    pool_base_ns: FixedCost = 212.0
+    pool_per_p_ns: FixedCost = 4.1
+    linear_base_ns: FixedCost = 393.3333
+    linear_per_output_ns: FixedCost = 0.1627604
+    add_base_ns: FixedCost = 100.0
 
 
 class FlatArray(BaseArray):
@@ -83,8 +87,8 @@ class FlatArray(BaseArray):
     """
 
     style: Literal["flat"] = "flat"
-    m: int = Field(ge=1)
-    p: int = Field(ge=1)
+    m: Lanes
+    p: Lanes
     constants: FlatConstants = FlatConstants()
 
     @property

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
 
-from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
 from cgap_hw.arrays.controller import Controller, TiledTraffic, tiled_traffic
 from cgap_hw.arrays.traffic import Traffic
@@ -29,9 +28,9 @@ class OutputStationary(BaseArray):
     """
 
     style: Literal["output_stationary"] = "output_stationary"
-    pox: int = Field(ge=1)
-    poy: int = Field(ge=1)
-    pof: int = Field(ge=1)
+    pox: Lanes
+    poy: Lanes
+    pof: Lanes
     full_linear: bool = False
     controller: Controller | None = None
 

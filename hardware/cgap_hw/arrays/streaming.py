@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from cgap_hw.arrays.base import BaseArray
 from cgap_hw.arrays.buffers import Grain
 from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.chips.chip import Chip, Dram
+from cgap_hw.chips.values import within
 from cgap_hw.errors import CostModelError
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values
@@ -25,7 +26,7 @@ class Streaming(BaseArray):
     """
 
     style: Literal["streaming"] = "streaming"
-    budget: int = Field(ge=1)
+    budget: Annotated[int, within(1, 1e6)]
     shared_port: bool = False
 
     @model_validator(mode="after")

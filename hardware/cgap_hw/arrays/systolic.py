@@ -5,9 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Literal
 
-from pydantic import Field
-
-from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
@@ -33,8 +31,8 @@ class Systolic(BaseArray):
     """
 
     style: Literal["systolic"] = "systolic"
-    rows: int = Field(ge=1)
-    columns: int = Field(ge=1)
+    rows: Lanes
+    columns: Lanes
     dataflow: Dataflow = Dataflow.WEIGHT
 
     @property

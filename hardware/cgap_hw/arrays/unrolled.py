@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
 
-from cgap_hw.arrays.base import BaseArray
+from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
+from cgap_hw.chips.values import within
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
 
@@ -17,9 +17,9 @@ class UnrolledChannels(BaseArray):
     """Tm output channels times Tn input channels a cycle, one pixel and one tap at a time."""
 
     style: Literal["unrolled_channels"] = "unrolled_channels"
-    tm: int = Field(ge=1)
-    tn: int = Field(ge=1)
-    pipeline_cycles: int = Field(default=20, ge=0)
+    tm: Lanes
+    tn: Lanes
+    pipeline_cycles: Annotated[int, within(0, 100000)] = 20
 
     @property
     def n_macs(self) -> int:

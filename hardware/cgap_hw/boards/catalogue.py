@@ -80,22 +80,23 @@ def flat_size(name: str) -> tuple[int, int]:
 
 
 def _flat(m: int, p: int) -> FlatArray:
-    content = read_toml(FOLDER / "flat.toml", "array")
+    path = FOLDER / "flat.toml"
+    section = _section(read_toml(path, "array"), path)
     try:
-        return FlatArray.model_validate({"m": m, "p": p} | _section(content))
+        return FlatArray.model_validate({"m": m, "p": p} | section)
     except ValidationError as error:
         raise CostModelError(f"array m{m}p{p}: {first_problem(error)}") from error
 
 
 def _parse(path: Path) -> AnyArray:
     try:
-        return _ADAPTER.validate_python(_section(read_toml(path, "array")))
+        return _ADAPTER.validate_python(_section(read_toml(path, "array"), path))
     except ValidationError as error:
         raise CostModelError(f"array {path}: {first_problem(error)}") from error
 
 
-def _section(content: dict[str, Any]) -> dict[str, Any]:
+def _section(content: dict[str, Any], path: Path) -> dict[str, Any]:
     section = content.get("array")
     if not isinstance(section, dict):
-        raise CostModelError("expected an [array] section")
+        raise CostModelError(f"array {path}: expected an [array] section")
     return section

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from cgap_hw.chips.values import Range, Sourced
+from cgap_hw.chips.values import Range, Sourced, within
 
 # Bits of one block: width 1024 x 18 (AMD), 512 x 40 (Intel); UltraRAM 4096 x 72.
 BLOCK_BITS = {"RAMB18": 18 * 1024, "M20K": 20 * 1024}
@@ -21,13 +21,22 @@ class _Frozen(BaseModel):
 class Resources(_Frozen):
     """What the FPGA has, and how many MACs of each width one DSP block makes a cycle."""
 
-    dsp: Sourced
-    block_ram: Sourced
+    dsp: Annotated[Sourced, within(1, 30000)]
+    block_ram: Annotated[Sourced, within(1, 50000)]
     block_kind: Literal["RAMB18", "M20K"]
-    uram: Sourced
-    lut: Sourced
-    macs_per_dsp_8_bits: Sourced
-    macs_per_dsp_16_bits: Sourced
+    uram: Annotated[Sourced, within(0, 10000)]
+    lut: Annotated[Sourced, within(1000, 2e7)]
+    macs_per_dsp_8_bits: Annotated[Sourced, within(0.1, 8)]
+    macs_per_dsp_16_bits: Annotated[Sourced, within(0.1, 8)]
+
+    @model_validator(mode="after")
+    def _wide_words_cost_more(self) -> Self:
+        narrow, wide = self.macs_per_dsp_8_bits.mid, self.macs_per_dsp_16_bits.mid
+        if wide > narrow:
+            raise ValueError(
+                f"macs_per_dsp_16_bits: expected at most the {narrow:g} of 8 bits, got {wide:g}"
+            )
+        return self
 
     @property
     def on_chip_bits(self) -> float:
@@ -58,10 +67,10 @@ class Dram(_Frozen):
     as many bytes as go both ways alternate at ``efficiency_ratio``, the rest at that.
     """
 
-    bandwidth_gbps: Sourced
-    efficiency_ratio: Sourced
-    run_overhead_ns: Sourced
-    stream_efficiency_ratio: Sourced | None = None
+    bandwidth_gbps: Annotated[Sourced, within(0.05, 2000)]
+    efficiency_ratio: Annotated[Sourced, within(0.01, 1)]
+    run_overhead_ns: Annotated[Sourced, within(0, 10000)]
+    stream_efficiency_ratio: Annotated[Sourced, within(0.01, 1)] | None = None
 
     @property
     def bytes_per_ns(self) -> float:
@@ -79,13 +88,13 @@ class Dram(_Frozen):
 class Energy(_Frozen):
     """Energy constants of the board; see `cgap_hw.price.energy` for the formula."""
 
-    dram_rw_pj_per_bit: Sourced
-    dram_activate_pj: Sourced
-    dram_background_mw: Sourced
-    block_ram_pj_per_bit: Sourced
-    mac_8_bits_pj: Sourced
-    mac_16_bits_pj: Sourced
-    static_w: Sourced
+    dram_rw_pj_per_bit: Annotated[Sourced, within(0, 1000)]
+    dram_activate_pj: Annotated[Sourced, within(0, 1e6)]
+    dram_background_mw: Annotated[Sourced, within(0, 1e5)]
+    block_ram_pj_per_bit: Annotated[Sourced, within(0, 100)]
+    mac_8_bits_pj: Annotated[Sourced, within(0, 1000)]
+    mac_16_bits_pj: Annotated[Sourced, within(0, 1000)]
+    static_w: Annotated[Sourced, within(0, 500)]
 
     def mac_pj(self, bits: int) -> Range:
         """One MAC at a word width; between 8 and 16 bits the nearest width above.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 
 class Mark(enum.StrEnum):
@@ -51,7 +51,28 @@ class Range(BaseModel):
         return Range(low=self.low * factor, mid=self.mid * factor, high=self.high * factor)
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{self.mid:.4g}"
         return f"{self.mid:.4g} ({self.low:.4g} to {self.high:.4g})"
+
+
+def within(low: float, high: float) -> AfterValidator:
+    """Accepts a number or a whole range of numbers between two bounds, for ``Annotated``.
+
+    The bounds are what exists, with room to spare: they catch a wrong unit, not a bad design.
+    """
+
+    def check(value: _Number) -> _Number:
+        ends = (value.low, value.high) if isinstance(value, Range) else (value,)
+        if not all(low <= x <= high for x in ends):  # "not a number" is in no range
+            shown = f", got {value}" if isinstance(value, Range) else ""
+            raise ValueError(f"expected {low:g} to {high:g}{shown}")
+        return value
+
+    return AfterValidator(check)
+
+
+_Number = TypeVar("_Number", Range, float, int)
 
 
 class Sourced(Range):
