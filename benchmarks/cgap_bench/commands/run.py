@@ -11,7 +11,7 @@ from cgap_bench.commands.run_progress import RunBars, progress_view
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.datasets import DATASETS, data_root
 from cgap_bench.learn.method import METHODS
-from cgap_bench.learn.network import NETWORKS
+from cgap_bench.learn.network import network_factory
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.record import Record
@@ -69,7 +69,7 @@ class Request:
     def _check(self, jobs: list[Job]) -> None:
         """Find now what would fail, or be ignored, only once there are worker processes."""
         for config in (job.config for job in jobs):
-            NETWORKS[config.network.name]
+            network_factory(config.network.name)
             DATASETS[config.stream.dataset]
 
         run = {job.config.method for job in jobs}

@@ -13,17 +13,30 @@ Factory = Callable[[NetworkSettings, Shape, int], nn.Sequential]
 NETWORKS: Registry[Factory] = Registry("network", package="cgap_bench.learn.networks")
 
 
+def network_factory(name: str) -> Factory:
+    """The factory of a name; with a colon in it, of a network that somebody else wrote.
+
+    Raises:
+        UnknownNameError: There is none of that name.
+    """
+    if ":" not in name:
+        return NETWORKS[name]
+    from cgap_bench.learn.external_networks import external_network
+
+    return lambda own, shape, n: external_network(own.name, own.width, shape, n)
+
+
 def build_network(
     settings: NetworkSettings, input_shape: Shape, n_outputs: int
 ) -> nn.Sequential:
-    """A plain chain whose last module, a Linear, is the head.
+    """A sequence whose last module, a Linear, is the head.
 
     Args:
         settings: Name, width multiplier, batch norm variant, dropout.
         input_shape: (C, H, W) of one image.
         n_outputs: Classes of the head.
     """
-    return NETWORKS[settings.name](settings, input_shape, n_outputs)
+    return network_factory(settings.name)(settings, input_shape, n_outputs)
 
 
 def scaled(units: int, width: float) -> int:

@@ -1,0 +1,88 @@
+"""Networks by torchvision's name or a user's function: cut at the head, scaled, refused."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.learn.network import build_network
+from cgap_bench.learn.sizes import n_parameters
+from cgap_bench.record.configuration import NetworkSettings
+
+SHAPE = (3, 32, 32)
+
+
+def build(name, width=1.0, n_outputs=7):
+    return build_network(NetworkSettings(name=name, width=width), SHAPE, n_outputs)
+
+
+class Own(nn.Module):
+    """A user's network; its head has a name of its own."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.conv, self.classifier = nn.Conv2d(3, 8, 3), nn.Linear(8, n_outputs)
+
+    def forward(self, x):
+        return self.classifier(self.conv(x).relu().mean((2, 3)))
+
+
+@pytest.fixture
+def own(monkeypatch):
+    functions = SimpleNamespace(
+        small=lambda shape, n: Own(n),
+        headless=lambda shape, n: nn.Conv2d(shape[0], n, 32),
+        text=lambda shape, n: "no module",
+    )
+    monkeypatch.setitem(sys.modules, "own_networks", functions)
+
+
+def test_torchvision_network_has_its_classes_and_its_size():
+    network = build("torchvision:resnet18")
+    assert [name for name, _ in network.named_children()] == ["body", "head"]
+    assert network.eval()(torch.zeros(2, *SHAPE)).shape == (2, 7)
+    assert n_parameters(network) == 11_689_512 - 993 * 513  # torchvision's for 1000 classes
+
+
+def test_cut_network_is_the_same_function(own):
+    torch.manual_seed(0)
+    whole = Own(7)
+    torch.manual_seed(0)
+    cut = build("own_networks:small")
+    x = torch.randn(4, *SHAPE)
+    assert torch.equal(whole(x), cut(x))
+
+
+def test_scaled_network_has_fewer_units_and_trains(own):
+    network = build("own_networks:small", width=0.5)
+    assert network[0].conv.weight.shape == (4, 3, 3, 3)
+    network(torch.randn(4, *SHAPE)).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("own_networks:missing", "missing"),
+        ("no_such_module:small", "no_such_module"),
+        ("own_networks:headless", "no linear layer"),
+        ("own_networks:text", "not a torch module"),
+    ],
+)
+def test_what_is_no_network_is_named(own, name, message):
+    with pytest.raises(UsageError, match=message):
+        build(name)
+
+
+def test_unknown_torchvision_network_offers_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean 'resnet18'"):
+        build("torchvision:resnet81")
+
+
+def test_timm_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(UsageError, match="pip install timm"):
+        build("timm:resnet18")
