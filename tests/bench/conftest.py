@@ -114,7 +114,7 @@ def reference():
 @pytest.fixture(scope="session")
 def run(reference):
     """Runs a configuration of `tiny`."""
-    from cgap_bench.learn.datasets import data_root
+    from cgap_bench.learn.dataset import data_root
     from cgap_bench.learn.method import METHODS
     from cgap_bench.run.experiences import train
 

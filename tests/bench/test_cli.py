@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cgap_bench.cli import main
-from cgap_bench.learn.datasets import DATA_VARIABLE
+from cgap_bench.learn.dataset import DATA_VARIABLE
 from cgap_bench.record.record import read_records
 
 TINY = [

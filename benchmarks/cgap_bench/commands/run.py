@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cgap_bench.commands.run_progress import RunBars, progress_view
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.learn.datasets import DATASETS, data_root
+from cgap_bench.learn.dataset import DATASETS, data_root
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.network import network_factory
 from cgap_bench.learn.streams import build_stream

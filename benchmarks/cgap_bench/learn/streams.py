@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.batches import ImageStore
-from cgap_bench.learn.datasets import DATASETS, ImageData
+from cgap_bench.learn.dataset import DATASETS, ImageData
 from cgap_bench.record.configuration import Split, StreamSettings
 
 

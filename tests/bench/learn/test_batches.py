@@ -6,7 +6,7 @@ import torch
 from torch import Generator
 
 from cgap_bench.learn.batches import CROP_PADDING, BatchSource, TensorLoader, crop_and_flip
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.record.configuration import Augmentation, MemoryFormat, StreamSettings
 

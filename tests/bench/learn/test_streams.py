@@ -3,7 +3,7 @@
 import pytest
 
 from cgap_bench.errors import UsageError
-from cgap_bench.learn.datasets import DATASETS, data_root
+from cgap_bench.learn.dataset import DATASETS, data_root
 from cgap_bench.learn.streams import build_stream, joint_experience
 from cgap_bench.record.configuration import StreamSettings
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cgap_bench.errors import UsageError
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.dataset import data_root
 from cgap_bench.record.configuration import StreamSettings
 from cgap_bench.record.identity import run_id
 from cgap_bench.record.record import read_records

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.configuration import Norm
 from cgap_bench.run.experiences import Run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.configuration import (
     NetworkSettings,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cgap_bench.errors import UsageError
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.run.experiences import train

@@ -11,7 +11,7 @@ from torch import nn
 
 from cgap_bench.cli import main
 from cgap_bench.learn.batches import BatchSource, TensorLoader
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.dataset import data_root
 from cgap_bench.run.experiences import Run
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve

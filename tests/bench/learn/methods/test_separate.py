@@ -5,7 +5,7 @@ import torch
 
 from cgap_bench.learn.batches import BatchSource
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS, NoSettings
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.shapes.tracing import total_macs

@@ -1,0 +1,77 @@
+"""Images and classes as every stream is cut from them, and where they come from by name."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cgap_bench.registry import Registry
+
+DATA_VARIABLE = "CGAP_CL_DATA"
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A dataset in memory.
+
+    Attributes:
+        train_images: (N, C, H, W), uint8.
+        train_targets: (N,), int64, classes from 0.
+        test_images: (M, C, H, W), uint8.
+        test_targets: (M,), int64.
+        mean: Per channel, in units of the stored pixel values.
+        std: Per channel, in units of the stored pixel values.
+        groups: Classes that belong together by the dataset's own account, in its own order:
+            superclasses, alphabets; empty where it has none.
+    """
+
+    train_images: Tensor
+    train_targets: Tensor
+    test_images: Tensor
+    test_targets: Tensor
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    groups: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return int(self.train_targets.max()) + 1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One entry of the registry.
+
+    Attributes:
+        load: Data root -> data; raises `UsageError` when files are missing or damaged.
+        needs_download: Whether files are needed that no dependency ships.
+    """
+
+    load: Callable[[Path], ImageData]
+    needs_download: bool
+
+
+DATASETS: Registry[Dataset] = Registry("dataset", package="cgap_bench.learn.datasets")
+"""The datasets that come with the package: one module a family."""
+
+
+def data_root(chosen: Path | None = None) -> Path:
+    """The folder with datasets: the option, else the variable, else a cache in the home."""
+    if chosen is not None:
+        return chosen.expanduser()
+    return Path(os.environ.get(DATA_VARIABLE) or "~/.cache/cgap-cl").expanduser()
+
+
+def every_fifth(targets: Tensor) -> Tensor:
+    """Where a dataset has no test split: of each class every fifth image, as a mask (N,).
+
+    By position, so it is the same with every version of every library.
+    """
+    mask = torch.zeros(len(targets), dtype=torch.bool)
+    for one in range(int(targets.max()) + 1):
+        mask[(targets == one).nonzero().flatten()[4::5]] = True
+    return mask
