@@ -265,7 +265,12 @@ def test_a_teacher_can_be_stored(toy, name):
     x, y = toy.data(1)
     labels = torch.ones(64, dtype=torch.long)
     strategy = SimpleNamespace(
-        model=model, mb_x=x, mb_y=y, mb_task_id=labels, experience=toy.stream()[1]
+        model=model,
+        mb_x=x,
+        mb_y=y,
+        mb_task_id=labels,
+        experience=toy.stream()[1],
+        device="cpu",
     )
     losses = []
     for one in (plugin, copy):
@@ -317,7 +322,13 @@ def test_icarl_loss_is_the_papers(toy):
     x, y = toy.data(1)
     labels = torch.ones(64, dtype=torch.long)
     strategy = SimpleNamespace(
-        model=model.eval(), mb_x=x, mb_y=y, mb_task_id=labels, loss=None, experience=stream[1]
+        model=model.eval(),
+        mb_x=x,
+        mb_y=y,
+        mb_task_id=labels,
+        loss=None,
+        experience=stream[1],
+        device="cpu",
     )
     plugin.before_training_exp(strategy)
     plugin.before_backward(strategy)

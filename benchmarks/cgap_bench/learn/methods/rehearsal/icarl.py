@@ -65,11 +65,20 @@ class ICaRL(Replay):
             with torch.no_grad():
                 taught = all_outputs(teacher.teacher, strategy.mb_x)
             for label, classes in teacher.classes.items():
-                targets[label][:, classes] = taught[label][:, classes].sigmoid()
+                old = torch.tensor(classes, device=strategy.device)
+                was = taught[label].index_select(1, old).sigmoid()
+                targets[label].index_copy_(1, old, was)
 
-        logits = torch.cat([now[label][:, ys] for label, ys in self._known.items()], 1)
-        wanted = torch.cat([targets[label][:, ys] for label, ys in self._known.items()], 1)
+        logits, wanted = self._counted(now), self._counted(targets)
         strategy.loss = functional.binary_cross_entropy_with_logits(logits, wanted)
+
+    def _counted(self, outputs: Mapping[int, Tensor]) -> Tensor:
+        """Outputs of all classes so far, side by side."""
+        parts = []
+        for label, classes in self._known.items():
+            counted = torch.tensor(classes, device=outputs[label].device)
+            parts.append(outputs[label].index_select(1, counted))
+        return torch.cat(parts, 1)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Choose exemplars with the features of now."""
@@ -124,9 +133,9 @@ def herded(features: Tensor, n: int) -> list[int]:
         >>> herded(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]), 1)
         [2]
     """
+    features = features.cpu()  # every choice is read
     mean, total = features.mean(0), torch.zeros_like(features[0])
     chosen: list[int] = []
-    distance = features.new_zeros(len(features))
     for k in range(1, min(n, len(features)) + 1):
         distance = (mean - (total + features) / k).norm(dim=1)
         distance[chosen] = torch.inf
