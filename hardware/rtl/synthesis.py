@@ -57,7 +57,7 @@ def predicted(design: Design) -> Blocks:
     """Return what `cgap_hw.price.usage` charges the array on the ZCU102 (UltraScale+)."""
     any_layer = LayerShape(name="layer", kind="linear", n_in=1, n_out=1)
     charged = usage([any_layer], load_board("zcu102"), array_of(design), design.bits)
-    return Blocks(charged.dsp, charged.block_ram)
+    return Blocks(charged.dsp or 0, charged.block_ram or 0)
 
 
 def tool(name: str) -> str | None:

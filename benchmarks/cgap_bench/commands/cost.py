@@ -11,6 +11,7 @@ from cgap_bench.errors import UsageError
 from cgap_bench.shapes.sources import load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import Board, NetworkCost, advise, resident_together, switch_cost
+from cgap_hw.price.usage import Usage
 
 LAYER_COLUMNS = ("layer", "kind", "MACs", "cycles", "ms", "KB DRAM", "uJ", "lanes %", "bound")
 
@@ -74,19 +75,21 @@ def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
 
 
 def _uses(cost: NetworkCost, target: Target) -> str:
+    """Shares of the board's resources, what is not known of them, and warnings."""
     used = target.uses(cost.shapes)
-    if used is None:
-        return f"\nuses          not modelled for {cost.array.style} arrays"
-    there = target.hardware.resources
-    shares = {
-        f"{used.dsp} DSP": "dsp",
-        f"{used.block_ram} {there.block_kind}": "block_ram",
-        f"{used.uram} URAM": "uram",
-        f"{used.lut:,.0f} LUT, fitted on 442 to 1352 DSP": "lut",
+    lut = used.lut
+    counts = {
+        "dsp": f"{used.dsp} DSP",
+        "block_ram": f"{used.block_ram} {target.hardware.resources.block_kind}",
+        "uram": f"{used.uram} URAM",
+        "lut": f"{lut.mid:,.0f} ({lut.low:,.0f} to {lut.high:,.0f}) LUT" if lut else "",
     }
-    text = ", ".join(f"{name} ({100 * used.ratios[key]:.0f} %)" for name, key in shares.items())
-    notes = [f"\nwarning       {warning}" for warning in used.warnings]
-    return f"\nuses          {text}" + "".join(notes)
+
+    known = [f"{counts[name]} ({100 * ratio:.0f} %)" for name, ratio in used.ratios.items()]
+    lines = [f"uses          {', '.join(known)}"] if known else []
+    lines += [f"uses          resources unknown: {text}" for text in used.unknown]
+    lines += [f"warning       {text}" for text in used.warnings]
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _advice(cost: NetworkCost, target: Target) -> str:
@@ -169,11 +172,15 @@ def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
         "utilisation_ratio": cost.utilisation_ratio,
         "energy_mj": cost.energy_mj.model_dump(),
         "energy_split_mj": {k: v.model_dump() for k, v in cost.energy_split_mj.items()},
-        "resources": asdict(used) if used else None,
+        "resources": _resources(used),
         "switch": asdict(switch_cost(cost.shapes, target.hardware, target.bits)),
         "advice": [asdict(x) for x in advise(cost.shapes, target.hardware, bits=target.bits)],
         "layers": [asdict(layer) for layer in cost.layers],
     }
+
+
+def _resources(used: Usage) -> dict[str, Any]:
+    return asdict(used) | {"lut": used.lut.model_dump() if used.lut else None}
 
 
 def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:

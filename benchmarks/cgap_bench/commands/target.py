@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cgap_hw import Board, CostOptions, LayerShape, NetworkCost, load_board, network_cost
-from cgap_hw.arrays import OutputStationary
 from cgap_hw.boards.catalogue import load_array
 from cgap_hw.price.usage import Usage, usage
 
@@ -36,13 +35,10 @@ class Target:
         )
         return network_cost(layers, self.hardware, bits=self.bits, options=options)
 
-    def uses(self, layers: Sequence[LayerShape]) -> Usage | None:
-        """What the array uses on the board; None for styles whose resources are not modelled.
+    def uses(self, layers: Sequence[LayerShape]) -> Usage:
+        """What the array uses on the board, as far as it is known.
 
         Raises:
             CostModelError: The board has less.
         """
-        array = self.hardware.array
-        if not isinstance(array, OutputStationary):
-            return None
-        return usage(layers, self.hardware, array, self.bits)
+        return usage(layers, self.hardware, self.hardware.array, self.bits)

@@ -47,6 +47,13 @@ class BaseArray(BaseModel):
     error_pct: Annotated[float, within(0, 1000)] = 20.0
     buffers: Buffers = Buffers()
 
+    def refuse_on(self, chip: Chip) -> None:
+        """Raises where a chip cannot feed the array, whatever it computes.
+
+        Raises:
+            CostModelError: Which part is too small, and what it has.
+        """
+
     @property
     def n_macs(self) -> int:
         """Multiply-adds a cycle when every lane is filled."""
@@ -97,11 +104,20 @@ class BaseArray(BaseModel):
         self, t: LayerTable, moved: Traffic, dram: Dram, cycles: Values
     ) -> tuple[Values, Values, Values]:
         """Latency, computing and transfer times of every layer."""
-        compute = cycles * 1e3 / self.clock_mhz
-        transfer = port_ns(moved, dram, shared=self.shared_port)
-        fill = fill_ns(moved, dram)
-        latency = double_buffered_ns(compute, transfer, fill, self.layer_overhead_ns)
+        transfer, fill = self.moving_ns(moved, dram)
+        latency, compute = self.overlapped_ns(cycles, transfer, fill)
         return latency, compute, transfer
+
+    def moving_ns(self, moved: Traffic, dram: Dram) -> tuple[Values, Values]:
+        """Times in which the port is held, and in which only it works, at both ends."""
+        return port_ns(moved, dram, shared=self.shared_port), fill_ns(moved, dram)
+
+    def overlapped_ns(
+        self, cycles: Values, transfer: Values, fill: Values
+    ) -> tuple[Values, Values]:
+        """Latency and computing time of layers whose transfers overlap with computing."""
+        compute = cycles * 1e3 / self.clock_mhz
+        return double_buffered_ns(compute, transfer, fill, self.layer_overhead_ns), compute
 
     def operand_ns(self, moved: Traffic, dram: Dram) -> Values:
         """Time in which pixels, weights and outputs each hold the DRAM port, (3, L)."""

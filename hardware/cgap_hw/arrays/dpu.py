@@ -10,8 +10,9 @@ from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
 from cgap_hw.arrays.pipeline import double_buffered_ns
 from cgap_hw.arrays.traffic import Traffic
-from cgap_hw.chips.chip import Dram
+from cgap_hw.chips.chip import Chip, Dram
 from cgap_hw.chips.values import within
+from cgap_hw.errors import CostModelError
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
 
@@ -19,9 +20,9 @@ from cgap_hw.numeric import Values, ceil_div
 class Dpu(BaseArray):
     """PP x ICP x OCP MACs a cycle; B4096 is 8 x 16 x 16 (2 operations each: 4096).
 
-    Weights and maps share one port of ``port_gbps`` (the constant that is calibrated per
+    Weights and maps share one port a core of ``port_gbps`` (the constant that is calibrated per
     board); while a layer computes, the next weights are fetched, and maps that fit stay in the
-    on-chip memory between layers. Several cores share the port and take images in turn.
+    on-chip memory between layers. Several cores share the DRAM and take images in turn.
     Depthwise layers run on an engine of its own, ICP channels by half of the pixel lanes (AMD
     PG338: "the parallelism of depthwise convolution is half that of the pixel parallelism").
     One filter a channel and pass: a layer with m filters a channel takes m passes. That is
@@ -35,6 +36,15 @@ class Dpu(BaseArray):
     cores: Lanes = 1
     port_gbps: Annotated[float, within(0.05, 2000)] = 8.0
     depthwise_pixels: Lanes = 4
+
+    def refuse_on(self, chip: Chip) -> None:
+        """Cores whose ports together ask for more than the DRAM has are refused."""
+        asked, there = self.cores * self.port_gbps, chip.dram.bandwidth_gbps.high
+        if asked > there:
+            raise CostModelError(
+                f"array.port_gbps: {self.cores} ports of {self.port_gbps:g} GB/s ask for"
+                f" {asked:g}, and the DRAM gives at most {there:g}"
+            )
 
     @property
     def n_macs(self) -> int:

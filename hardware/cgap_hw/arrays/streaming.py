@@ -81,7 +81,17 @@ class Streaming(BaseArray):
         )
 
     def traffic(self, t: LayerTable, chip: Chip, bits: int) -> Traffic:
-        """The network's input and output; nothing else leaves the chip."""
+        """The network's input and output; nothing else leaves the chip.
+
+        Raises:
+            CostModelError: The weights do not fit on chip.
+        """
+        stored, room = float(t.weights.sum()) * bits, chip.resources.on_chip_bits
+        if stored > room:
+            raise CostModelError(
+                f"a streaming design keeps its weights on chip: at {bits} bits they take"
+                f" {stored / 8e6:.2f} MB, and all memory blocks have {room / 8e6:.2f}"
+            )
         moved = super().traffic(t, chip, bits)
         first, last = np.zeros(len(t)), np.zeros(len(t))
         first[0], last[-1] = 1.0, 1.0

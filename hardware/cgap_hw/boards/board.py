@@ -5,8 +5,9 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from cgap_hw.arrays import AnyArray
 from cgap_hw.chips.chip import Chip
@@ -23,6 +24,11 @@ class Board(Chip):
     description: str
     part: str
     array: AnyArray = Field(discriminator="style")
+
+    @model_validator(mode="after")
+    def _feeds_its_array(self) -> Self:
+        self.array.refuse_on(self)
+        return self
 
 
 def board_names() -> list[str]:

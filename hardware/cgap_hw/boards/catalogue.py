@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from cgap_hw.arrays import AnyArray, FlatArray
+from cgap_hw.arrays import AnyArray, Dpu, FlatArray
+from cgap_hw.arrays.dpu_sizes import DPU_SIZES
 from cgap_hw.boards.board import Board, board_names, load_board, read_toml
 from cgap_hw.errors import CostModelError, UnknownNameError
 from cgap_hw.layers.shapes import first_problem
 
 FOLDER = Path(__file__).parent / "designs"
 FLAT = re.compile(r"m(\d+)p(\d+)")
+DPU = re.compile(r"dpu-(b\d+)")
 FLAT_EXAMPLES = ("m32p32", "m32p64", "m32p96", "m64p64")
 _ADAPTER: TypeAdapter[AnyArray] = TypeAdapter(Annotated[AnyArray, Field(discriminator="style")])
 
@@ -22,7 +24,8 @@ _ADAPTER: TypeAdapter[AnyArray] = TypeAdapter(Annotated[AnyArray, Field(discrimi
 def array_names() -> list[str]:
     """Names of designs; ``mNpN`` stands for any size, and a board's name for its own array."""
     designs = {path.stem for path in FOLDER.glob("*.toml")} - {"flat"}
-    return sorted(designs | set(FLAT_EXAMPLES) | set(board_names()))
+    dpus = {f"dpu-{size.lower()}" for size in DPU_SIZES}
+    return sorted(designs | dpus | set(FLAT_EXAMPLES) | set(board_names()))
 
 
 def load_array(name: str | Path) -> AnyArray:
@@ -42,6 +45,9 @@ def load_array(name: str | Path) -> AnyArray:
         return _flat(int(size[1]), int(size[2]))
     if text.endswith(".toml"):
         return _parse(Path(text))
+    dpu = DPU.fullmatch(key)
+    if dpu and dpu[1].upper() in DPU_SIZES:
+        return _dpu(dpu[1].upper())
     if key not in array_names():
         raise UnknownNameError("array", text, array_names())
     path = FOLDER / f"{key}.toml"
@@ -86,6 +92,20 @@ def _flat(m: int, p: int) -> FlatArray:
         return FlatArray.model_validate({"m": m, "p": p} | section)
     except ValidationError as error:
         raise CostModelError(f"array m{m}p{p}: {first_problem(error)}") from error
+
+
+def _dpu(name: str) -> Dpu:
+    """A core at the clock and the port of the model zoo on the ZCU104."""
+    size = DPU_SIZES[name]
+    return Dpu(
+        pixels=size.pixels,
+        inputs=size.channels,
+        outputs=size.channels,
+        depthwise_pixels=size.pixels // 2,
+        clock_mhz=300,
+        port_gbps=6.0,
+        source=f"AMD PG338 v1.2, {name}; clock and port of the model zoo v2.5 on the ZCU104",
+    )
 
 
 def _parse(path: Path) -> AnyArray:

@@ -186,6 +186,7 @@ def network_cost(
         raise CostModelError(f"bits must be 1 to 32, got {bits}")
     options = options or CostOptions()
     array = array or board.array
+    array.refuse_on(board)
     table = LayerTable.of(layers)
     moved = array.traffic(table, board, bits)
 

@@ -12,6 +12,7 @@ from cgap_hw.arrays import Buffers, OutputStationary
 from cgap_hw.boards.board import Board
 from cgap_hw.numeric import Flags, Indices
 from cgap_hw.price.banks import LargestMaps, buffer_banks, placed
+from cgap_hw.price.luts import LUT_PER_LOGIC_MAC, fitted_on, lut_bounds
 from cgap_hw.price.usage import dsp_blocks
 
 # Splits of the buffers beside the board's own: most for weights, most for pixels, and the
@@ -77,9 +78,13 @@ def fitting(
     """The designs of a grid that need no more than a board has, counted as `usage` does."""
     grid = array.sized(*np.ix_(*(np.arange(1.0, n + 1) for n in sizes)))
     dsp = np.broadcast_to(dsp_blocks(grid, board, bits), sizes)
-    there = dsp <= board.resources.dsp.mid
-    index = np.nonzero(there)
-    removed = {"dsp": int((~there).sum()) * len(splits), "memory": 0}
+    index = np.nonzero(dsp <= board.resources.dsp.mid)
+    removed = {"dsp": (dsp.size - len(index[0])) * len(splits)}
+
+    blocks = dsp[index].astype(np.int64)
+    lean = _luts_fit(blocks, array, board)
+    removed |= {"lut": int((~lean).sum()) * len(splits), "memory": 0}
+    index, blocks = tuple(axis[lean] for axis in index), blocks[lean]
 
     found: list[Indices] = []
     for i, shares in enumerate(splits):
@@ -87,15 +92,25 @@ def fitting(
         (rows,) = np.nonzero(_memory_fits(largest, board, split, bits, index, sizes))
         removed["memory"] += len(index[0]) - len(rows)
         pox, poy, pof = (axis[rows] + 1 for axis in index)
-        found.append(np.stack([pox, poy, pof, 0 * rows + i, dsp[index][rows].astype(np.int64)]))
+        found.append(np.stack([pox, poy, pof, 0 * rows + i, blocks[rows]]))
 
-    pox, poy, pof, split_of, blocks = np.concatenate(found, axis=1)
-    return FittingDesigns(pox, poy, pof, split_of, blocks, removed)
+    pox, poy, pof, split_of, used = np.concatenate(found, axis=1)
+    return FittingDesigns(pox, poy, pof, split_of, used, removed)
 
 
 def removals(removed: Mapping[str, int]) -> str:
     """How many designs each limit took away, in words."""
     return ", ".join(f"{n:,} need {REASONS[limit]}" for limit, n in removed.items() if n)
+
+
+def _luts_fit(dsp: Indices, array: OutputStationary, board: Board) -> Flags:
+    """Whose low estimate the board has; an unknown one takes nothing away, as in `usage`."""
+    has = board.resources
+    if not fitted_on(has):
+        return np.ones(dsp.shape, dtype=np.bool_)
+    every = lut_bounds(np.arange(dsp.max(initial=0) + 1))[0]
+    fits: Flags = ~(every + LUT_PER_LOGIC_MAC * array.logic_macs > has.lut.mid)
+    return fits[dsp]
 
 
 def _memory_fits(

@@ -154,6 +154,15 @@ def _distinct(layers: Sequence[LayerShape]) -> tuple[LayerTable, Values]:
 
 
 @dataclass(frozen=True)
+class _Moved:
+    """What does not depend on Pox, a row a Pof: times of every layer, traffic of all."""
+
+    transfer_ns: Values
+    fill_ns: Values
+    sums: Traffic
+
+
+@dataclass(frozen=True)
 class _Sweep:
     """What all designs share: the distinct layers, how often each occurs, and the board."""
 
@@ -168,24 +177,28 @@ class _Sweep:
         """That of the whole network."""
         return Work.of(self.t).summed(self.counts)
 
-    def moved(self, poy: int, most_pof: int) -> Traffic:
-        """Traffic of the designs with that Poy and a Pof of 1, 2, ..., a row each."""
+    def moved(self, poy: int, most_pof: int) -> _Moved:
+        """That of the designs with that Poy and a Pof of 1, 2, ..., a row each."""
         pof = np.arange(1.0, most_pof + 1)[:, None]
         volumes = self.array.sized(1, poy, pof).volumes(self.t, self.board, self.bits)
-        return least_traffic(volumes, self.board.dram, refuse=False)
+        traffic = least_traffic(volumes, self.board.dram, refuse=False)
+        transfer, fill = self.array.moving_ns(traffic, self.board.dram)
+        return _Moved(transfer, fill, traffic.summed(self.counts))
 
     def price(
-        self, moved: Traffic, pox: Indices, poy: int, pof: Indices
+        self, moved: _Moved, pox: Indices, poy: int, pof: Indices
     ) -> tuple[Values, Values]:
         """Latency in ns and energy in mJ of some designs, given what each of them moves."""
         columns = (sizes[:, None].astype(np.float64) for sizes in (pox, pof))
         array = self.array.sized(next(columns), poy, next(columns))
-        times, _, _ = array.layer_ns(self.t, moved, self.board.dram, array.cycles(self.t))
+        rows = pof - 1
+        times, _ = array.overlapped_ns(
+            array.cycles(self.t), moved.transfer_ns[rows], moved.fill_ns[rows]
+        )
         total_ns: Values = times @ self.counts
 
         designs = self.array.sized(pox, poy, pof)
-        sums = moved.summed(self.counts)
-        spent = activity(self.work, sums, designs, self.bits, total_ns)
+        spent = activity(self.work, moved.sums.designs(rows), designs, self.bits, total_ns)
         spent = {part: np.broadcast_to(x, len(pox)) for part, x in spent.items()}
         energy = energy_of(spent, self.board.energy, self.bits).per_layer()[1]
         return total_ns + array.call_overhead_us * 1e3, energy
@@ -203,5 +216,5 @@ def _prices(sweep: _Sweep, pox: Indices, poy: Indices, pof: Indices) -> tuple[Va
         for start in range(0, len(same), BLOCK):
             block = same[start : start + BLOCK]
             sizes = (pox[block], rows, pof[block])
-            latency[block], energy[block] = sweep.price(moved.designs(pof[block] - 1), *sizes)
+            latency[block], energy[block] = sweep.price(moved, *sizes)
     return latency, energy

@@ -2,7 +2,9 @@
 
 import pytest
 
-from cgap_hw import CostModelError, LayerShape, board_names, load_board
+from cgap_hw import CostModelError, LayerShape, board_names, load_board, network_cost
+from cgap_hw.arrays import Streaming, Systolic
+from cgap_hw.boards.catalogue import load_array
 from cgap_hw.evidence.zoo import network
 from cgap_hw.price.banks import Banks
 from cgap_hw.price.usage import usage
@@ -63,3 +65,51 @@ def test_too_many_multipliers_are_refused_unless_stated_as_logic():
     assert used.dsp == 1518
     assert used.logic_macs == 100
     assert any("dsp 100 % is above the usual 80 %" in text for text in used.warnings)
+
+
+@pytest.mark.parametrize(("size", "dsp", "lut"), [("b1152", 194, 28698), ("b4096", 642, 40865)])
+def test_dpu_cores_take_what_is_published(size, dsp, lut):
+    board = load_board("zcu102")
+    array = load_array(f"dpu-{size}").model_copy(update={"cores": 3, "port_gbps": 4.0})
+    used = usage(LAYERS, board, array)
+    assert (used.dsp, used.lut.mid) == (3 * dsp, 3 * lut)
+    assert used.block_ram <= 3 * 2 * 249.5
+    many = load_array("dpu-b4096").model_copy(update={"cores": 3})
+    with pytest.raises(CostModelError, match="1248 dsp, and this array needs 1926"):
+        usage(LAYERS, load_board("kv260"), many)
+    odd = array.model_copy(update={"inputs": 15})
+    assert usage(LAYERS, board, odd).dsp is None
+    assert "B512" in usage(LAYERS, board, odd).unknown[0]
+
+
+def test_ports_of_all_cores_are_within_the_dram():
+    board = load_board("zcu104")
+    crowd = load_array("dpu-b512").model_copy(update={"cores": 64})
+    with pytest.raises(CostModelError, match=r"64 ports of 6 GB/s ask for 384, .* most 19.2"):
+        network_cost(LAYERS, board, crowd)
+    assert network_cost(LAYERS, board, crowd.model_copy(update={"cores": 3})).latency_ms > 0
+
+
+def test_weights_of_a_streaming_design_fit_on_chip():
+    board = load_board("pynq-z2")
+    array = Streaming(budget=200, clock_mhz=100, source="made up")
+    with pytest.raises(CostModelError, match=r"weights on chip.* 138.34 MB.* have 0.65"):
+        network_cost(network("vgg16"), board, array)
+    assert network_cost(LAYERS, board, array).latency_ms > 0
+    used = usage(LAYERS, board, array)
+    assert used.dsp == 200
+    assert used.block_ram == -(-(16 * 25 * 9 + 25 * 256 * 10) * 8 // 18432)
+    assert "LUTs" in used.unknown[0]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [load_array("m32p32"), Systolic(rows=8, columns=8, clock_mhz=100, source="made up")],
+    ids=lambda array: array.style,
+)
+def test_what_is_not_known_is_said(array):
+    used = usage(LAYERS, load_board("zcu102"), array)
+    assert used.lut is None
+    assert used.unknown
+    assert used.dsp == (None if array.style == "flat" else 32)
+    assert "lut" not in used.ratios

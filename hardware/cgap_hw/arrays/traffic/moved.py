@@ -55,14 +55,15 @@ class Traffic:
         )
 
     def designs(self, rows: Indices) -> Self:
-        """Of traffic with a row a design, (designs, L), these rows."""
+        """Of traffic with a row a design, (designs, ...), these rows."""
         columns = {field.name: getattr(self, field.name) for field in fields(Traffic)}
-        return replace(self, **{k: x[rows] for k, x in columns.items() if x.ndim > 1})
+        return replace(self, **{k: x[rows] for k, x in columns.items() if x.ndim})
 
     def summed(self, counts: Values) -> Self:
         """Sums over layers of which each occurs so often; there is none of the order."""
         columns = {f.name: getattr(self, f.name) for f in fields(Traffic) if f.name != "order"}
-        return replace(self, **{name: x @ counts for name, x in columns.items()})
+        no_order = {"order": np.array(-1)}
+        return replace(self, **{name: x @ counts for name, x in columns.items()}, **no_order)
 
     def read_ns(self, dram: Dram) -> Values:
         """Time of the reads alone."""
