@@ -1,0 +1,89 @@
+"""Shared weights that move only beside the inputs of old tasks."""
+
+from typing import Any
+
+from pydantic import Field
+from torch import nn
+
+from cgap_bench.learn.batches import TensorStrategy
+from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.methods.fixed import SharedNetwork
+from cgap_bench.learn.methods.projections.gpm import GradientProjection
+from cgap_bench.learn.methods.projections.trgp import (
+    TrustRegionNetwork,
+    TrustRegionProjection,
+)
+from cgap_bench.record.configuration import Settings
+
+
+class GPMSettings(Settings):
+    """GPM (Saha et al. 2021); the values of its CIFAR-100 experiments."""
+
+    threshold: float = Field(0.97, gt=0, le=1)  # of the inputs' squared length
+    step: float = Field(0.003, ge=0)  # added with each experience
+    images: int = Field(125, gt=0)  # whose inputs are looked at
+    columns: int = Field(4000, gt=0)  # inputs of a layer at most
+
+    def options(self) -> dict[str, Any]:
+        """For the plugin."""
+        return {
+            "threshold": self.threshold,
+            "step": self.step,
+            "n_images": self.images,
+            "n_columns": self.columns,
+        }
+
+
+class TRGPSettings(GPMSettings):
+    """TRGP (Lin et al. 2022)."""
+
+    relatedness: float = Field(0.5, ge=0, le=1)
+    n_related: int = Field(2, gt=0)
+
+
+class TrustRegionLearner:
+    """A `TrustRegionNetwork` in Avalanche's plain strategy."""
+
+    def __init__(self, context: Context, settings: TRGPSettings) -> None:
+        tasks = range(context.stream.n_experiences)
+        self.model = TrustRegionNetwork(context.network(), tasks, settings.n_related)
+        plugin = TrustRegionProjection(settings.relatedness, **settings.options())
+        self.strategy: TensorStrategy | None = context.strategy(self.model, [plugin])
+        self.extra: dict[str, Any] = {}
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Nothing happens to the structure."""
+        return []
+
+    def learn(self, experience: Any) -> None:
+        """Train weights and scales on one experience."""
+        assert self.strategy is not None
+        self.strategy.train(experience)
+
+    def network_for(self, task: int) -> nn.Module | None:
+        """One plain network: shared weights and what the task's scales add."""
+        return self.model.network_for(task)
+
+    def stored_parameters(self) -> int:
+        """Weights, heads, bases and scales."""
+        return self.model.stored_parameters()
+
+
+def _gpm(context: Context, settings: GPMSettings) -> SharedNetwork:
+    plugin = GradientProjection("backbone", **settings.options())
+    return SharedNetwork(context, plugins=[plugin])
+
+
+METHODS.add(
+    "gpm", Method("weights move beside the inputs of old tasks only", GPMSettings, _gpm)
+)
+METHODS.add(
+    "trgp",
+    Method(
+        "the same, with scaled directions of related old tasks",
+        TRGPSettings,
+        TrustRegionLearner,
+    ),
+)

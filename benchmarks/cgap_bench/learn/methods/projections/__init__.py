@@ -1,0 +1,1 @@
+"""Weights may move only where the inputs of old tasks do not look: Avalanche plugins."""
