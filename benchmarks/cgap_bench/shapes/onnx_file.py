@@ -83,17 +83,21 @@ class _Reader:
     def _work(self, node: Any, maps: Sequence[str]) -> None:
         """A layer of its own, or work that has no shape."""
         rule = OPERATORS.get(node.op_type, UNKNOWN)
-        layer = rule.layer(self._operator(node, maps)) if rule.layer else None
-        if layer is None:
+        found = rule.layer(self._operator(node, maps)) if rule.layer else None
+        if found is None:
             self.unsupported[f"operator {node.op_type!r}"] += 1
             self._pass_on(node, maps)
             return
 
-        self.layers.append({**layer, "inputs": list(self._read(maps))})
+        inputs = self._read(maps)
+        layers = found if isinstance(found, list) else [found]
+        for layer in layers:
+            self.layers.append({**layer, "inputs": list(inputs)})
+            inputs = (len(self.layers) - 1,)
         self._sources.update(dict.fromkeys(node.output, (len(self.layers) - 1,)))
         if rule.role is Role.WEIGHTED:
             self._foldable.update(node.output)
-        if layer["kind"] == "linear" and node.op_type == "MatMul":
+        if layers[-1]["kind"] == "linear" and node.op_type == "MatMul":
             self._products.update(node.output)
 
     def _operator(self, node: Any, maps: Sequence[str]) -> Operator:

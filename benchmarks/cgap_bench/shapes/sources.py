@@ -4,12 +4,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.shapes.tracing import Workload, trace
+from cgap_bench.errors import UsageError
+from cgap_bench.shapes.tracing import Workload
 from cgap_hw import LayerShape, read_shapes
 
 TORCHVISION = "torchvision:"
-IMAGE_SIZES = {"inception_v3": 299}
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,9 @@ def load_source(text: str) -> Source:
         349151936
     """
     if text.startswith(TORCHVISION):
-        name = text.removeprefix(TORCHVISION)
-        return _workload(text, _torchvision(name))
+        from cgap_bench.shapes.torchvision_networks import torchvision_workload
+
+        return _workload(text, torchvision_workload(text.removeprefix(TORCHVISION)))
     path = Path(text)
     if path.suffix == ".onnx":
         from cgap_bench.shapes.onnx_file import onnx_workload
@@ -52,18 +52,6 @@ def load_source(text: str) -> Source:
 def _workload(title: str, workload: Workload) -> Source:
     shapes = [LayerShape.model_validate(layer) for layer in workload.layers]
     return Source({title: shapes}, dict(workload.unsupported))
-
-
-def _torchvision(name: str) -> Workload:
-    import torch
-    from torchvision import models
-
-    if name not in models.list_models(module=models):
-        raise UnknownNameError("torchvision network", name, models.list_models(module=models))
-    extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    network = models.get_model(name, weights=None, **extra)
-    size = IMAGE_SIZES.get(name, 224)
-    return trace(network, torch.zeros(1, 3, size, size))
 
 
 def _json(path: Path) -> Source:

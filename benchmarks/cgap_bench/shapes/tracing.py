@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cgap_bench.errors import UsageError
-from cgap_bench.shapes import rules
+from cgap_bench.shapes import forms, rules
 from cgap_bench.shapes.interpreter import Call, Interpreter, tensors
-from cgap_bench.shapes.rules import LayerJSON, Role, Rule, Site
+from cgap_bench.shapes.rules import UNKNOWN, LayerJSON, Role, Rule, Site, rule_of_operator
 
 NETWORK_INPUT = -1
 
@@ -35,7 +37,7 @@ class Workload:
 
 
 def layer_shapes(network: nn.Module, example_input: Tensor) -> list[LayerJSON]:
-    """Layer shapes of one inference, in the order of execution, as `cgap_hw.LayerShape` JSON.
+    """Layer shapes of one pass, in the order of execution, as `cgap_hw.LayerShape` JSON.
 
     Batch norm right behind a convolution or linear layer is folded into it (running statistics
     only); elsewhere it is a pass over its channels. Activations and dropout are free, and so
@@ -44,7 +46,7 @@ def layer_shapes(network: nn.Module, example_input: Tensor) -> list[LayerJSON]:
     Args:
         network: Any module whose work is done by convolutions, linear layers, pools, norms,
             sums and products, as modules or as functions.
-        example_input: (1, ...), float.
+        example_input: (N, ...), float; layers are those of all N items together.
 
     Raises:
         UsageError: Some work has no layer shape; every such module and function is named.
@@ -72,15 +74,16 @@ def trace(network: nn.Module, example_input: Tensor) -> Workload:
         >>> dict(trace(network, torch.zeros(1, 4)).unsupported)
         {"module '1' (Softmax)": 1}
     """
-    batch = torch.cat([example_input, example_input])  # batch statistics need more than one
     tracer = _Tracer()
-    tracer.put(batch, _Map((NETWORK_INPUT,)))
+    x = example_input.detach().view_as(example_input)  # its note is not the caller's
+    tracer.put(x, _Map((NETWORK_INPUT,)))
 
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        with torch.no_grad(), tracer.naming(network), tracer:
-            network(batch)
+        # Attention as the products that it is, not as one operator for this machine.
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), tracer.naming(network), tracer:
+            network(x)
     finally:
         for module, training in modes.items():
             module.training = training
@@ -89,7 +92,7 @@ def trace(network: nn.Module, example_input: Tensor) -> Workload:
 
 
 def total_macs(layers: Sequence[LayerJSON]) -> int:
-    """Multiply-adds of convolutions and linear layers for one image; biases not counted.
+    """Multiply-adds of convolutions, linear layers and matrix products; biases not counted.
 
     Example:
         >>> total_macs(layer_shapes(nn.Linear(100, 10), torch.zeros(1, 100)))
@@ -97,10 +100,11 @@ def total_macs(layers: Sequence[LayerJSON]) -> int:
     """
     total = 0
     for layer in layers:
-        if layer["kind"] in ("conv", "linear"):
+        if layer["kind"] in ("conv", "linear", "matmul"):
             kernel = layer["kernel_h"] * layer["kernel_w"]
             taps = kernel * layer["n_in"] // layer.get("groups", 1)
-            total += layer["n_out"] * layer["out_h"] * layer["out_w"] * taps
+            positions = layer["out_h"] * layer["out_w"] * layer.get("batch", 1)
+            total += layer["n_out"] * positions * taps
     return total
 
 
@@ -120,6 +124,7 @@ class _Tracer(Interpreter[_Map]):
         self.layers: list[LayerJSON] = []
         self.unsupported: Counter[str] = Counter()
         self._leaf: tuple[str, nn.Module] | None = None  # the module of torch's at work
+        self._whole: Call | None = None  # the function that is taken apart
 
     @contextmanager
     def naming(self, network: nn.Module) -> Iterator[None]:
@@ -141,11 +146,50 @@ class _Tracer(Interpreter[_Map]):
                 handle.remove()
 
     def meet(self, call: Call, rule: Rule, maps: list[Tensor]) -> Any:
-        result = call()
-        name = self._leaf[0] if self._leaf else call.name
-        for out in tensors(result):
-            self._written(Site(name, tuple(maps), out), call, rule)
+        if rule is UNKNOWN:
+            return self._taken_apart(call)
+        return self._met(call, rule, maps)
+
+    def _met(self, call: Call, rule: Rule, maps: list[Tensor]) -> Any:
+        """Call the function, and note what it wrote."""
+        if rule.role is Role.NORM and self._of_batch(call):
+            result = call.arguments[0].clone()  # one item has no statistics; sizes are enough
+        else:
+            result = call()
+        if rule.role is Role.CONSTANT:
+            return result
+
+        outs = list(tensors(result))
+        for out in outs[:1] if rule.role is Role.WORK else outs:
+            self._written(Site(self._name(call), tuple(maps), out), call, rule)
+        for out in outs[1:]:  # of one and the same work
+            if self.note(out) is None:
+                self.put(out, self._notes[outs[0]])
         return result
+
+    def _taken_apart(self, call: Call) -> Any:
+        """Call a function without a rule, and meet the operators that it consists of."""
+        outer, self._whole = self._whole, self._whole or call
+        n_layers, listed = len(self.layers), Counter(self.unsupported)
+        try:
+            with _Operators(self):
+                result = call()
+        finally:
+            self._whole = outer
+
+        # If nothing of it has a shape, it is the function that is looked for, not its parts.
+        if len(self.layers) == n_layers and self.unsupported != listed:
+            self.unsupported = listed
+            self.unsupported[self._described(call)] += 1
+        return result
+
+    def operator(self, call: Call, rule: Rule) -> Any:
+        """An operator within a function that has no rule."""
+        maps = [x for x in call.tensors if self.note(x) is not None]
+        return self._met(call, rule, maps) if maps else call()
+
+    def _name(self, call: Call) -> str:
+        return self._leaf[0] if self._leaf else (self._whole or call).name
 
     def _written(self, site: Site, call: Call, rule: Rule) -> None:
         """A map that a function wrote."""
@@ -164,41 +208,41 @@ class _Tracer(Interpreter[_Map]):
             self._work(site, call, rule)
 
     def _work(self, site: Site, call: Call, rule: Rule) -> None:
-        """A layer of its own, or work that has no shape."""
-        layer = None
-        # Weights without a module (windowed attention) come with other leading dimensions than
-        # the batch, which the formulas take for one image: listed, not miscounted.
-        if rule.layer and (self._leaf or rule.role is not Role.WEIGHTED):
-            layer = rule.layer(site, *call.arguments, **call.options)
-        if layer is None:
+        """Layers of their own, or work that has no shape."""
+        found = rule.layer(site, *call.arguments, **call.options) if rule.layer else None
+        if found is None:
             self.unsupported[self._described(call)] += 1
             self.put(site.out, _Map(self._read(site.maps)))
             return
 
-        # A sum reads term by term: one of several parts is joined in a layer first.
-        inputs = (
-            tuple(self._joined(x) for x in site.maps)
-            if layer["kind"] == "add"
-            else self._read(site.maps)
-        )
-        self.layers.append({**layer, "inputs": list(inputs)})
-        self.put(site.out, _Map((len(self.layers) - 1,), rule.role is Role.WEIGHTED))
+        layers = found if isinstance(found, list) else [found]
+        inputs = self._inputs(site, layers[0])
+        for layer in layers:
+            self.layers.append({**layer, "inputs": list(inputs)})
+            inputs = (len(self.layers) - 1,)
+        self.put(site.out, _Map(inputs, layers[-1]["kind"] in ("conv", "linear")))
+
+    def _inputs(self, site: Site, layer: LayerJSON) -> tuple[int, ...]:
+        """What a layer reads; a sum term by term: what has parts is joined in a layer first."""
+        if layer["kind"] == "add":
+            return tuple(self._joined(x) for x in site.maps)
+        return self._read(site.maps)
 
     def _joined(self, x: Tensor) -> int:
         """The one layer that a term of a sum is."""
         sources = self._read([x])
         if len(sources) == 1:
             return sources[0]
-        layer = rules.plain("concat", "joined", x, x)
+        layer = forms.between("concat", "joined", x.shape, x.shape)
         self.layers.append({**layer, "inputs": list(sources)})
         return len(self.layers) - 1
 
     def _described(self, call: Call) -> str:
         """What has no shape, by the name that a user can look for."""
-        if self._leaf:
+        if self._leaf and (self._whole is None or self._whole is call):
             name, module = self._leaf
             return f"module {name!r} ({type(module).__name__})"
-        return f"function {call.function.__name__!r}"
+        return f"function {call.name.removeprefix('safe_')!r}"  # a softmax by two names
 
     @staticmethod
     def _of_batch(call: Call) -> bool:
@@ -217,4 +261,20 @@ def is_leaf(module: nn.Module) -> bool:
     """Whether it is torch's own and holds no other: layers that it calls bear its name."""
     own = type(module).__module__.startswith("torch.nn.")
     weighty = isinstance(module, (nn.Conv2d, nn.Linear))
-    return (own or weighty) and not any(True for _ in module.children())
+    alone = not any(True for _ in module.children())
+    return isinstance(module, nn.MultiheadAttention) or ((own or weighty) and alone)
+
+
+class _Operators(TorchDispatchMode):
+    """Shows a tracer the operators of torch that a function calls."""
+
+    def __init__(self, tracer: _Tracer) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._tracer = tracer
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """What torch calls in place of each operator."""
+        call = Call(func.overloadpacket, args, kwargs or {})
+        return self._tracer.operator(call, rule_of_operator(func))

@@ -101,7 +101,7 @@ def test_subnetworks_of_a_plastic_network_are_traced_block_by_block():
     ("network", "named"),
     [
         (nn.Sequential(nn.Conv2d(1, 2, 1), nn.Softmax(1)), r"module '1' \(Softmax\)"),
-        (nn.Sequential(nn.ConvTranspose2d(1, 2, 1)), r"module '0' \(ConvTranspose2d\)"),
+        (nn.Sequential(nn.Conv3d(1, 2, 1)), r"module '0' \(Conv3d\)"),
     ],
 )
 def test_work_without_a_shape_is_an_error_that_names_it(network, named):
@@ -155,10 +155,115 @@ class Windows(nn.Module):
         return nn.functional.linear(windows, self.weight)
 
 
-def test_windows_are_listed_not_miscounted_and_constants_are_no_work():
-    workload = trace(Windows(), torch.zeros(1, 16, 4))
-    assert [layer["kind"] for layer in workload.layers] == ["elementwise"]
-    assert workload.unsupported == {"function 'linear'": 1}
+def test_all_windows_are_counted_and_constants_are_no_work():
+    """16 tokens of 4 values in 4 windows: 16 x 4 x 4."""
+    layers = layer_shapes(Windows(), torch.zeros(1, 16, 4))
+    assert [layer["kind"] for layer in layers] == ["elementwise", "conv"]
+    assert total_macs(layers) == 16 * 4 * 4
+    assert (layers[1]["out_h"], layers[1]["out_w"]) == (4, 4)
+
+
+class Products(nn.Module):
+    """Matrix products of every kind, (count, rows, depth) by (count, depth, columns)."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.many = nn.Parameter(torch.ones(7, 6)), nn.Parameter(torch.ones(5, 6, 3))
+
+    def forward(self, x):  # (1, 5, 4, 6)
+        scores = torch.einsum("nhik,nhjk->nhij", x, x)
+        read = scores @ x
+        same = self.one @ read.transpose(-1, -2)
+        each = torch.matmul(read[0], self.many)
+        return scores, same, each
+
+
+def test_products_of_maps_are_apart_from_products_with_weights():
+    layers = [LayerShape(**x) for x in layer_shapes(Products(), torch.zeros(1, 5, 4, 6))]
+    assert [x.kind for x in layers] == ["matmul", "matmul", "conv", "conv"]
+    assert [x.macs for x in layers] == [
+        5 * 4 * 6 * 4,
+        5 * 4 * 4 * 6,
+        5 * 4 * 6 * 7,
+        5 * 4 * 6 * 3,
+    ]
+    assert [x.n_weights for x in layers] == [0, 0, 7 * 6, 5 * 6 * 3]
+    assert [x.operand_words for x in layers[:2]] == [5 * 6 * 4, 5 * 4 * 6]
+    assert [x.inputs for x in layers] == [(-1,), (0, -1), (1,), (1,)]
+
+
+def test_attention_is_its_projections_and_two_products():
+    """580 tokens of 512 values, 4 heads."""
+
+    class Attention(nn.Module):
+        def __init__(self, weights):
+            super().__init__()
+            self.attention, self.weights = nn.MultiheadAttention(512, 4), weights
+
+        def forward(self, x):
+            return self.attention(x, x, x, need_weights=self.weights)[0]
+
+    for weights in (True, False):  # two implementations in torch
+        workload = trace(Attention(weights), torch.zeros(580, 1, 512))
+        layers = [LayerShape(**x) for x in workload.layers]
+        assert sum(x.macs for x in layers if x.n_weights) == 4 * 580 * 512 * 512 == 608_174_080
+        products = [x.macs for x in layers if x.kind == "matmul"]
+        assert products == [4 * 580 * 128 * 580] * 2
+        assert workload.unsupported == {"function 'softmax'": 1}
+        assert {x.name for x in layers} == {"attention"}
+
+
+@pytest.mark.parametrize(
+    ("module", "size", "macs"),
+    [
+        (nn.Conv1d(8, 16, 5), (1, 8, 100), 16 * 96 * 8 * 5),
+        (nn.ConvTranspose2d(8, 4, 2, 2), (1, 8, 10, 10), 8 * 10 * 10 * 4 * 2 * 2),
+        (nn.ConvTranspose2d(8, 4, 4, 2, 1, groups=2), (1, 8, 10, 10), 8 * 100 * 2 * 16),
+        (nn.ConvTranspose2d(8, 4, 3, 2), (1, 8, 10, 10), 8 * 100 * 4 * 9),
+        (nn.ConvTranspose2d(8, 4, 2, 2, dilation=2), (1, 8, 10, 10), 8 * 100 * 4 * 4),
+        (nn.ConvTranspose1d(8, 4, 4, 2), (1, 8, 10), 8 * 10 * 4 * 4),
+        (nn.Linear(96, 192), (4, 50, 96), 200 * 96 * 192),
+        (nn.Conv2d(3, 16, 3), (8, 3, 10, 10), 8 * 16 * 64 * 27),
+        (nn.LSTM(10, 20, batch_first=True), (3, 7, 10), 3 * 7 * 80 * (10 + 20)),
+        (nn.GRU(10, 20, 2, bidirectional=True), (7, 1, 10), 7 * 2 * 60 * (10 + 20 + 40 + 20)),
+        pytest.param(
+            nn.LSTM(10, 20, proj_size=5),
+            (7, 1, 10),
+            7 * (80 * (10 + 5) + 20 * 5),
+            marks=pytest.mark.filterwarnings("ignore:LSTM with projections"),
+        ),
+    ],
+)
+def test_counts_by_hand(module, size, macs):
+    layers = [LayerShape(**x) for x in layer_shapes(module, torch.zeros(size))]
+    assert sum(x.macs for x in layers) == macs
+    weights = sum(p.numel() for p in module.parameters() if p.ndim > 1)
+    assert sum(x.n_weights for x in layers) == weights
+
+
+def test_weights_of_a_recurrence_are_read_in_every_step():
+    *_, step = [LayerShape(**x) for x in layer_shapes(nn.GRU(10, 20), torch.zeros(7, 2, 10))]
+    assert (step.kind, step.groups, step.out_h) == ("matmul", 7, 2)
+    assert step.operand_words == 7 * step.n_weights == 7 * 60 * 20
+
+
+def test_a_mean_over_channels_is_no_pool_of_maps():
+    class Gate(nn.Module):
+        def forward(self, x):
+            return x.mean(1, keepdim=True), x.mean((2, 3)), x.mean()
+
+    layers = [LayerShape(**x) for x in layer_shapes(Gate(), torch.zeros(1, 16, 8, 4))]
+    sizes = [(x.n_in, x.in_h * x.in_w, x.kernel_h * x.kernel_w, x.output_words) for x in layers]
+    assert sizes == [(1, 16 * 32, 16, 32), (16, 32, 32, 16), (1, 512, 512, 1)]
+
+
+def test_a_resized_map_is_a_pass():
+    up = nn.Upsample(scale_factor=2, mode="bilinear")
+    (layer,) = layer_shapes(up, torch.zeros(1, 4, 5, 6))
+    assert [layer[k] for k in ("kind", "in_h", "in_w", "out_h", "out_w")] == [
+        "elementwise",
+        *(5, 6, 10, 12),
+    ]
 
 
 def test_an_activation_in_place_ends_what_a_norm_could_be_folded_into():
