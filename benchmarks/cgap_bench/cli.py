@@ -71,7 +71,14 @@ def main() -> None:
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; one per core by default.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration only.")
-@click.option("--force", is_flag=True, help="Run again what has a record.")
+@click.option("--force", is_flag=True, help="Run again what has a record, from the start.")
+@click.option(
+    "--checkpoint-minutes",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Training between two checkpoints; 0: only after each experience.",
+)
 def run(benchmark: str, **options: Any) -> None:
     """Run a benchmark: train, record, and print the comparison.
 

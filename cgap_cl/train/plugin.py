@@ -244,7 +244,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
                 "once, without fine-tuning",
                 stacklevel=2,
             )
-        self._scheduled = False
+        self._scheduled = self._resumed = False
         self._tell_avalanche(strategy)
         self._log(strategy)
 
@@ -281,7 +281,8 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         """Continue from :meth:`state_dict`, inside an experience too.
 
         Load the network first, then the optimizer (made from ``network.live_parameters()``),
-        then this. The next experience with the unfinished column's label continues it.
+        then this. The next experience with the unfinished column's label continues it; what
+        is held out of an experience that has begun stays so.
 
         Args:
             saved: what :meth:`state_dict` gave.
@@ -290,7 +291,8 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         if saved["loop"] is None:
             self.loop = None
             return
-        self.loop = GrowthLoop(network, self.config)
+        if self.loop is None or self.loop.network is not network:
+            self.loop = GrowthLoop(network, self.config)
         self.loop.load_state_dict(saved["loop"])
         self._resumed = network.column is not None
         self._scheduled = saved["scheduled"]

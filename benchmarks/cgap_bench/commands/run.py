@@ -1,8 +1,10 @@
 """What `cgap-cl run` does: recipe -> runs -> records -> table."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -42,6 +44,7 @@ class Request:
     jobs: int | None
     dry_run: bool
     force: bool
+    checkpoint_minutes: float
 
     def job_list(self) -> list[Job]:
         """The jobs it takes.
@@ -80,7 +83,13 @@ class Request:
     def options(self) -> Options:
         """How to execute them."""
         limits = {"jobs": self.jobs} if self.jobs else {}
-        return Options(self.output, data_root(self.data_root), force=self.force, **limits)
+        return Options(
+            self.output,
+            data_root(self.data_root),
+            force=self.force,
+            checkpoint_minutes=self.checkpoint_minutes,
+            **limits,
+        )
 
 
 def check_device(name: str) -> None:
@@ -116,7 +125,7 @@ def run_benchmark(request: Request) -> None:
     counted = {job.run_id: n for job, n in zip(jobs, _images(jobs, options))}
     records: list[Record] = []
     with progress_view(console) as progress:
-        bars = RunBars(progress, counted)
+        bars = RunBars(progress, counted, {job.run_id: job.name for job in jobs})
         for job, record in execute(jobs, options, bars.advance):
             bars.finish(job.run_id)
             records.append(record)
@@ -158,7 +167,16 @@ def _n_train(config: RunConfig, root: Path) -> int:
 
 def _summary(record: Record) -> str:
     train_s = sum(record.timings.get("train_s", []))
-    return f"accuracy {100 * mean_accuracy(record.accuracy):.1f} %, trained {train_s:.0f} s"
+    trained = f"accuracy {100 * mean_accuracy(record.accuracy):.1f} %, trained {train_s:.0f} s"
+    return trained + _checkpoints(record.timings.get("checkpoints"))
+
+
+def _checkpoints(spent: Mapping[str, Any] | None) -> str:
+    if not spent or not spent["n"]:
+        return ""
+    size = spent["largest_bytes"] / 1e6
+    kept = f", {spent['n']} checkpoints of up to {size:.1f} MB in {spent['write_s']:.1f} s"
+    return f"{kept}, resumed {spent['resumed']} x" if spent["resumed"] else kept
 
 
 def _names(text: str) -> list[str]:

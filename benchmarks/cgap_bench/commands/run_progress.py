@@ -28,15 +28,21 @@ def progress_view(console: Console) -> Progress:
 class RunBars:
     """One bar over all images of all runs, and one over the runs."""
 
-    def __init__(self, progress: Progress, counted: dict[str, int]) -> None:
-        self._progress, self._left = progress, dict(counted)
+    def __init__(
+        self, progress: Progress, counted: dict[str, int], names: dict[str, str]
+    ) -> None:
+        self._progress, self._left, self._names = progress, dict(counted), names
         self._images: TaskID = progress.add_task("images", total=sum(counted.values()))
         self._runs: TaskID = progress.add_task("runs", total=len(counted))
 
-    def advance(self, run_id: str, n_images: int) -> None:
-        """Images that went through a run."""
-        self._left[run_id] -= n_images
-        self._progress.advance(self._images, n_images)
+    def advance(self, run_id: str, what: int | str) -> None:
+        """Images that went through a run, or a line on it."""
+        if isinstance(what, str):
+            line = f"{self._names[run_id]}: {what}"
+            self._progress.console.print(line, highlight=False, markup=False)
+            return
+        self._left[run_id] -= what
+        self._progress.advance(self._images, what)
 
     def finish(self, run_id: str) -> None:
         """A run may end before its most epochs, or have been finished before."""

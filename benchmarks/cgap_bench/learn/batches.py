@@ -1,7 +1,7 @@
 """Batches cut from tensors held in memory, augmented a whole batch at a time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,14 @@ from torch import Generator, Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from cgap_bench.learn.state import (
+    check_stateful,
+    optimizer_state,
+    packed,
+    state_of,
+    take_up,
+    take_up_optimizer,
+)
 from cgap_bench.record.configuration import Augmentation, MemoryFormat, Precision
 
 CROP_PADDING = 4  # pixels, the usual choice for 32x32 images
@@ -100,13 +108,30 @@ class TensorLoader:
     """Iterates over batches ``(x, y, task_labels)`` of an Avalanche dataset of ours.
 
     A last training batch of a single image is left out: batch norm cannot use it.
+
+    Args:
+        dataset: An Avalanche dataset of ours.
+        source: Where its rows lead to.
+        batch_size: Images.
+        train: Whether batches are shuffled and augmented.
+        before_batch: Called before each batch is cut; `state_dict` then says where we are.
     """
 
-    def __init__(self, dataset: Any, source: BatchSource, batch_size: int, train: bool) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        source: BatchSource,
+        batch_size: int,
+        train: bool,
+        before_batch: Callable[[], None] = lambda: None,
+    ) -> None:
         device = source.store.images.device
         self._rows = torch.tensor(list(dataset.rows.data), device=device)
         self._tasks = torch.tensor(list(dataset.targets_task_labels.data), device=device)
         self._source, self._batch_size, self._train = source, batch_size, train
+        self._before_batch = before_batch
+        self._left: Tensor | None = None  # of the present epoch, its next batch first
+        self._taken_up: Tensor | None = None
 
     def __len__(self) -> int:
         return math.ceil(self._n_used() / self._batch_size)
@@ -116,22 +141,42 @@ class TensorLoader:
         return n - 1 if self._train and n % self._batch_size == 1 and n > 1 else n
 
     def __iter__(self) -> Iterator[list[Tensor]]:
-        source, n = self._source, len(self._rows)
+        """All batches, or what was left of them where a state was loaded."""
+        left, self._taken_up = self._taken_up, None
+        if left is None:
+            left = self._order()
+        while len(left):
+            self._left = left
+            self._before_batch()
+            chosen, left = left[: self._batch_size], left[self._batch_size :]
+            yield self._cut(chosen)
+
+    def _order(self) -> Tensor:
+        """Places in the dataset in the order of one epoch."""
+        n = len(self._rows)
         order = torch.arange(n)
         if self._train:
-            order = torch.randperm(n, generator=source.generator)
-        order = order[: self._n_used()].to(self._rows.device)
+            order = torch.randperm(n, generator=self._source.generator)
+        return order[: self._n_used()].to(self._rows.device)
 
-        for chosen in torch.split(order, self._batch_size):
-            rows = self._rows[chosen]
-            images = source.store.images[rows]
-            if self._train and source.augment is Augmentation.CROP_FLIP:
-                images = crop_and_flip(images, source.generator)
-            yield [
-                source.laid_out(source.store.normalise(images)),
-                source.store.targets[rows],
-                self._tasks[chosen],
-            ]
+    def _cut(self, chosen: Tensor) -> list[Tensor]:
+        source, rows = self._source, self._rows[chosen]
+        images = source.store.images[rows]
+        if self._train and source.augment is Augmentation.CROP_FLIP:
+            images = crop_and_flip(images, source.generator)
+        return [
+            source.laid_out(source.store.normalise(images)),
+            source.store.targets[rows],
+            self._tasks[chosen],
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Inside an epoch: what is left of it, the batch that comes next first."""
+        return {"left": self._left}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """The next iteration goes on in the middle of an epoch."""
+        self._taken_up = saved["left"]
 
 
 class TensorStrategy(Naive):  # type: ignore[misc]
@@ -140,12 +185,26 @@ class TensorStrategy(Naive):  # type: ignore[misc]
     Args:
         source: Where batches come from.
         precision: Number format of the forward pass in training.
+        watch: Who may keep the state of the training, and put it into one.
         arguments: Those of `avalanche.training.Naive`.
+
+    Raises:
+        TypeError: A plugin does not say what its state is.
     """
 
-    def __init__(self, *, source: BatchSource, precision: Precision, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        source: BatchSource,
+        precision: Precision,
+        watch: "TrainingWatch | None" = None,
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
         self._source, self._precision = source, precision
+        self._watch = watch or TrainingWatch()
+        for plugin in self.plugins:
+            check_stateful(plugin)
 
     def forward(self) -> Tensor:
         """Called by Avalanche; logits (N, classes), float32."""
@@ -157,7 +216,11 @@ class TensorStrategy(Naive):  # type: ignore[misc]
     def make_train_dataloader(self, **_: Any) -> None:
         """Called by Avalanche after `self.adapted_dataset` is set."""
         self.dataloader = TensorLoader(
-            self.adapted_dataset, self._source, self.train_mb_size, train=True
+            self.adapted_dataset,
+            self._source,
+            self.train_mb_size,
+            train=True,
+            before_batch=lambda: self._watch.before_batch(self),
         )
 
     def make_eval_dataloader(self, **_: Any) -> None:
@@ -165,3 +228,60 @@ class TensorStrategy(Naive):  # type: ignore[misc]
         self.dataloader = TensorLoader(
             self.adapted_dataset, self._source, self.eval_mb_size, train=False
         )
+
+    def _train_exp(self, *_: Any, **options: Any) -> None:
+        """Avalanche's loop over epochs, which may also go on in the middle of one."""
+        inside = self._watch.begin(self)
+        for _epoch in range(self.clock.train_exp_epochs, self.train_epochs):
+            if not inside:
+                self._before_training_epoch(**options)
+            inside = False
+            if self._stop_training:
+                self._stop_training: bool = False
+                break
+            self.training_epoch(**options)
+            self._after_training_epoch(**options)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Before a training batch, or between experiences: all that comes after depends on it.
+
+        Without generators, which are not the strategy's.
+        """
+        inside = isinstance(self.dataloader, TensorLoader)
+        return {
+            "model": packed(self.model.state_dict()),
+            "optimizer": optimizer_state(self.optimizer, self.model),
+            "plugins": [state_of(plugin) for plugin in self.plugins],
+            "loader": state_of(self.dataloader) if inside else None,
+            "begun": self.optimized_param_id is not None,
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Counterpart of `state_dict`, for a strategy that was set up as that one was.
+
+        Inside an experience: after Avalanche has prepared it, before its first epoch.
+        """
+        take_up(self.model, saved["model"])
+        take_up_optimizer(self.optimizer, self.model, saved["optimizer"])
+        for plugin, theirs in zip(self.plugins, saved["plugins"], strict=True):
+            take_up(plugin, theirs)
+        if saved["loader"] is not None:
+            take_up(self.dataloader, saved["loader"])
+        # what the optimizer holds, as Avalanche remembers it: structure may be another now
+        named = dict(self.model.named_parameters())
+        self.optimized_param_id = named if saved["begun"] else None
+
+
+class TrainingWatch:
+    """Looks on while a strategy trains; this one does nothing."""
+
+    def begin(self, strategy: TensorStrategy) -> bool:
+        """Before the first epoch of an experience, all plugins set up.
+
+        Returns:
+            Whether the strategy was put before a batch in the middle of an epoch.
+        """
+        return False
+
+    def before_batch(self, strategy: TensorStrategy) -> None:
+        """Before each training batch."""

@@ -9,7 +9,7 @@ from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 from torch import nn
 
-from cgap_bench.learn.batches import BatchSource, TensorStrategy
+from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.learning_rate import learning_rate_plugin
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import width_for
@@ -29,6 +29,7 @@ class Context:
         target_macs: MACs of the CGaP run of the same seed, for methods sized by it.
         target_widths: Units per group that each of its tasks executes.
         on_images: Told the number of training images after each epoch.
+        watch: Looks on in training, and may keep its state.
     """
 
     config: RunConfig
@@ -37,6 +38,7 @@ class Context:
     target_macs: float | None = None
     target_widths: Sequence[Mapping[str, int]] = ()
     on_images: Callable[[int], None] = field(default=lambda _n: None)
+    watch: TrainingWatch = field(default_factory=TrainingWatch)
 
     @property
     def n_outputs(self) -> int:
@@ -75,6 +77,7 @@ class Context:
         return TensorStrategy(
             source=self.source,
             precision=training.precision,
+            watch=self.watch,
             model=model,
             optimizer=optimizer,
             train_mb_size=training.batch_size,
@@ -93,6 +96,8 @@ class Context:
 
 class _Counter(SupervisedPlugin):  # type: ignore[misc]
     """Tells how many images an epoch had."""
+
+    STATE = ()
 
     def __init__(self, on_images: Callable[[int], None]) -> None:
         super().__init__()

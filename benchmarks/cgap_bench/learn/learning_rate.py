@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,6 +36,10 @@ class ConstantThenCosine(LRScheduler):
         rate = training.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
         return [rate] * len(self.optimizer.param_groups)
 
+    def state_dict(self) -> dict[str, Any]:
+        """All but what it was made with."""
+        return {k: v for k, v in super().state_dict().items() if k != "_training"}
+
 
 class FixedLengthPlugin(SupervisedPlugin):  # type: ignore[misc]
     """Runs `ConstantThenCosine` anew in each experience, from a fresh optimizer state."""
@@ -43,6 +47,7 @@ class FixedLengthPlugin(SupervisedPlugin):  # type: ignore[misc]
     def __init__(self, training: TrainingSettings) -> None:
         super().__init__()
         self._training = training
+        self._scheduler: ConstantThenCosine | None = None
 
     def before_training_exp(self, strategy: CALLBACK, **_: Any) -> None:
         """The rate restarts, momentum of the past is dropped."""
@@ -51,7 +56,17 @@ class FixedLengthPlugin(SupervisedPlugin):  # type: ignore[misc]
 
     def after_training_epoch(self, strategy: CALLBACK, **_: Any) -> None:
         """The rate of the next epoch."""
+        assert self._scheduler is not None
         self._scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the rate stands, inside an experience."""
+        return {"scheduler": self._scheduler.state_dict() if self._scheduler else None}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Counterpart of `state_dict`; between experiences there is nothing to take up."""
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(saved["scheduler"])
 
 
 class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
@@ -71,6 +86,9 @@ class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._training, self._heldout, self._source = training, heldout, source
+        self._scheduler: ReduceLROnPlateau | None = None
+        self._best_loss, self._epoch = math.inf, 0
+        self._best_state: dict[str, torch.Tensor] = {}
 
     def before_training_exp(self, strategy: CALLBACK, **_: Any) -> None:
         """The rate, its patience and the best weights start anew."""
@@ -79,11 +97,11 @@ class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
         self._scheduler = ReduceLROnPlateau(
             strategy.optimizer, factor=0.5, patience=patience, threshold=0.0
         )
-        self._best_loss, self._epoch = math.inf, 0
-        self._best_state: dict[str, torch.Tensor] = {}
+        self._best_loss, self._epoch, self._best_state = math.inf, 0, {}
 
     def after_training_epoch(self, strategy: CALLBACK, **_: Any) -> None:
         """Measure the held-out loss, remember the best weights, adapt the rate, maybe stop."""
+        assert self._scheduler is not None
         loss = self._loss(strategy)
         if loss < self._best_loss:
             self._best_loss = loss
@@ -98,6 +116,22 @@ class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
         """Back to the best weights."""
         if self._best_state:
             strategy.model.load_state_dict(self._best_state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the rate stands and what was best, inside an experience."""
+        return {
+            "scheduler": self._scheduler.state_dict() if self._scheduler else None,
+            "best_loss": self._best_loss,
+            "best_state": self._best_state,
+            "epoch": self._epoch,
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Counterpart of `state_dict`; between experiences there is nothing to take up."""
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(saved["scheduler"])
+            self._best_loss, self._best_state = saved["best_loss"], saved["best_state"]
+            self._epoch = saved["epoch"]
 
     def _loss(self, strategy: CALLBACK) -> float:
         """Mean cross-entropy on what was held out of the present experience."""

@@ -15,6 +15,11 @@ from cgap_bench.registry import Registry
 class Learner(Protocol):
     """A method at work on one stream.
 
+    A run goes on where it was killed, in the middle of an experience too, if the learner says
+    what changes of it from experience to experience (`STATE`, or `state_dict` and
+    `load_state_dict`: see `learn/state.py`), and each plugin of its strategy what changes in
+    training. Model, optimizer, loader and generators are taken care of.
+
     Attributes:
         extra: Plain facts for the record, for instance the width that it chose.
     """

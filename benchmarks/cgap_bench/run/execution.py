@@ -15,6 +15,7 @@ from cgap_bench.record.record import (
     record_path,
 )
 from cgap_bench.run.jobs import Job
+from cgap_bench.run.keeper import MINUTES, Checkpoints
 from cgap_bench.run.reference import Reference, reference_of
 from cgap_bench.run.workers import Report, work, worker_pool
 
@@ -27,13 +28,21 @@ class Options:
         output: Folder that records go to.
         root: Data root.
         jobs: Processes at a time.
-        force: Run again what has a record.
+        force: Run again what has a record, from the start.
+        checkpoint_minutes: Training between two checkpoints inside an experience; 0: none.
     """
 
     output: Path
     root: Path
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     force: bool = False
+    checkpoint_minutes: float = MINUTES
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """What is kept of a run while it goes on."""
+        every_s = 60 * self.checkpoint_minutes or None
+        return Checkpoints(self.output, every_s, anew=self.force)
 
     def finished(self, job: Job) -> Record | None:
         """The record of a run that need not be done again."""
@@ -83,7 +92,7 @@ def _execute(
         while waiting or running:
             for job in [job for job in waiting if _ready(job, done)]:
                 waiting.remove(job)
-                arguments = job, options.output, options.root, _reference(job, done)
+                arguments = job, options.root, _reference(job, done), options.checkpoints
                 running[pool.submit(work, *arguments)] = job
             if not running:
                 break  # what is left is sized by a run that failed

@@ -1,21 +1,25 @@
 """The one loop over experiences: learn, measure, and hand back a record."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator
 
-from cgap_bench.learn.batches import BatchSource
+from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.state import packed, state_of, take_up
 from cgap_bench.learn.streams import Stream, build_stream
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.record.identity import run_id
 from cgap_bench.record.record import Record
+from cgap_bench.run.keeper import Keeper
 from cgap_bench.run.reference import Reference
 from cgap_bench.run.results import Results
 
@@ -25,6 +29,7 @@ def train(
     root: Path,
     reference: Reference | None = None,
     on_images: Callable[[int], None] = lambda _n: None,
+    keeper: Keeper | None = None,
 ) -> Record:
     """Run one method over one stream with one seed.
 
@@ -33,10 +38,16 @@ def train(
         root: Data root.
         reference: For methods that are sized by the CGaP run of the same seed.
         on_images: Told the number of training images after each epoch.
+        keeper: Keeps what the run is about, and knows where an earlier process was; None: all
+            is lost if the process ends.
     """
-    run = Run(config, root, reference, on_images)
-    while run.next_experience < run.context.stream.n_experiences:
+    run = Run(config, root, reference, on_images, keeper)
+    if keeper is not None:
+        keeper.take_up(run)
+    while run.next_experience < run.n_experiences:
         run.step()
+        if keeper is not None:
+            keeper.after_experience()
     return run.record()
 
 
@@ -52,8 +63,10 @@ class Run:
         root: Data root.
         reference: The CGaP run that it is sized by, if any.
         on_images: Told the number of training images after each epoch.
+        watch: Looks on in training.
 
     Attributes:
+        n_images: Training images so far.
         context: Stream, source of batches (its generator: `context.source.generator`), device.
         learner: The method at work: networks, structure, and in `learner.strategy` the model,
             optimizer, plugins and place in Avalanche's loop.
@@ -66,16 +79,30 @@ class Run:
         root: Path,
         reference: Reference | None = None,
         on_images: Callable[[int], None] = lambda _n: None,
+        watch: TrainingWatch | None = None,
     ) -> None:
         _seed_everything(config.seed)
         self.config, self.reference = config, reference
+        self.n_images, self._on_images = 0, on_images
         stream = build_stream(config.stream, config.training.holdout_share, config.seed, root)
-        self.context = _context(config, stream, reference, on_images)
+        context = _context(config, stream, reference, self.count_images)
+        self.context = replace(context, watch=watch or TrainingWatch())
 
         method = METHODS[config.method]
         settings = method.settings.model_validate(config.method_settings)
         self.learner = method.build(self.context, settings)
+        self._one_loop = self.learner.strategy is not None
         self.results = Results(self.context)
+
+    def count_images(self, n: int) -> None:
+        """So many more training images."""
+        self.n_images += n
+        self._on_images(n)
+
+    @property
+    def n_experiences(self) -> int:
+        """In all."""
+        return self.context.stream.n_experiences
 
     @property
     def next_experience(self) -> int:
@@ -110,6 +137,61 @@ class Run:
             history=self.learner.history,
             extra=self.learner.extra,
         )
+
+    # -- to go on in another process -------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Between experiences: all that the following ones and the record depend on."""
+        strategy = self.learner.strategy if self._one_loop else None
+        return {
+            "results": state_of(self.results),
+            "learner": state_of(self.learner),
+            "strategy": None if strategy is None else strategy.state_dict(),
+            "generators": packed(self._generators()),
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Counterpart of `state_dict`, for a run that has just been made."""
+        take_up(self.results, saved["results"])
+        take_up(self.learner, saved["learner"])
+        if self.learner.strategy is not None:
+            take_up(self.learner.strategy, saved["strategy"])
+        self._set_generators(saved["generators"])
+
+    def inside(self, strategy: TensorStrategy) -> dict[str, Any]:
+        """Before a training batch: all that the rest of the experience depends on."""
+        clock = strategy.clock
+        return {
+            "strategy": strategy.state_dict(),
+            "generators": packed(self._generators()),
+            "train_s": self.results.elapsed_s,
+            "clock": {"epoch": clock.train_exp_epochs, "batch": clock.train_epoch_iterations},
+        }
+
+    def go_inside(self, strategy: TensorStrategy, saved: Mapping[str, Any]) -> None:
+        """Counterpart of `inside`, once the strategy has prepared the same experience."""
+        take_up(strategy, saved["strategy"])
+        self._set_generators(saved["generators"])
+        self.results.elapsed_s = saved["train_s"]
+
+    def _generators(self) -> dict[str, Any]:
+        _, keys, position, has_gauss, cached = np.random.get_state()
+        return {
+            "python": random.getstate(),
+            "numpy": [torch.from_numpy(np.array(keys)), position, has_gauss, cached],
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if self.config.device == "cuda" else [],
+            "source": self.context.source.generator.get_state(),
+        }
+
+    def _set_generators(self, saved: Mapping[str, Any]) -> None:
+        keys, *rest = saved["numpy"]
+        random.setstate(saved["python"])
+        np.random.set_state(("MT19937", keys.numpy(), *rest))
+        torch.set_rng_state(saved["torch"])
+        if saved["cuda"]:
+            torch.cuda.set_rng_state_all(saved["cuda"])
+        self.context.source.generator.set_state(saved["source"])
 
 
 def _seed_everything(seed: int) -> None:

@@ -19,6 +19,15 @@ from cgap_bench.shapes.tracing import layer_shapes
 class Results:
     """The measurements of one run so far; the public attributes are those of a record."""
 
+    STATE = (
+        "accuracy",
+        "accuracy_8bit",
+        "networks",
+        "subnetworks",
+        "stored_parameters",
+        "timings",
+    )
+
     def __init__(self, context: Context) -> None:
         self._context = context
         images, training = context.stream.scored_store, context.config.training
@@ -30,7 +39,8 @@ class Results:
         self.networks: dict[str, list[dict[str, Any]]] = {}
         self.subnetworks: list[list[str]] = []
         self.stored_parameters: list[int] = []
-        self.timings: dict[str, list[float]] = {"train_s": [], "evaluate_s": []}
+        self.timings: dict[str, Any] = {"train_s": [], "evaluate_s": []}
+        self._since = time.perf_counter()
 
     def measure(self, learner: Learner) -> None:
         """Measure a learner on all tasks so far, one more than at the last call."""
@@ -56,11 +66,20 @@ class Results:
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
         """Note the seconds that something takes, one more number under its name."""
-        started = time.perf_counter()
+        self.elapsed_s = 0.0
         yield
         if self._context.device.type == "cuda":
             torch.cuda.synchronize()
-        self.timings[what].append(time.perf_counter() - started)
+        self.timings[what].append(self.elapsed_s)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds so far of what is timed; an earlier process may have spent some of them."""
+        return time.perf_counter() - self._since
+
+    @elapsed_s.setter
+    def elapsed_s(self, seconds: float) -> None:
+        self._since = time.perf_counter() - seconds
 
     @torch.no_grad()
     def _accuracy(self, network: nn.Module, task: int) -> float:

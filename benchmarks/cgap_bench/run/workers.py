@@ -16,10 +16,12 @@ from cgap_bench.errors import UsageError
 from cgap_bench.record.record import Record, write_record
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job
+from cgap_bench.run.keeper import Checkpoints, Keeper
 from cgap_bench.run.reference import Reference
 
-Report = Callable[[str, int], None]  # run_id, training images since the last call
-Queue = SimpleQueue[tuple[str, int] | None]
+# run_id, and training images since the last call or a line for people
+Report = Callable[[str, int | str], None]
+Queue = SimpleQueue[tuple[str, int | str] | None]
 
 
 @contextmanager
@@ -43,21 +45,26 @@ def worker_pool(n_workers: int, report: Report) -> Iterator[ProcessPoolExecutor]
         listener.join()
 
 
-def work(job: Job, output: Path, root: Path, reference: Reference | None) -> Record:
+def work(job: Job, root: Path, reference: Reference | None, checkpoints: Checkpoints) -> Record:
     """In a worker process: run and write the record at once, so that nothing is lost later.
 
     Args:
         job: What to run.
-        output: Folder that records go to.
         root: Data root.
         reference: The run that it is sized by, if any.
+        checkpoints: What is kept meanwhile, and the folder that the record goes to.
     """
-    key = job.run_id
+
+    def report(what: int | str) -> None:
+        _report(job.run_id, what)
+
+    keeper = Keeper(checkpoints, job.run_id, report)
     try:
-        record = train(job.config, root, reference, lambda n: _report(key, n))
+        record = train(job.config, root, reference, report, keeper)
     except UsageError as error:  # its subclasses do not survive the way between processes
         raise UsageError(str(error)) from None
-    write_record(record, output)
+    write_record(record, checkpoints.output)
+    keeper.remove()
     gc.collect()  # strategies and plugins hold one another, and with them a whole dataset
     return record
 
@@ -73,9 +80,9 @@ def _start_worker(queue: Queue) -> None:
     torch.set_num_threads(1)
 
 
-def _report(key: str, n_images: int) -> None:
+def _report(key: str, what: int | str) -> None:
     if _queue is not None:
-        _queue.put((key, n_images))
+        _queue.put((key, what))
 
 
 def _context() -> multiprocessing.context.BaseContext:

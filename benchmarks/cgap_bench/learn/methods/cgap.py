@@ -1,6 +1,6 @@
 """CGaP: a column per experience that grows, is pruned, and is merged into the frozen base."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import torch
@@ -115,14 +115,31 @@ def _price(own: Any, example: Tensor | None) -> PriceFactory:
     return BoardPrice(Quantity(own.price), own.board, example)
 
 
+class _Plugin(CGaPPlugin, supports_distributed=False):  # type: ignore[call-arg]
+    """`CGaPPlugin` for one network."""
+
+    def __init__(self, config: CGaPConfig, network: PlasticNetwork) -> None:
+        super().__init__(config)
+        self._network = network
+
+    def load_state_dict(
+        self, saved: Mapping[str, Any], network: PlasticNetwork | None = None
+    ) -> None:
+        """The network's own state is loaded before."""
+        super().load_state_dict(saved, network or self._network)
+
+
 class PlasticLearner:
     """`CGaPPlugin` in Avalanche's plain strategy."""
+
+    STATE = ()  # all is the strategy's
 
     def __init__(self, context: Context, settings: Any) -> None:
         reference, example = context.network(), context.stream.example_input
         try:
             self.network = PlasticNetwork(reference, example, seed_ratio=settings.seed_ratio)
-            self.plugin = CGaPPlugin(cgap_config(settings, context.config.seed, example))
+            config = cgap_config(settings, context.config.seed, example)
+            self.plugin = _Plugin(config, self.network)
             ceiling(self.network.layout, self.plugin.config)
         except ValueError as error:
             raise UsageError(

@@ -23,6 +23,8 @@ class SharedNetwork:
         rehearses: Batches hold old tasks, whose heads go on learning.
     """
 
+    STATE: tuple[str, ...] = ("extra", "_learnt")
+
     def __init__(
         self,
         context: Context,

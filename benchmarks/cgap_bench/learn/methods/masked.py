@@ -55,6 +55,8 @@ class MaskedLearner:
     the layer shapes of the smaller dense network that is left without units that nothing reads.
     """
 
+    STATE = ("extra",)
+
     def __init__(self, context: Context, model: TaskNetwork, plugin: TaskPlugin) -> None:
         self.model = model
         self.strategy: TensorStrategy | None = context.strategy(model, [plugin])

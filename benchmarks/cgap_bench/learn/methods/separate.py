@@ -1,7 +1,7 @@
 """One network per task, kept as it is once trained: nothing is forgotten, everything stored."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -56,6 +56,21 @@ class SeparateNetworks:
     def stored_parameters(self) -> int:
         """All networks so far."""
         return sum(map(n_parameters, self._networks))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All networks so far."""
+        return {
+            "networks": [network.state_dict() for network in self._networks],
+            "extra": self.extra,
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Counterpart of `state_dict`; draws from the global generators."""
+        self.extra, self._networks = saved["extra"], []
+        for task, values in enumerate(saved["networks"]):
+            network = MultiHead(self._network(task), [task]).network_for(task)
+            network.load_state_dict(values)
+            self._networks.append(network.requires_grad_(False))
 
 
 @torch.no_grad()

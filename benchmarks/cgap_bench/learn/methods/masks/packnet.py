@@ -137,6 +137,8 @@ class PackNetPlugin(TaskPlugin):
         prune_at: Share of an experience's epochs after which the weights are cut.
     """
 
+    STATE = ("_epoch",)
+
     def __init__(self, prune_at: float = 0.5) -> None:
         super().__init__()
         if not 0 < prune_at <= 1:

@@ -192,6 +192,8 @@ class TaskPlugin(SupervisedPlugin):  # type: ignore[misc]
     Place it after plugins that restore weights at the end of an experience.
     """
 
+    STATE: tuple[str, ...] = ()  # of a run that is resumed: all is the model's
+
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """A task begins."""
         task = _task(strategy.experience)

@@ -1,0 +1,163 @@
+"""Keeps what a run is about while it trains, and lets it go on there after it was killed."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cgap_bench.learn.batches import TensorStrategy, TrainingWatch
+from cgap_bench.run.checkpoints import BETWEEN, INSIDE, CheckpointFiles, State
+from cgap_bench.run.results import Results
+
+MINUTES = 5.0  # between checkpoints inside an experience, where nothing else is asked for
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where and how often to keep what a run is about.
+
+    Attributes:
+        output: Folder that records go to; checkpoints lie in `unfinished/` below it.
+        every_s: Seconds of training between two of them inside an experience; 0: before each
+            batch; None: only after each experience.
+        anew: What an earlier process kept is not used.
+    """
+
+    output: Path
+    every_s: float | None = 60 * MINUTES
+    anew: bool = False
+
+
+class Kept(Protocol):
+    """What a keeper needs of a run.
+
+    Attributes:
+        n_images: Training images so far.
+        results: What was measured.
+    """
+
+    n_images: int
+    results: Results
+
+    @property
+    def n_experiences(self) -> int:
+        """In all."""
+
+    @property
+    def next_experience(self) -> int:
+        """How many experiences are finished."""
+
+    def count_images(self, n: int) -> None:
+        """So many more training images."""
+
+    def state_dict(self) -> State:
+        """Between experiences."""
+
+    def load_state_dict(self, saved: State) -> None:
+        """Counterpart of `state_dict`."""
+
+    def inside(self, strategy: TensorStrategy) -> State:
+        """Before a training batch."""
+
+    def go_inside(self, strategy: TensorStrategy, saved: State) -> None:
+        """Counterpart of `inside`."""
+
+
+class Keeper(TrainingWatch):
+    """Writes checkpoints of one run, after each experience and inside, and takes them up.
+
+    Inside an experience a checkpoint is what a strategy is about before a batch. To go on
+    there, the run is put into its state after the experience before, prepares the experience
+    as it always does (so that nothing is kept that is made anew then), and only then put into
+    the state before that batch.
+
+    Args:
+        setting: Where and how often.
+        run_id: Identity of the run.
+        tell: Told a line on what is taken up, and on what cannot be.
+    """
+
+    def __init__(
+        self,
+        setting: Checkpoints,
+        run_id: str,
+        tell: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self._files = CheckpointFiles(setting.output, run_id, tell)
+        self._setting, self._tell = setting, tell
+        self._run: Kept | None = None
+        self._inside: State | None = None  # not yet taken up
+        self._n_begun = 0  # trainings in the present experience; most methods have one
+        self._last_s = time.monotonic()
+        self._spent: dict[str, Any] = {"n": 0, "largest_bytes": 0, "write_s": 0.0, "resumed": 0}
+
+    @property
+    def run(self) -> Kept:
+        """The run that is looked after."""
+        assert self._run is not None, "call take_up first"
+        return self._run
+
+    def take_up(self, run: Kept) -> None:
+        """Look after a run that has just been made; go on where an earlier process was."""
+        self._run = run
+        if self._setting.anew:
+            self.remove()
+        between, self._inside = self._files.newest()
+        newest = self._inside or between
+        if between is not None:
+            run.load_state_dict(between["run"])
+        if newest is not None:
+            self._spent = {**newest["spent"], "resumed": newest["spent"]["resumed"] + 1}
+            run.count_images(newest["n_images"] - run.n_images)
+            self._tell(_where(run.next_experience, self._inside))
+        run.results.timings["checkpoints"] = self._spent
+
+    def begin(self, strategy: TensorStrategy) -> bool:
+        """Go on inside the experience, if that is where the run was."""
+        self._n_begun += 1
+        if self._inside is None or self._inside["n_begun"] != self._n_begun:
+            return False
+        self.run.go_inside(strategy, self._inside["run"])
+        self._inside = None
+        return True
+
+    def before_batch(self, strategy: TensorStrategy) -> None:
+        """Write a checkpoint if it is time."""
+        every_s = self._setting.every_s
+        if every_s is not None and time.monotonic() - self._last_s >= every_s:
+            state = {"run": self.run.inside(strategy), "n_begun": self._n_begun}
+            self._write(INSIDE, strategy.clock.train_exp_iterations, state)
+
+    def after_experience(self) -> None:
+        """Write a checkpoint; after the last experience there is the record."""
+        self._n_begun, self._inside = 0, None
+        if self.run.next_experience < self.run.n_experiences:
+            self._write(BETWEEN, 0, {"run": self.run.state_dict()})
+
+    def remove(self) -> None:
+        """Once the record is written."""
+        self._files.remove()
+
+    def _write(self, kind: str, n_batches: int, state: State) -> None:
+        started = time.perf_counter()
+        state |= {"spent": self._spent, "n_images": self.run.n_images}
+        try:
+            size = self._files.write(kind, self.run.next_experience, n_batches, state)
+        except OSError as error:  # the run itself is in no danger
+            self._tell(f"no checkpoint: {error.strerror or error}; the run goes on without")
+            size = 0
+
+        spent = self._spent
+        spent["n"] += size > 0
+        spent["largest_bytes"] = max(spent["largest_bytes"], size)
+        spent["write_s"] += time.perf_counter() - started
+        self._last_s = time.monotonic()
+
+
+def _where(n_finished: int, inside: State | None) -> str:
+    place = f"goes on in experience {n_finished + 1}"
+    if inside is None:
+        return place
+    clock = inside["run"]["clock"]
+    return f"{place}, epoch {clock['epoch'] + 1}, batch {clock['batch'] + 1}"
