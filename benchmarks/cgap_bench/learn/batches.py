@@ -264,7 +264,7 @@ class TensorStrategy(Naive):  # type: ignore[misc]
         take_up(self.model, saved["model"])
         take_up_optimizer(self.optimizer, self.model, saved["optimizer"])
         for plugin, theirs in zip(self.plugins, saved["plugins"], strict=True):
-            take_up(plugin, theirs)
+            take_up(plugin, theirs, self.model)
         if saved["loader"] is not None:
             take_up(self.dataloader, saved["loader"])
         # what the optimizer holds, as Avalanche remembers it: structure may be another now

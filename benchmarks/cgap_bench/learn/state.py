@@ -3,12 +3,14 @@
 Plain values and tensors alone, which `torch.load(..., weights_only=True)` reads back: nothing
 in a checkpoint is ever executed. An object says what it is about in one of two ways:
 
-- `state_dict()` and `load_state_dict(saved)`, as torch's modules and optimizers have them;
+- `state_dict()` and `load_state_dict(saved)`, as torch's modules and optimizers have them; a
+  plugin that keeps copies of the network writes `load_state_dict(saved, model)`;
 - a class attribute `STATE`, the names of its attributes that training changes. Subclasses name
   only what they add; what is made anew at the start of an experience is not named.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from typing import Any
 
 import torch
@@ -48,11 +50,18 @@ def state_of(thing: Any) -> dict[str, Any]:
     return {name: packed(getattr(thing, name)) for name in declared(thing)}
 
 
-def take_up(thing: Any, saved: Saved) -> None:
-    """Put an object of the same making into a state that `state_of` gave."""
+def take_up(thing: Any, saved: Saved, model: nn.Module | None = None) -> None:
+    """Put an object of the same making into a state that `state_of` gave.
+
+    Args:
+        thing: The object.
+        saved: Its state.
+        model: Of the strategy, for those that ask for it: its structure is what it was then.
+    """
     values = unpacked(saved)
     if hasattr(thing, "load_state_dict"):
-        thing.load_state_dict(values)
+        asks = "model" in signature(thing.load_state_dict).parameters
+        thing.load_state_dict(values, **({"model": model} if asks else {}))
         return
     for name, value in values.items():
         present = getattr(thing, name, None)

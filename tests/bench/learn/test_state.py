@@ -1,5 +1,6 @@
 """What is kept of an object comes back from a file that executes nothing."""
 
+import copy
 import io
 from collections import defaultdict
 from enum import StrEnum
@@ -169,3 +170,24 @@ def test_an_optimizer_that_holds_a_stranger_is_told_at_once():
     optimizer = torch.optim.SGD([*model.parameters(), nn.Parameter(torch.zeros(7))], lr=0.1)
     with pytest.raises(ValueError, match=r"not the model's: \(7,\)"):
         optimizer_state(optimizer, model)
+
+
+class Teaching(SupervisedPlugin):
+    def __init__(self):
+        super().__init__()
+        self.teacher = None
+
+    def state_dict(self):
+        return {"teacher": self.teacher and self.teacher.state_dict()}
+
+    def load_state_dict(self, saved, model):
+        self.teacher = copy.deepcopy(model)
+        self.teacher.load_state_dict(saved["teacher"])
+
+
+def test_a_plugin_that_keeps_a_copy_of_the_network_is_given_the_network():
+    before, model = Teaching(), nn.Linear(3, 2)
+    before.teacher = copy.deepcopy(model)
+    after = Teaching()
+    take_up(after, through_a_file(state_of(before)), nn.Linear(3, 2))
+    assert torch.equal(after.teacher.weight, model.weight)
