@@ -1,17 +1,12 @@
 """What `cgap-cl calibrate` does: timed layers in, a board file out."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from cgap_bench.errors import UsageError
-from cgap_hw import Board
-from cgap_hw.arrays import FlatArray
 from cgap_hw.boards.board_file import write_board
-from cgap_hw.boards.catalogue import flat_size, is_flat, on_board
-from cgap_hw.evidence.calibrate import calibrate, rows_of
-from cgap_hw.evidence.measured import MeasuredLayer, read_measured, unique
-from cgap_hw.evidence.validate import PricedRow, price_rows, summary
+from cgap_hw.boards.catalogue import on_board
+from cgap_hw.evidence.calibrate import Calibration, calibration, rows_of
+from cgap_hw.evidence.measured import read_measured
 
 
 def calibrate_text(measured: Path, array: str, out: Path) -> str:
@@ -20,33 +15,33 @@ def calibrate_text(measured: Path, array: str, out: Path) -> str:
     everything = read_measured(measured)
     rows = rows_of(everything, array, start)
 
-    board = calibrate(rows, start)
-    errors = summary(_price_on(board, rows))
-    comment = f"Fitted on {len(unique(rows))} measured shapes: mean error {_percents(errors)}."
+    found = calibration(rows, start)
+    said = _summary(found)
     try:
-        write_board(board, out, comment)
+        write_board(found.board, out, said)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error}") from error
 
     others = len(everything) - len(rows)
+    left_out = [f"{others} rows of other accelerators left out"] if others else []
+    return "\n".join([f"{out}: {said}", *left_out, *_outliers(found)])
+
+
+def _summary(found: Calibration) -> str:
+    """What was fitted, and what to expect of a layer that nobody has timed."""
+    constants = "constant" if found.n_constants == 1 else "constants"
+    noise = ""
+    if found.noise_pct is not None:
+        noise = f", repeats differ by {found.noise_pct:.2f} %"
     return (
-        f"{out}: fitted on {len(unique(rows))} shapes; on these, mean error {_percents(errors)}"
-        + (f"; {others} rows of other accelerators left out" if others else "")
+        f"{found.n_constants} {constants} fitted on {found.shapes} shapes{noise}; a layer that"
+        f" was held out lies within +-{found.board.array.error_pct:g} % in 95 of 100 cases"
     )
 
 
-def _price_on(board: Board, rows: Sequence[MeasuredLayer]) -> list[PricedRow]:
-    """Rows of flat arrays on the size they name, all others on the board as it is."""
-
-    def board_of(name: str) -> Board:
-        if not (isinstance(board.array, FlatArray) and is_flat(name)):
-            return board
-        m, p = flat_size(name)
-        array = board.array.model_copy(update={"m": m, "p": p})
-        return board.model_copy(update={"array": array})
-
-    return price_rows(unique(rows), board_of)
-
-
-def _percents(errors: Mapping[str, Any]) -> str:
-    return f"{errors['mape_pct']:.2f} %, worst {errors['worst_pct']:.2f} %"
+def _outliers(found: Calibration) -> list[str]:
+    return [
+        f"left out: line {row.line}, {row.shape.name!r} took {row.latency_ns:g} ns,"
+        f" {ratio:.3g} times what the others say"
+        for row, ratio in found.outliers
+    ]

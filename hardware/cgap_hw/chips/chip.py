@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from cgap_hw.chips.values import Range, Sourced, within
@@ -81,8 +82,11 @@ class Dram(_Frozen):
     def stream_bytes_per_ns(self) -> float:
         """The same while nothing goes the other way."""
         stream = self.stream_efficiency_ratio
-        best = max(stream.mid, self.efficiency_ratio.mid) if stream else None
-        return self.bandwidth_gbps.mid * best if best else self.bytes_per_ns
+        if stream is None:
+            return self.bytes_per_ns
+        # Both may be columns: `evidence/constants_fit.py` tries many at once.
+        best: float = np.maximum(stream.mid, self.efficiency_ratio.mid)
+        return self.bandwidth_gbps.mid * best
 
 
 class Energy(_Frozen):

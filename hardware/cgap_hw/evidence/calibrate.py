@@ -1,25 +1,85 @@
-"""Fit the few free constants of an array to layers timed on it."""
+"""Fit the few free constants of an array to layers timed on it, and say how far to trust them.
+
+The interval comes from shapes that were held out of the fit, one at a time where there are few.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cgap_hw.arrays import AnyArray, FlatArray
-from cgap_hw.arrays.flat import FlatConstants
-from cgap_hw.boards.board import Board, load_board
+from cgap_hw.arrays import FlatArray
+from cgap_hw.boards.board import Board
 from cgap_hw.boards.catalogue import flat_size, is_flat
-from cgap_hw.chips.values import Mark, Sourced
 from cgap_hw.errors import CostModelError
-from cgap_hw.evidence.measured import MeasuredLayer, unique
-from cgap_hw.numeric import Values
+from cgap_hw.evidence.constants_fit import (
+    all_trials,
+    n_free,
+    refined,
+    times_ns,
+    with_constants,
+)
+from cgap_hw.evidence.flat_fit import fit_flat, n_flat_constants
+from cgap_hw.evidence.measured import MeasuredLayer
+from cgap_hw.numeric import Flags, Values
 from cgap_hw.price.cost import latency_ns
 
-_Sized = dict[tuple[int, int], list[MeasuredLayer]]
-TILE_NS = np.arange(0.0, 21.0, 2.0)
+LEAST_SHAPES = 3
+LEAST_INTERVAL_PCT = 0.1
+ALONE, FOLDS = 30, 10  # up to 30 shapes each is left out alone, else in ten parts
+UNPHYSICAL = np.log(3.0)  # what no constant in its range explains
+OUTLIER_RATIO, OUTLIER_SPREADS = np.log(1.5), 6.0
+# Two-sided 95 % of Student's t for 1 to 10 degrees of freedom; beyond, 1.96 + 2.5 / n is it to
+# half a per cent.
+STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted board, and what the fit says of the rows.
+
+    Attributes:
+        board: Its array's ``error_pct`` is the interval around a predicted time.
+        shapes: Different shapes that were fitted.
+        n_constants: Constants that were free.
+        outliers: Rows that were left out, with measured over predicted time.
+        noise_pct: Spread of repeats of a shape; None where nothing was repeated.
+    """
+
+    board: Board
+    shapes: int
+    n_constants: int
+    outliers: tuple[tuple[MeasuredLayer, float], ...]
+    noise_pct: float | None
+
+
+@dataclass(frozen=True)
+class _Shapes:
+    """Different shapes, the rows of each, and the median time of the rows."""
+
+    rows: tuple[tuple[MeasuredLayer, ...], ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[MeasuredLayer]) -> _Shapes:
+        alike: dict[tuple[object, ...], list[MeasuredLayer]] = defaultdict(list)
+        for row in rows:
+            alike[row.key].append(row)
+        return cls(tuple(tuple(same) for same in alike.values()))
+
+    @property
+    def medians(self) -> list[MeasuredLayer]:
+        """One row a shape, of the median time."""
+        times = (float(np.median([row.latency_ns for row in same])) for same in self.rows)
+        return [
+            replace(same[0], latency_ns=ns) for same, ns in zip(self.rows, times, strict=True)
+        ]
+
+    def where(self, kept: Flags) -> _Shapes:
+        """Some of the shapes."""
+        return _Shapes(tuple(same for same, keep in zip(self.rows, kept, strict=True) if keep))
 
 
 def predict_ns(rows: Sequence[MeasuredLayer], board: Board) -> Values:
@@ -27,45 +87,46 @@ def predict_ns(rows: Sequence[MeasuredLayer], board: Board) -> Values:
     return np.array(latency_ns([row.shape for row in rows], board))
 
 
-def errors_pct(predicted: Values, rows: Iterable[MeasuredLayer]) -> Values:
-    """Predicted minus measured, over measured, in per cent."""
-    measured = np.array([row.latency_ns for row in rows])
-    signed: Values = 100 * (predicted / measured - 1)
-    return signed
-
-
 def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:
-    """The board with the constants that fit the rows best (least mean absolute error in %).
-
-    Flat arrays: the fixed costs in `FlatConstants`, which arrays of all sizes share; rows of
-    ``M64P64`` count as that size. Every other style: the share of the DRAM bandwidth that is
-    reached, the overhead of a run, and the control of a layer.
-
-    Raises:
-        CostModelError: No rows.
+    """The board with the constants that fit the rows best: `calibration`.
 
     >>> from cgap_hw import LayerShape, load_board
-    >>> shape = LayerShape(name="head", kind="linear", n_in=512, n_out=100)
-    >>> row = MeasuredLayer("zcu102", "mine", shape, latency_ns=30_000.0)
-    >>> board = calibrate([row], load_board("zcu102"))
-    >>> round(predict_ns([row], board)[0])
-    30000
+    >>> shapes = [LayerShape(name="", kind="linear", n_in=512, n_out=n) for n in (90, 100, 200)]
+    >>> rows = [MeasuredLayer("zcu102", "mine", shape, latency_ns=30_000.0) for shape in shapes]
+    >>> board = calibrate(rows, load_board("zcu102"))
+    >>> round(predict_ns(rows, board)[1] / 30_000, 2)
+    1.0
     """
-    if not rows:
-        raise CostModelError("nothing to calibrate on: no rows")
+    return calibration(rows, board).board
 
-    once = unique(rows)
-    if not isinstance(board.array, FlatArray):
-        fitted = _fit_generic(once, board)
-        return _with_error(fitted, errors_pct(predict_ns(once, fitted), once))
 
-    sized = _sized(once, board.array)
-    array = board.array.model_copy(update={"constants": fit_flat(sized)})
-    errors = [
-        errors_pct(predict_ns(group, _on(board, array, *size)), group)
-        for size, group in sized.items()
-    ]
-    return _with_error(_on(board, array, array.m, array.p), np.concatenate(errors))
+def calibration(rows: Sequence[MeasuredLayer], board: Board) -> Calibration:
+    """Constants within their physical range, outliers and the interval of measured rows.
+
+    Flat arrays: the fixed costs in `FlatConstants`, which arrays of all sizes share; rows of
+    ``M64P64`` count as that size. Every other style: the control of a layer, the share of the
+    DRAM bandwidth that is reached and the overhead of a run, or the port of a DPU; as many of
+    them as there are shapes for, those that explain the rows best.
+
+    Raises:
+        CostModelError: Fewer than three shapes, or times that no constants explain.
+    """
+    shapes = _Shapes.of(rows)
+    if len(shapes.rows) < LEAST_SHAPES:
+        raise CostModelError(
+            f"calibrate needs at least {LEAST_SHAPES} different shapes, got {len(shapes.rows)}"
+        )
+
+    kept, fitted, held_out = _fit_without_outliers(shapes, board)
+    outliers = [row for same in shapes.rows if same not in kept.rows for row in same]
+    n_constants = _n_constants(kept.medians, board)
+    return Calibration(
+        _with_error(fitted, _interval_pct(kept, held_out, n_constants)),
+        len(kept.rows),
+        n_constants,
+        tuple((row, row.latency_ns / _time_on(fitted, row)) for row in outliers),
+        _noise_pct(kept),
+    )
 
 
 def rows_of(rows: Sequence[MeasuredLayer], name: str, board: Board) -> list[MeasuredLayer]:
@@ -84,147 +145,138 @@ def rows_of(rows: Sequence[MeasuredLayer], name: str, board: Board) -> list[Meas
     )
 
 
-def _sized(rows: Sequence[MeasuredLayer], array: FlatArray) -> _Sized:
-    sized: _Sized = defaultdict(list)
-    for row in rows:
-        size = flat_size(row.accelerator) if is_flat(row.accelerator) else (array.m, array.p)
-        sized[size].append(row)
-    return dict(sized)
-
-
-def _on(board: Board, array: FlatArray, m: int, p: int) -> Board:
-    changed = array.model_copy(update={"m": m, "p": p})
-    return board.model_copy(update={"array": changed})
-
-
-def _with_error(board: Board, errors: Values) -> Board:
-    """The board with its worst error as the half-width of its intervals."""
-    worst = round(float(np.max(np.abs(errors))), 3)
-    array = board.array.model_copy(update={"error_pct": worst})
+def board_of_row(board: Board, accelerator: str) -> Board:
+    """The board that a row was timed on: of a flat array that of the size which it names."""
+    if not (isinstance(board.array, FlatArray) and is_flat(accelerator)):
+        return board
+    m, p = flat_size(accelerator)
+    array = board.array.model_copy(update={"m": m, "p": p})
     return board.model_copy(update={"array": array})
 
 
-def fit_flat(rows: Mapping[tuple[int, int], Sequence[MeasuredLayer]]) -> FlatConstants:
-    """Constants shared by flat arrays of several sizes.
+def _fit_without_outliers(shapes: _Shapes, board: Board) -> tuple[_Shapes, Board, Values]:
+    """The shapes that lie together, the board fitted to them, and their held-out times.
 
-    Args:
-        rows: (M, P) -> rows measured on that array.
+    A wrong row bends the fit for others, so they go one at a time; at most a quarter may.
     """
-    fitted = FlatConstants()
-    conv = {size: [r for r in group if r.shape.kind == "conv"] for size, group in rows.items()}
-    pool = {size: [r for r in group if _windowed(r)] for size, group in rows.items()}
-
-    if any(conv.values()):
-        fitted = _fit_conv(fitted, conv)
-    if any(pool.values()):
-        base, _, per_p = _plane(_residuals(pool, _without(fitted)), with_m=False)
-        fitted = fitted.model_copy(update={"pool_base_ns": base, "pool_per_p_ns": per_p})
-
-    linear = [r for group in rows.values() for r in group if r.shape.kind == "linear"]
-    if linear:
-        fitted = fitted.model_copy(update=_fit_linear(linear))
-    return fitted
+    kept = shapes
+    for left in reversed(range(len(shapes.rows) // 4 + 1)):
+        fitted, held_out = _fit(kept.medians, board)
+        logs = _logs(kept.medians, held_out)
+        _refuse_unphysical(kept.medians, logs)
+        worst = _outlier(logs)
+        if worst is None or not left:
+            break
+        kept = kept.where(np.arange(len(kept.rows)) != worst)
+    return kept, fitted, held_out
 
 
-def _windowed(row: MeasuredLayer) -> bool:
-    return row.shape.kind == "pool" and row.shape.out_h * row.shape.out_w > 1
+def _time_on(board: Board, row: MeasuredLayer) -> float:
+    return float(predict_ns([row], board_of_row(board, row.accelerator))[0])
 
 
-def _without(constants: FlatConstants) -> FlatConstants:
-    """The same, with no fixed cost of a layer."""
-    fixed = ("conv_base_ns", "conv_per_m_ns", "conv_per_p_ns", "pool_base_ns", "pool_per_p_ns")
-    return constants.model_copy(update=dict.fromkeys(fixed, 0.0))
+def _fit(rows: Sequence[MeasuredLayer], board: Board) -> tuple[Board, Values]:
+    """The board fitted to all rows, and the time of each by a fit that had not seen it."""
+    if isinstance(board.array, FlatArray):
+        return _fit_flat(rows, board)
+
+    layers = [row.shape for row in rows]
+    measured = np.array([row.latency_ns for row in rows])
+    trials = all_trials(board, n_free(len(rows), board))
+    times = times_ns(layers, board, trials)
+    errors = np.abs(np.log(times / measured))
+
+    total, held_out = errors.sum(axis=1), np.empty(len(rows))
+    for fold in _folds(len(rows)):
+        best = int(np.argmin(total - errors[:, fold].sum(axis=1)))
+        held_out[fold] = times[best, fold]
+
+    start = {name: float(column[np.argmin(total)]) for name, column in trials.items()}
+    constants = refined(layers, measured, board, start)
+    source = f"fitted on {len(rows)} measured layers"
+    return with_constants(board, constants, source), held_out
 
 
-def _fit_conv(start: FlatConstants, rows: _Sized) -> FlatConstants:
-    best, least = start, np.inf
-    for tile in TILE_NS:
-        trial = _without(start).model_copy(update={"tile_ns": float(tile)})
-        points = _residuals(rows, trial)
-        base, per_m, per_p = _plane(points, with_m=True)
-        fixed = base + per_m * points[:, 0] + per_p * points[:, 1]
-        error = float(np.mean(np.abs(points[:, 2] - fixed) / points[:, 3]))
+def _fit_flat(rows: Sequence[MeasuredLayer], board: Board) -> tuple[Board, Values]:
+    def fitted(part: Sequence[MeasuredLayer]) -> Board:
+        sized = defaultdict(list)
+        for row in part:
+            array = board_of_row(board, row.accelerator).array
+            sized[array.dimensions[0], array.dimensions[1]].append(row)
+        array = board.array.model_copy(update={"constants": fit_flat(sized)})
+        return board.model_copy(update={"array": array})
 
-        if error < least:
-            names = ("conv_base_ns", "conv_per_m_ns", "conv_per_p_ns")
-            values = dict(zip(names, (base, per_m, per_p), strict=True))
-            best = start.model_copy(update={"tile_ns": float(tile), **values})
-            least = error
-    return best
-
-
-def _residuals(rows: _Sized, constants: FlatConstants) -> Values:
-    """Points (M, P, measured minus predicted, measured), shape (n, 4)."""
-    base, points = load_board("zcu102"), []
-    for (m, p), group in rows.items():
-        if group:
-            array = FlatArray(m=m, p=p, clock_mhz=400, source="fit", constants=constants)
-            times = latency_ns([row.shape for row in group], base, array=array)
-            points += [
-                (m, p, row.latency_ns - time, row.latency_ns)
-                for row, time in zip(group, times, strict=True)
-            ]
-    return np.array(points, dtype=np.float64)
+    held_out = np.empty(len(rows))
+    for fold in _folds(len(rows)):
+        without = fitted([row for i, row in enumerate(rows) if i not in fold])
+        for i in fold:
+            held_out[i] = _time_on(without, rows[i])
+    return fitted(rows), held_out
 
 
-def _plane(points: Values, *, with_m: bool) -> tuple[float, float, float]:
-    """``base + a M + b P`` through the median of each size; a slope needs two sizes."""
-    sizes = np.unique(points[:, :2], axis=0)
-    medians = np.array([np.median(points[(points[:, :2] == s).all(axis=1), 2]) for s in sizes])
-
-    use_m = with_m and len(set(sizes[:, 0])) > 1
-    use_p = len(set(sizes[:, 1])) > 1
-    columns = [np.ones(len(sizes)), sizes[:, 0] * use_m, sizes[:, 1] * use_p]
-    solution = np.linalg.lstsq(np.stack(columns, axis=1), medians, rcond=None)[0]
-    return float(solution[0]), float(solution[1]) * use_m, float(solution[2]) * use_p
+def _n_constants(rows: Sequence[MeasuredLayer], board: Board) -> int:
+    if isinstance(board.array, FlatArray):
+        return n_flat_constants(rows)
+    return n_free(len(rows), board)
 
 
-def _fit_linear(rows: Sequence[MeasuredLayer]) -> dict[str, float]:
-    outputs = np.array([row.shape.n_out for row in rows], dtype=np.float64)
-    rest = np.array([row.latency_ns - row.shape.macs / 16 for row in rows])
-    if len(set(outputs)) == 1:
-        return {"linear_base_ns": float(np.median(rest)), "linear_per_output_ns": 0.0}
-    slope, base = np.polyfit(outputs, rest, 1)
-    return {"linear_base_ns": float(base), "linear_per_output_ns": float(slope)}
+def _folds(n: int) -> list[list[int]]:
+    """Positions that are held out together."""
+    n_folds = n if n <= ALONE else FOLDS
+    return [list(range(first, n, n_folds)) for first in range(n_folds)]
 
 
-NARROWING = tuple(x for x in (1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01) for _ in range(4))
-RANGES = {
-    "efficiency_ratio": (0.2, 1.0),
-    "run_overhead_ns": (0.0, 100.0),
-    "layer_overhead_ns": (0.0, 20000.0),
-}
+def _logs(rows: Sequence[MeasuredLayer], predicted: Values) -> Values:
+    logs: Values = np.log(np.array([row.latency_ns for row in rows]) / predicted)
+    return logs
 
 
-def _fit_generic(rows: Sequence[MeasuredLayer], board: Board) -> Board:
-    """Coordinate descent on three constants, each on a grid that narrows around the best."""
-    best = {
-        "efficiency_ratio": board.dram.efficiency_ratio.mid,
-        "run_overhead_ns": board.dram.run_overhead_ns.mid,
-        "layer_overhead_ns": board.array.layer_overhead_ns,
-    }
-    for shrink in NARROWING:
-        for name, (low, high) in RANGES.items():
-            span = (high - low) * shrink / 2
-            grid = np.clip(np.linspace(best[name] - span, best[name] + span, 21), low, high)
-            best[name] = min(
-                (float(x) for x in grid), key=lambda x: _error(rows, board, best | {name: x})
-            )
-    return _with(board, best, f"fitted on {len(rows)} measured layers")
+def _outlier(logs: Values) -> int | None:
+    """The position of the row that lies farthest from the others, if that is far.
+
+    Far is six spreads (from the median deviation, which a few wrong rows do not move), and a
+    factor of 1.5 at least: a model that is a little off for a kind of layer makes no outlier.
+    """
+    away = np.abs(logs - np.median(logs))
+    spread = 1.4826 * float(np.median(away))
+    worst = int(np.argmax(away))
+    return worst if away[worst] > max(OUTLIER_RATIO, OUTLIER_SPREADS * spread) else None
 
 
-def _error(rows: Sequence[MeasuredLayer], board: Board, values: dict[str, float]) -> float:
-    trial = _with(board, values, "trial")
-    return float(np.mean(np.abs(errors_pct(predict_ns(rows, trial), rows))))
-
-
-def _with(board: Board, values: dict[str, float], source: str) -> Board:
-    def fitted(name: str) -> dict[str, Any]:
-        x = values[name]
-        return {name: Sourced(low=x, mid=x, high=x, mark=Mark.FITTED, source=source)}
-
-    dram = board.dram.model_copy(update=fitted("efficiency_ratio") | fitted("run_overhead_ns"))
-    array: AnyArray = board.array.model_copy(
-        update={"layer_overhead_ns": values["layer_overhead_ns"]}
+def _refuse_unphysical(rows: Sequence[MeasuredLayer], logs: Values) -> None:
+    middle = float(np.median(logs))
+    if abs(middle) < UNPHYSICAL:
+        return
+    worst = rows[int(np.argmax(np.abs(logs)))]
+    times = f"{np.exp(abs(middle)):.3g} times {'longer' if middle > 0 else 'shorter'}"
+    raise CostModelError(
+        f"half of the rows take {times} than any constants in their range explain, most of all"
+        f" {worst.shape.name!r} ({worst.latency_ns:g} ns); is latency_ns in nanoseconds?"
     )
-    return board.model_copy(update={"dram": dram, "array": array})
+
+
+def _interval_pct(shapes: _Shapes, held_out: Values, n_constants: int) -> float:
+    """Half-width that holds 95 % of rows like these that nobody has fitted, in per cent."""
+    errors = [
+        row.latency_ns / predicted - 1
+        for same, predicted in zip(shapes.rows, held_out, strict=True)
+        for row in same
+    ]
+    freedom = max(1, len(shapes.rows) - n_constants)
+    t = STUDENT_T[freedom - 1] if freedom <= len(STUDENT_T) else 1.96 + 2.5 / freedom
+    return 100 * t * float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _noise_pct(shapes: _Shapes) -> float | None:
+    """Standard deviation of repeats around the mean of their shape, in per cent."""
+    repeats = [np.array([r.latency_ns for r in same]) for same in shapes.rows if len(same) > 1]
+    if not repeats:
+        return None
+    squares = sum(float(np.square(x / x.mean() - 1).sum()) for x in repeats)
+    return 100 * float(np.sqrt(squares / sum(len(x) - 1 for x in repeats)))
+
+
+def _with_error(board: Board, interval_pct: float) -> Board:
+    pct = round(min(max(interval_pct, LEAST_INTERVAL_PCT), 1000.0), 3)
+    array = board.array.model_copy(update={"error_pct": pct})
+    return board.model_copy(update={"array": array})

@@ -49,17 +49,23 @@ SIZES = {  # field of a shape -> column; empty means 1
     "kernel_w": "nkx",
     "kernel_h": "nky",
 }
+MOST_NS = 1e12  # a layer that takes a quarter of an hour was not timed in nanoseconds
 OPTIONAL = {"pad_left": 0, "pad_top": 0, "groups": 1}
 
 
 @dataclass(frozen=True)
 class MeasuredLayer:
-    """One row: where it ran, in which network, its shape and how long it took."""
+    """One row: where it ran, in which network, its shape and how long it took.
+
+    Attributes:
+        line: Of the file that it was read from; 0 if it was not.
+    """
 
     accelerator: str
     network: str
     shape: LayerShape
     latency_ns: float
+    line: int = 0
 
     @property
     def kind(self) -> str:
@@ -118,7 +124,7 @@ def read_measured(path: Path) -> list[MeasuredLayer]:
             missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
             if missing:
                 raise CostModelError(f"{path}: no column {', '.join(missing)}")
-            rows = [_row(row, f"{path}, line {i}") for i, row in enumerate(reader, start=2)]
+            rows = [_row(row, path, i) for i, row in enumerate(reader, start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CostModelError(f"cannot read {path}: {error}") from error
     if not rows:
@@ -126,7 +132,8 @@ def read_measured(path: Path) -> list[MeasuredLayer]:
     return rows
 
 
-def _row(row: dict[str, str], where: str) -> MeasuredLayer:
+def _row(row: dict[str, str], path: Path, line: int) -> MeasuredLayer:
+    where = f"{path}, line {line}"
     kind = KINDS.get(row["layer_type"])
     if kind is None:
         unknown = UnknownNameError("layer_type", row["layer_type"], KINDS)
@@ -138,9 +145,32 @@ def _row(row: dict[str, str], where: str) -> MeasuredLayer:
         raise CostModelError(f"{where}: {first_problem(error)}") from error
     except (ValueError, TypeError) as error:
         raise CostModelError(f"{where}: {error}") from error
-    if not latency > 0:
-        raise CostModelError(f"{where}: latency_ns must be above 0, got {latency:g}")
-    return MeasuredLayer(row["accelerator"], row["network"], shape, latency)
+    if not 0 < latency <= MOST_NS:
+        raise CostModelError(
+            f"{where}: latency_ns must be above 0 and at most {MOST_NS:g}, got {latency:g}"
+        )
+    _check_window(shape, where)
+    return MeasuredLayer(row["accelerator"], row["network"], shape, latency, line)
+
+
+def _check_window(shape: LayerShape, where: str) -> None:
+    """Sizes that stride and kernel can give: with no padding at least, with the widest at most.
+
+    Sizes may have been rounded down or up.
+    """
+    if shape.kind not in ("conv", "pool"):
+        return
+    for axis, column in (("w", "nox"), ("h", "noy")):
+        n_in, n_out, kernel, stride = (
+            getattr(shape, f"{name}_{axis}") for name in ("in", "out", "kernel", "stride")
+        )
+        least = max(1, (n_in - kernel) // stride + 1)
+        most = (n_in + kernel - 2) // stride + 2
+        if not least <= n_out <= most:
+            raise CostModelError(
+                f"{where}: {column}={n_out} contradicts an input of {n_in}, a kernel of"
+                f" {kernel} and stride {stride}, which give {least} to {most}"
+            )
 
 
 def _shape(row: dict[str, str], kind: str) -> dict[str, object]:

@@ -11,7 +11,8 @@ def test_calibrated_board_is_a_board_and_fits_better(run, tmp_path, measured):
     assert result.exit_code == 0, result.output
     before, after = load_board("zcu102"), load_board(out)
     assert after.dram.efficiency_ratio.mark == "fitted"
-    assert after.array.error_pct < 20
+    assert 0 < after.array.error_pct < 60
+    assert "held out lies within" in result.output
     assert after.resources == before.resources
     assert run("cost", "torchvision:squeezenet1_1", "--board", out).exit_code == 0
 
@@ -23,7 +24,7 @@ def test_only_rows_of_the_array_are_fitted(run, tmp_path, measured):
     with rows.open("a") as file:
         file.writelines(slow.read_text().splitlines(keepends=True)[1:])
     said = run("calibrate", rows, "--array", "M32P64", "--out", out).output
-    assert "fitted on 3 shapes" in said
+    assert "fitted on 3 shapes" in " ".join(said.split())
     assert "3 rows of other accelerators left out" in said
     assert load_board(out).array.error_pct < 1
     mixed = run("calibrate", rows, "--array", "M32P32", "--out", out)

@@ -18,7 +18,26 @@ def test_bad_files_are_named(tmp_path):
         (head, "no rows"),
         (head + "zcu102,n,l,Sigmoid,1,1,1,1,1,1,1,1,1,5\n", "line 2: unknown layer_type"),
         (head + "zcu102,n,l,Conv,-1,1,1,1,1,1,1,1,1,5\n", "line 2: n_in: .* got -1"),
-        (head + "zcu102,n,l,Conv,1,1,1,1,1,1,1,1,1,0\n", "latency_ns must be above 0"),
+        (
+            head + "zcu102,n,l,Conv,1,1,1,1,1,1,1,1,1,inf\n",
+            "above 0 and at most 1e\\+12, got inf",
+        ),
+        (
+            head + "zcu102,n,l,Conv,1,1,1,1,1,1,1,1,1,nan\n",
+            "above 0 and at most 1e\\+12, got nan",
+        ),
+        (
+            head + "zcu102,n,l,Conv,8,8,56,56,28,28,3,3,1,5\n",
+            "nox=28 contradicts an input of 56, a kernel of 3 and stride 1, .* 54 to 59",
+        ),
+        (
+            head + "zcu102,n,l,MaxPool,8,8,56,56,28,20,2,2,2,5\n",
+            "noy=20 contradicts .* which give 28 to 30",
+        ),
+        (
+            head + "zcu102,n,l,Conv,1,1,1,1,1,1,1,1,1,0\n",
+            "latency_ns must be above 0 and at most",
+        ),
         (head + "zcu102,n,l,Conv,x,1,1,1,1,1,1,1,1,5\n", "line 2: invalid literal"),
     ]:
         path.write_text(text)
