@@ -108,7 +108,7 @@ def reference():
     from cgap_bench.run.reference import Reference
 
     widths = {"conv1": 5, "conv2": 7, "linear": 9}
-    return Reference("0" * 12, 60_000.0, (widths, widths))
+    return Reference("0" * 12, 60_000.0, (widths, widths), stored=9000, peak=0.5, mean=0.3)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,10 @@ class Context:
         target_widths: Units per group that each of its tasks executes.
         on_images: Told the number of training images after each epoch.
         watch: Looks on in training, and may keep its state.
+        target_stored: Parameters that it stores after its last task.
+        target_peak: MACs of its largest column in training, of the reference network's; None
+            where its prices are not MACs.
+        target_mean: The same, mean over all of its training.
     """
 
     config: RunConfig
@@ -39,6 +43,9 @@ class Context:
     target_widths: Sequence[Mapping[str, int]] = ()
     on_images: Callable[[int], None] = field(default=lambda _n: None)
     watch: TrainingWatch = field(default_factory=TrainingWatch)
+    target_stored: int = 0
+    target_peak: float | None = None
+    target_mean: float | None = None
 
     @property
     def n_outputs(self) -> int:
@@ -54,11 +61,16 @@ class Context:
     def equal_width(self) -> float:
         """The width at which one inference takes as many MACs as one of CGaP, on average."""
         assert self.target_macs is not None
-        with torch.random.fork_rng(devices=[]):
-            return width_for(self.target_macs, self._macs)
+        return self.width_for_macs(self.target_macs)
 
-    def _macs(self, width: float) -> int:
-        return total_macs(layer_shapes(self.network(width), self.stream.example_input))
+    def width_for_macs(self, macs: float) -> float:
+        """The width at which one inference takes so many MACs; draws no random numbers."""
+        with torch.random.fork_rng(devices=[]):
+            return width_for(macs, lambda width: self.macs(self.network(width)))
+
+    def macs(self, network: nn.Module) -> int:
+        """MACs of one inference."""
+        return total_macs(layer_shapes(network, self.stream.example_input))
 
     def strategy(
         self, model: nn.Module, plugins: Sequence[SupervisedPlugin] = ()

@@ -104,9 +104,15 @@ def build_stream(
     return Stream(benchmark, heldout, train, test, classes, settings.score_on)
 
 
-def joint_experience(stream: Stream) -> Any:
-    """One experience with the training images of all, each with its own task label."""
-    first, *others = [experience.dataset for experience in stream.benchmark.train_stream]
+def joint_experience(stream: Stream, n: int | None = None) -> Any:
+    """One experience with the training images of all, each with its own task label.
+
+    Args:
+        stream: Where they are from.
+        n: The first so many; None: all.
+    """
+    experiences = list(stream.benchmark.train_stream)[:n]
+    first, *others = [experience.dataset for experience in experiences]
     for dataset in others:
         first = first.concat(dataset)
     benchmark = benchmark_from_datasets(train=[first])

@@ -214,4 +214,14 @@ def _context(
     source = BatchSource(store, training.augment, generator, training.memory_format)
     if reference is None:
         return Context(config, stream, source, on_images=on_images)
-    return Context(config, stream, source, reference.macs, reference.widths, on_images)
+    return Context(
+        config,
+        stream,
+        source,
+        reference.macs,
+        reference.widths,
+        on_images,
+        target_stored=reference.stored,
+        target_peak=reference.peak,
+        target_mean=reference.mean,
+    )

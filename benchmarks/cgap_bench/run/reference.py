@@ -1,7 +1,9 @@
 """What methods that are sized by a CGaP run need of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 from cgap_bench.record.record import Record
 from cgap_bench.shapes.tracing import total_macs
@@ -15,15 +17,36 @@ class Reference:
         run_id: Its identity.
         macs: MACs of one inference after its last experience, mean over tasks.
         widths: Units per group that one inference of each task executes.
+        stored: Parameters stored after its last experience; 0 where that is not known.
+        peak: Largest price of a column while it was trained, of the reference network's; None
+            where prices are not MACs.
+        mean: Mean price over all training iterations, likewise.
     """
 
     run_id: str
     macs: float
     widths: tuple[Mapping[str, int], ...] = ()
+    stored: int = 0
+    peak: float | None = None
+    mean: float | None = None
 
 
 def reference_of(record: Record) -> Reference:
     """The reference that a finished CGaP run is."""
     macs = [total_macs(record.networks[key]) for key in record.subnetworks[-1]]
     widths = tuple(step["executed"] for step in record.history if step["kind"] == "merge")
-    return Reference(record.run_id, sum(macs) / len(macs), widths)
+    reference = Reference(record.run_id, sum(macs) / len(macs), widths)
+    return replace(reference, stored=record.stored_parameters[-1], **_prices(record))
+
+
+def _prices(record: Record) -> dict[str, Any]:
+    """Peak and mean of what training paid for an image; a price holds until the next change."""
+    if record.config.method_settings.get("price") != "macs":
+        return {}
+    paid, iterations = 0.0, 0
+    for now, then in pairwise(record.history):
+        if then["kind"] != "sprout":
+            n = then["iteration"] - now["iteration"]
+            paid, iterations = paid + n * now["price"], iterations + n
+    peak = max(step["price"] for step in record.history)
+    return {"peak": peak, "mean": paid / iterations if iterations else peak}

@@ -1,5 +1,7 @@
 """What others are sized by."""
 
+import pytest
+
 from cgap_bench.run.reference import reference_of
 
 
@@ -8,3 +10,32 @@ def test_reference_is_the_mean_over_tasks(make_record):
     # conftest: 576 * width + 20 * width MACs.
     assert reference_of(record).macs == 596 * 3
     assert reference_of(record).run_id == record.run_id
+
+
+def event(kind, iteration, price):
+    return {"kind": kind, "iteration": iteration, "price": price, "executed": {}}
+
+
+HISTORY = [
+    event("sprout", 0, 0.1),
+    event("grow", 10, 0.4),
+    event("prune", 30, 0.2),
+    event("merge", 100, 0.2),
+    event("sprout", 0, 0.3),
+    event("merge", 100, 0.3),
+]
+
+
+def test_training_is_priced_from_change_to_change(make_record):
+    record = make_record(method_settings={"price": "macs"})
+    reference = reference_of(record.model_copy(update={"history": HISTORY}))
+    assert reference.peak == 0.4
+    assert reference.mean == pytest.approx((10 * 0.1 + 20 * 0.4 + 70 * 0.2 + 100 * 0.3) / 200)
+    assert reference.stored == record.stored_parameters[-1]
+
+
+def test_prices_on_a_board_are_no_macs(make_record):
+    record = make_record(method_settings={"price": "latency"})
+    reference = reference_of(record.model_copy(update={"history": HISTORY}))
+    assert reference.peak is None
+    assert reference.mean is None
