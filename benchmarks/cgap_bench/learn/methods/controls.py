@@ -33,12 +33,14 @@ class CumulativeNetwork(SharedNetwork):
 class FrozenBackbone(SupervisedPlugin):  # type: ignore[misc]
     """Only heads train after the first experience; statistics of batch norms stay too."""
 
+    STATE = ()
+
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """Freeze the weights."""
         if strategy.experience.current_experience > 0:
             strategy.model.backbone.requires_grad_(False)
 
-    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+    def before_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Freeze the statistics, whoever has put the model into training mode."""
         if strategy.experience.current_experience > 0:
             strategy.model.backbone.eval()

@@ -11,6 +11,7 @@ from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.record.configuration import Settings
 from cgap_cl import Birth, PlasticNetwork
+from cgap_cl.change.optimizer_state import adopt
 
 
 class ProgressiveSettings(Settings):
@@ -33,6 +34,8 @@ class ProgressivePlugin(SupervisedPlugin):  # type: ignore[misc]
         n_classes: Outputs of each head.
     """
 
+    STATE = ()  # all is the network's
+
     def __init__(self, network: PlasticNetwork, width: float, n_classes: int) -> None:
         super().__init__()
         self._network, self._width, self._n_classes = network, width, n_classes
@@ -46,6 +49,11 @@ class ProgressivePlugin(SupervisedPlugin):  # type: ignore[misc]
         network.sprout(label, self._n_classes, birth)
         network.to(strategy.device)
 
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """The optimizer holds the column alone; Avalanche leaves what is gone in it."""
+        adopt(strategy.optimizer, self._network.live_parameters())
+        strategy.optimized_param_id = dict(strategy.model.named_parameters())
+
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Its weights are frozen."""
         self._network.merge()
@@ -53,6 +61,8 @@ class ProgressivePlugin(SupervisedPlugin):  # type: ignore[misc]
 
 class ProgressiveLearner:
     """A progressive network in Avalanche's plain strategy."""
+
+    STATE = ()
 
     def __init__(self, context: Context, settings: ProgressiveSettings) -> None:
         example = context.stream.example_input

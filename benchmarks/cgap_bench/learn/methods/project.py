@@ -45,6 +45,8 @@ class TRGPSettings(GPMSettings):
 class TrustRegionLearner:
     """A `TrustRegionNetwork` in Avalanche's plain strategy."""
 
+    STATE = ()
+
     def __init__(self, context: Context, settings: TRGPSettings) -> None:
         tasks = range(context.stream.n_experiences)
         self.model = TrustRegionNetwork(context.network(), tasks, settings.n_related)

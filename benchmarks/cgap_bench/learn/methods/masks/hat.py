@@ -161,6 +161,8 @@ class HATPlugin(TaskPlugin):
         price: Of open gates, the paper's c.
     """
 
+    STATE = ("_plasticity",)
+
     def __init__(self, price: float = 0.75) -> None:
         super().__init__()
         self._price = price

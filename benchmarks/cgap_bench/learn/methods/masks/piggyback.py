@@ -49,10 +49,16 @@ class Piggyback(ScoredNetwork):
     def begin(self, task: int) -> None:
         """The first task trains weights and uses all; others train scores, from the start."""
         super().begin(task)
+        for name in self.weight_names():
+            self.scores_of(name).fill_(FIRST_SCORE)
+
+    def train_only(self, task: int) -> None:
+        """Weights in the first task, scores in later ones."""
+        super().train_only(task)
         first = self.position(task) == 0
         for name in self.weight_names():
             self.weight(name).requires_grad_(first)
-            self.scores_of(name).fill_(FIRST_SCORE).requires_grad_(not first)
+            self.scores_of(name).requires_grad_(not first)
 
     def mask_bits(self) -> int:
         """The first task needs no mask."""

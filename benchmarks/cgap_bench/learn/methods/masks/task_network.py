@@ -89,7 +89,7 @@ class TaskNetwork(MultiTaskModule):  # type: ignore[misc]
             self.channels[str(task)].load_state_dict(elder_values)
         self.positions[index] = before + 1
         self.current = task
-        self._train_only(task)
+        self.train_only(task)
 
     def finish(self, task: int) -> None:
         """Settle what a task has learnt; nothing of it changes any more."""
@@ -104,7 +104,8 @@ class TaskNetwork(MultiTaskModule):  # type: ignore[misc]
         """When a task was learnt, counted from 0; -1 if it was not."""
         return int(self.positions[self.labels.index(task)])
 
-    def _train_only(self, task: int) -> None:
+    def train_only(self, task: int) -> None:
+        """Say which parameters take gradients; a subclass adds its own."""
         for label in map(str, self.labels):
             self.heads[label].requires_grad_(label == str(task))
             if label in self.channels:
@@ -115,6 +116,13 @@ class TaskNetwork(MultiTaskModule):  # type: ignore[misc]
             if name not in shared:
                 parameter.requires_grad_(first)
         self.train(self.training)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As in torch; what takes gradients depends on which tasks were learnt."""
+        keys = super().load_state_dict(state_dict, *args, **kwargs)
+        if self.current is not None:
+            self.train_only(self.current)
+        return keys
 
     def train(self, mode: bool = True) -> "TaskNetwork":
         """As `nn.Module.train`; norms that the first task has settled stay in eval mode."""

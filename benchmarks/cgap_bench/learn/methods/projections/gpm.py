@@ -62,15 +62,18 @@ class GradientProjection(SupervisedPlugin):  # type: ignore[misc]
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """After the first experience only weights train."""
-        if self.n_learnt == 0:
-            return
-        shared = self.protected(strategy)
+        if self.n_learnt:
+            self._freeze(strategy.model)
+
+    def _freeze(self, model: nn.Module) -> None:
+        """All of the shared part but its weights."""
+        shared = model.get_submodule(self._backbone)
         weights = {f"{name}.weight" for name in layers_of(shared)}
         for name, parameter in shared.named_parameters():
             parameter.requires_grad_(name in weights)
         self._freeze_norms(shared)
 
-    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+    def before_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Statistics stay, whoever has put the model into training mode."""
         if self.n_learnt:
             self._freeze_norms(self.protected(strategy))
@@ -119,6 +122,8 @@ class GradientProjection(SupervisedPlugin):  # type: ignore[misc]
         """Bases, and how many experiences they are of."""
         return {"bases": dict(self.bases), "n_learnt": self.n_learnt}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+    def load_state_dict(self, state: Mapping[str, Any], model: nn.Module | None = None) -> None:
+        """The inverse of `state_dict`; freezes what is frozen of a model by then."""
         self.bases, self.n_learnt = dict(state["bases"]), state["n_learnt"]
+        if model is not None and self.n_learnt:
+            self._freeze(model)

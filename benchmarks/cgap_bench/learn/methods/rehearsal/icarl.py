@@ -114,12 +114,17 @@ class ICaRL(Replay):
 
     def state_dict(self) -> dict[str, Any]:
         """Memory and teacher."""
-        return {"memory": super().state_dict(), "teacher": self._teacher.state_dict()}
+        return {
+            "memory": super().state_dict(),
+            "teacher": self._teacher.state_dict(),
+            "known": dict(self._known),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any], model: nn.Module | None = None) -> None:
         """The inverse of `state_dict`; the teacher has the structure of a model."""
         super().load_state_dict(state["memory"])
         self._teacher.load_state_dict(state["teacher"], model)
+        self._known = dict(state["known"])
 
 
 def herded(features: Tensor, n: int) -> list[int]:
