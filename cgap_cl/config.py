@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cgap_cl.change.newborn import DEFAULT_NEWBORN, NewbornValues
@@ -23,13 +24,53 @@ class Inherit(enum.Enum):
     NONE = "none"  # fresh weights
 
 
+class Revisit(enum.Enum):
+    """What happens when the task label of an earlier experience returns."""
+
+    NEW_BLOCK = (
+        "new block"  # a copy of the label's block goes on; the old one stays as a version
+    )
+    REFUSE = "refuse"  # an error
+
+
+def _is(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+POSITIVE = ("temperature", "target_price", "seed_ratio", "first_seed_ratio")
+SHARES = ("target_price", "seed_ratio", "first_seed_ratio", "lateral_keep", "distillation")
+# Settings that are no numbers between 0 and 1: what fits, and what is said of what does not.
+KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "score": (callable, "a score, as cgap_cl.decide.saliency.taylor"),
+    "price": (callable, "what makes a price for a network, as cgap_cl.decide.price.macs"),
+    "newborn": (
+        lambda value: hasattr(value, "incoming") and not isinstance(value, type),
+        "values of newborns, as cgap_cl.change.newborn.Split()",
+    ),
+    "growth": (_is(GrowthPolicy), "a GrowthPolicy"),
+    "pruning": (_is(PruningPolicy), "a PruningPolicy"),
+    "phases": (_is(Phases), "Phases"),
+    "inherit": (_is(Inherit), f"one of {', '.join(map(str, Inherit))}"),
+    "revisit": (_is(Revisit), f"one of {', '.join(map(str, Revisit))}"),
+    "share_groups": (_whole, "a whole number"),
+    "trunk_blocks": (_whole, "a whole number"),
+    "growth_patience": (_whole, "a whole number"),
+    "trial_iterations": (_whole, "a whole number"),
+    "seed": (_whole, "a whole number"),
+}
+
+
 @dataclass(frozen=True)
 class CGaPConfig:
     """Settings of continuous growth and pruning; prices are shares of the reference network's.
 
     Attributes:
         target_price: what one task's inference may cost after pruning, older blocks that it
-            needs included: with a trunk, or a head that all classes share, leave room for them.
+            needs included: with a trunk, leave room for them.
         peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
         seed_ratio: width of a column without ancestor, as a share of the reference's.
         first_seed_ratio: the same for the first experience; None: as the others.
@@ -40,6 +81,8 @@ class CGaPConfig:
         pruning: which units go.
         phases: when to grow and when to prune.
         inherit: where a later column's weights come from.
+        revisit: what happens when a task label returns (class- and domain-incremental streams
+            have one label only); see :class:`Revisit`.
         share_groups: how many of the first groups a later column shares with its ancestor: all
             their units but one are read from it, neither copied nor trained. Only groups
             that convolutions make from the raw input and shared groups alone count, so that
@@ -79,6 +122,7 @@ class CGaPConfig:
     pruning: PruningPolicy = field(default_factory=PruningPolicy)
     phases: Phases = field(default_factory=Phases)
     inherit: Inherit = Inherit.NEWEST
+    revisit: Revisit = Revisit.NEW_BLOCK
     share_groups: int = 1
     trunk_blocks: int = 0
     lateral_keep: float = 0.5
@@ -92,20 +136,25 @@ class CGaPConfig:
     align_weights: bool = False
 
     def __post_init__(self) -> None:
-        check_share("seed_ratio", self.seed_ratio)
-        check_share("lateral_keep", self.lateral_keep)
-        check_share("distillation", self.distillation)
-        if self.first_seed_ratio is not None:
-            check_share("first_seed_ratio", self.first_seed_ratio)
-        for name in ("temperature", "target_price"):
-            if not getattr(self, name) > 0:  # also what is not a number
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        self._check_kinds()
+        for name in POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:  # also what is not a number
+                raise ValueError(f"{name} must be positive, not {value}")
+        for name in SHARES:
+            check_share(name, getattr(self, name) or 0.0)
         if not self.peak_ratio >= 1:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
         for name in ("trunk_blocks", "share_groups"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} cannot be negative, not {getattr(self, name)}")
         self._check_held_out()
+
+    def _check_kinds(self) -> None:
+        for name, (fits, wanted) in KINDS.items():
+            value = getattr(self, name)
+            if not fits(value):
+                raise TypeError(f"{name} must be {wanted}, not {value!r}")
 
     def _check_held_out(self) -> None:
         check_share("held_out_share", self.held_out_share)

@@ -29,8 +29,7 @@ def forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
         for name, layer in module.named_modules()
         if isinstance(layer, LAYERS)
     ]
-    with torch.no_grad():
-        logits = module(example_input)
+    logits = _run(module, example_input)
     for handle in handles:
         handle.remove()
 
@@ -40,7 +39,52 @@ def forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
                 name, "it runs more than once in a forward pass (shared weights)"
             )
     _check_logits(order[-1] if order else "(network)", logits)
+    _check_repeatable(module, example_input, logits)
     return order
+
+
+@torch.no_grad()
+def _run(module: nn.Module, x: Tensor) -> Tensor:
+    """Logits of a batch.
+
+    Raises:
+        UnsupportedNetworkError: the network does not run on it, or changes it.
+    """
+    given = x.clone()
+    try:
+        logits: Tensor = module(given)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise UnsupportedNetworkError(
+            "(network)",
+            f"its forward must take one batch as the example, {tuple(x.shape)} of {x.dtype}, "
+            f"and one input alone, but there it raises {type(error).__name__}: {error}",
+        ) from error
+    if not torch.equal(given, x):
+        raise UnsupportedNetworkError(
+            "(network)",
+            "it changes its input in place, which all blocks read: write x = x - c for x -= c",
+        )
+    return logits
+
+
+def _check_repeatable(module: nn.Module, x: Tensor, logits: Tensor) -> None:
+    again = _run(module, x)
+    if not torch.allclose(again, logits, rtol=1e-3, atol=1e-5, equal_nan=True):
+        raise UnsupportedNetworkError(
+            "(network)",
+            "in eval mode it gives other logits for the same input (noise?): draw only while "
+            "self.training",
+        )
+    try:
+        shape = tuple(_run(module, x[:1]).shape)
+    except UnsupportedNetworkError:
+        shape = ()
+    if shape != (1, *logits.shape[1:]):
+        raise UnsupportedNetworkError(
+            "(network)",
+            "it does not run on a batch of one row: does it squeeze() the batch dimension "
+            "away? flatten(1) does not",
+        )
 
 
 def _check_input(name: str, layer: nn.Module, args: tuple[Tensor, ...]) -> None:

@@ -28,7 +28,21 @@ def check_modules(module: nn.Module) -> None:
     """
     _check_mixing(module)
     _check_plain(module)
+    _check_hooks(module)
     _check_sharing(module)
+
+
+def _check_hooks(module: nn.Module) -> None:
+    """Refuse hooks on layers that blocks have layers of their own for: they would be lost."""
+    for name, layer in module.named_modules():
+        hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks)
+        if isinstance(layer, LAYERS) and any(hooks):
+            raise UnsupportedNetworkError(
+                name,
+                "it has hooks, which the layers of a block would not have: write what they "
+                "compute as a module of its own behind the layer, or put them on "
+                "subnetwork(task)",
+            )
 
 
 def _check_sharing(module: nn.Module) -> None:

@@ -84,6 +84,9 @@ class Block(nn.Module):
         layout: the reference's layout.
         widths: units per group.
         body: the narrowed network.
+
+    Attributes:
+        classes: the class that each output of the head stands for; 0, 1, ... until it is set.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Block(nn.Module):
         self.body = body
         for layer in self.plastic():
             layer.block = index
+        self.classes = tuple(range(self.head.own.weight.shape[0]))
 
     def plastic(self) -> Iterator[PlasticLayer]:
         """Its conv and linear layers, in forward order."""

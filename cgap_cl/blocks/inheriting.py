@@ -98,12 +98,17 @@ class Inheritance:
         return cls(widths, blocks, trunk, laterals, ancestor, copied)
 
     @torch.no_grad()
-    def endow(self, column: Block) -> None:
+    def endow(self, column: Block, continues: bool = False) -> None:
         """Give a fresh column of these widths its laterals and what it inherits.
 
         Weights, statistics and laterals are copied for the units that are not shared; the
         shared ones become lateral inputs from the ancestor, read with the ancestor's weights.
-        Only the head stays fresh.
+        The head stays fresh, unless it continues the ancestor's.
+
+        Args:
+            column: of these widths.
+            continues: whether the first outputs of its head are those of the ancestor's; the
+                birth must have no trunk.
         """
         for name in self.laterals:
             for source in self.trunk:
@@ -119,6 +124,8 @@ class Inheritance:
         for layer in column.layout.layers:
             if layer.name == column.layout.head:
                 copying.head(layer)
+                if continues:
+                    copying.old_classes(layer)
             elif layer.dense:
                 copying.dense(layer)
             else:
@@ -208,6 +215,22 @@ class _Copying:
             # as large as its own weights: what is read of others counts as much as what is not
             fresh = torch.randn((own.shape[0], len(index), *own.shape[2:])).to(own)
             _read(self.column.head, source, index, own.std(unbiased=False) * fresh)
+
+    def old_classes(self, layer: LayerLayout) -> None:
+        """The head's first outputs become those of the ancestor's head."""
+        mine, theirs = self.column.head, self.ancestor.head
+        weight, columns = theirs.own.weight, self.copied(layer.inputs)
+        n_old = len(weight)
+        mine.own.weight[:n_old] = weight[:, columns]
+        if mine.own.bias is not None and theirs.own.bias is not None:
+            mine.own.bias[:n_old] = theirs.own.bias
+
+        laterals = dict(mine.sources())
+        for source, lateral in theirs.sources():
+            laterals[source].op.weight[:n_old] = lateral.op.weight
+        shared = _complement(columns, weight.shape[1])
+        if len(shared):
+            laterals[self.ancestor.index].op.weight[:n_old] = weight[:, shared]
 
 
 def _complement(chosen: Tensor, n: int) -> Tensor:

@@ -53,7 +53,9 @@ def conv_like(conv: nn.Conv2d, n_in: int, n_out: int, bias: bool, groups: int = 
 def norm_like(norm: nn.Module, n: int) -> nn.Module:
     """A fresh batch norm with the same settings and another channel count."""
     assert isinstance(norm, NORMS)
-    return type(norm)(n, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+    # a subclass with torch's forward may have a constructor of its own: torch's class does
+    kind = nn.BatchNorm2d if isinstance(norm, nn.BatchNorm2d) else nn.BatchNorm1d
+    return kind(n, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
 
 
 def with_weights(layer: Dense, weight: Tensor, bias: Tensor | None) -> Dense:

@@ -13,7 +13,7 @@ def describe(block: Block) -> dict[str, Any]:
     return {
         "label": block.label,
         "widths": dict(block.widths),
-        "n_classes": int(block.head.own.weight.shape[0]),
+        "classes": list(block.classes),
         "laterals": [
             [layer.name, source, int(lateral.index.numel())]
             for layer in block.plastic()

@@ -30,11 +30,13 @@ SECOND_MOMENTS = (
     "ax",
     "step_size",
 )
+# state that is zero for a parameter without a past: directions, and the last gradient
+FIRST_MOMENTS = ("momentum_buffer", "exp_avg", "grad_avg", "prev")
 REFUSED = ("LBFGS", "Adafactor", "SparseAdam", "Muon")
 
 
 def check_supported(optimizer: torch.optim.Optimizer) -> None:
-    """Raise TypeError for optimizers whose state does not have the shape of the parameters."""
+    """Raise TypeError for optimizers whose state cannot follow a change of structure."""
     for kind in type(optimizer).__mro__:
         if kind.__name__ in REFUSED and kind.__module__.startswith("torch.optim"):
             raise TypeError(
@@ -42,6 +44,24 @@ def check_supported(optimizer: torch.optim.Optimizer) -> None:
                 "shaped like the parameters; use SGD, Adam, AdamW or another "
                 "element-wise optimizer of torch.optim"
             )
+    _check_state(optimizer)
+
+
+def _check_state(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse state whose meaning is unknown: a newborn's would be a guess.
+
+    A copy of the weights, as schedule-free optimizers and Lookahead keep, must not begin
+    at zero.
+    """
+    supported = (*FIRST_MOMENTS, *SECOND_MOMENTS)
+    for state in optimizer.state.values():
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.dim() and key not in supported:
+                raise TypeError(
+                    f"optimizer {type(optimizer).__name__} keeps '{key}' for every weight, "
+                    "and what that is of a newborn is not known; supported state: "
+                    f"{', '.join(sorted(supported))} (element-wise optimizers of torch.optim)"
+                )
 
 
 @contextmanager
@@ -90,8 +110,9 @@ def carry(
         live: every parameter of the network as it is now.
 
     Raises:
-        TypeError: a state tensor is not shaped like its parameter.
+        TypeError: a state tensor is not shaped like its parameter, or of an unknown name.
     """
+    _check_state(optimizer)
     swapped: dict[nn.Parameter, nn.Parameter] = {}
     for change in index_map.tensors:
         old = change.old
@@ -107,7 +128,11 @@ def carry(
 
     alive = set(live)
     for group in optimizer.param_groups:
-        group["params"] = [q for p in group["params"] if (q := _follow(p, swapped)) in alive]
+        followed = [_follow(p, swapped) for p in group["params"]]
+        if "param_names" in group:
+            named = zip(group["param_names"], followed, strict=True)
+            group["param_names"] = [name for name, p in named if p in alive]
+        group["params"] = [p for p in followed if p in alive]
     for parameter in [p for p in optimizer.state if p not in alive]:
         del optimizer.state[parameter]
 
@@ -136,18 +161,18 @@ def _carried(
 
 def adopt(
     optimizer: torch.optim.Optimizer,
-    parameters: Iterable[nn.Parameter],
+    named: Iterable[tuple[str, nn.Parameter]],
     places: Mapping[nn.Parameter, int] | None = None,
 ) -> None:
     """Make the optimizer hold exactly these parameters, each once and in the order given.
 
     Args:
         optimizer: whatever it held before; state of parameters that stay is untouched.
-        parameters: every live parameter.
+        named: every live parameter with its name in the network.
         places: parameter group of each newcomer; the last one by default.
     """
-    live = list(dict.fromkeys(parameters))
-    wanted = set(live)
+    names = {parameter: name for name, parameter in named}
+    live, wanted = list(names), set(names)
     groups = optimizer.param_groups
 
     held: set[nn.Parameter] = set()
@@ -162,6 +187,8 @@ def adopt(
     for number, group in enumerate(groups):
         own = {p for p, home in homes.items() if home == number}
         group["params"] = [p for p in live if p in own]  # one order whatever happened before
+        if "param_names" in group:  # made from named_parameters()
+            group["param_names"] = [names[p] for p in group["params"]]
 
     for parameter in [p for p in optimizer.state if p not in wanted]:
         del optimizer.state[parameter]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from cgap_cl.decide.policy import check_share
@@ -43,6 +44,17 @@ class Phases:
                 raise ValueError(
                     f"{name} must be a whole number and cannot be negative, not {n}"
                 )
+
+    @property
+    def least_iterations(self) -> int:
+        """From how many iterations on every event has an iteration of its own.
+
+        >>> Phases().least_iterations  # 4 events in the first tenth
+        40
+        """
+        spans = [(self.growth_events, self.grow_until)]
+        spans.append((self.pruning_steps - 1, self.prune_until - self.prune_from))
+        return math.ceil(max((n / span for n, span in spans if n > 0 and span > 0), default=1))
 
     def growth_iterations(self, total: int) -> list[int]:
         """Iterations (1-based, ascending) after which a growth event takes place."""

@@ -5,27 +5,24 @@ from __future__ import annotations
 from cgap_cl.blocks.block import Block
 
 
-def check_sprout(column: Block | None, label: int, n_classes: int) -> None:
+def check_sprout(column: Block | None, label: int) -> None:
     """Raise where a column of this label cannot begin beside the one that is there.
 
     Args:
         column: the block that is learning; None or without a label: none is.
         label: the task label, 0 or more.
-        n_classes: outputs of the head.
 
     Raises:
         RuntimeError: a column is learning already.
-        ValueError: a negative label or no class.
+        ValueError: a negative label.
     """
     if column is not None and column.label is not None:
         raise RuntimeError(
             f"the column of task {column.label} is still learning: merge() it, or "
             "discard() it if its training was interrupted"
         )
-    if label < 0 or n_classes < 1:
-        raise ValueError(
-            f"a column needs a label >= 0 and 1 class or more, not {label} and {n_classes}"
-        )
+    if label < 0:
+        raise ValueError(f"task labels are 0 or more, not {label}")
 
 
 def of_a_task(column: Block | None, what: str) -> Block:

@@ -1,12 +1,57 @@
-"""Weight alignment of a shared head: new classes must not win by the size of their weights."""
+"""Heads: the classes that their outputs stand for, and the weight alignment of a shared one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
+from torch import Tensor
 
 from cgap_cl.blocks.block import Block
+
+PADDING = -1e4  # logit of a class that a head does not have
+
+
+def class_ids(classes: int | Sequence[int], older: Sequence[int] = ()) -> tuple[int, ...]:
+    """The class of each output of a head, those of the head that it continues first.
+
+    Args:
+        classes: ids, or how many: 0, 1, ...
+        older: of the head that it continues.
+
+    Raises:
+        ValueError: no class, or a negative id.
+
+    >>> class_ids(3), class_ids([98, 99]), class_ids([4, 2], older=[0, 4])
+    ((0, 1, 2), (98, 99), (0, 4, 2))
+    """
+    ids = range(classes) if isinstance(classes, int) else classes
+    found = tuple(dict.fromkeys((*older, *(int(k) for k in ids))))
+    if not found or min(found) < 0:
+        raise ValueError(f"a head needs 1 class or more, ids from 0 on, not {classes}")
+    return found
+
+
+def by_class(logits: Tensor, classes: Sequence[int]) -> Tensor:
+    """Logits with the column of each class at its id, as a stream's targets count.
+
+    A softmax gives the columns between no share: the loss is that of the head's own outputs.
+
+    Args:
+        logits: ``(N, len(classes))``, the outputs of a head.
+        classes: the class of each.
+
+    Returns:
+        ``(N, largest id + 1)``; columns of no class are :data:`PADDING`.
+
+    >>> by_class(torch.tensor([[1.0, 2.0]]), (3, 1)).tolist()
+    [[-10000.0, 2.0, -10000.0, 1.0]]
+    """
+    if tuple(classes) == tuple(range(len(classes))):
+        return logits
+    columns = torch.tensor(classes, device=logits.device)
+    padded = logits.new_full((len(logits), max(classes) + 1), PADDING)
+    return padded.index_copy(1, columns, logits)
 
 
 @torch.no_grad()
@@ -28,8 +73,11 @@ def align(column: Block, old: Collection[int], new: Collection[int]) -> float:
         return 1.0
     parts = [column.head.own.weight, *(part.op.weight for _, part in column.head.sources())]
     norms = torch.cat([part.flatten(1) for part in parts], dim=1).norm(dim=1)
-    rows = torch.tensor(sorted(new), device=norms.device)
-    factor = norms[torch.tensor(sorted(old), device=norms.device)].mean() / norms[rows].mean()
+    before, rows = (
+        torch.tensor([column.classes.index(k) for k in sorted(ids)], device=norms.device)
+        for ids in (old, new)
+    )
+    factor = norms[before].mean() / norms[rows].mean()
     for part in parts:
         part[rows] *= factor
     return float(factor)

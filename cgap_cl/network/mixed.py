@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-PADDING = -1e4  # logit of a class that a task's head lacks, in a batch of several tasks
+from cgap_cl.network.head import PADDING
 
 
 class Unlabelled(enum.Enum):
@@ -60,7 +60,8 @@ def by_label(x: Tensor, task_labels: Tensor, run: Callable[[Tensor, int], Tensor
         run: rows and their label -> logits.
 
     Returns:
-        ``(N, classes)``; classes that a task's head lacks are :data:`PADDING`.
+        ``(N, classes)``; classes that a task's head lacks are
+        :data:`~cgap_cl.network.head.PADDING`.
     """
     labels = task_labels.unique().tolist()
     rows = [(task_labels == label).nonzero().flatten() for label in labels]

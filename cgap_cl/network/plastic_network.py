@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from typing import Any
+import warnings
 
 import torch
-from avalanche.models import MultiTaskModule
 from torch import Tensor, nn
 
-from cgap_cl.blocks import composing, structure, weight_counts
+from cgap_cl.blocks import composing
 from cgap_cl.blocks.block import Block, frozen_norms
-from cgap_cl.blocks.inheriting import Birth, Inheritance, extend_head
-from cgap_cl.blocks.layout import Layout
 from cgap_cl.errors import unknown
-from cgap_cl.network.column_life import check_sprout, freeze, of_a_task
-from cgap_cl.network.composed import Composed, kept, with_random_head
+from cgap_cl.network.block_store import BlockStore
+from cgap_cl.network.composed import kept, with_random_head
+from cgap_cl.network.head import by_class
 from cgap_cl.network.mixed import Unlabelled, by_label, finished, labels_in
-from cgap_cl.network.reference import Reference, rebuilt
+from cgap_cl.network.reference import Reference
 from cgap_cl.network.running import elder_taps
 from cgap_cl.network.teacher import Teacher
 
 SEED_RATIO = 0.35  # width of a column without ancestor, as a share of the reference's
 
 
-class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
+class PlasticNetwork(BlockStore):
     """A network that grows a column per experience and never changes what it has merged.
 
     Args:
@@ -39,11 +35,8 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
 
     Attributes:
         reference: layout, skeleton and price of the reference network.
-        blocks: all blocks, oldest first.
-        labels: task label -> index of the block that holds its head.
-        n_merged: how many blocks are frozen.
         n_outputs: in evaluation, logits have at least so many columns; those of classes that a
-            task's head does not know (yet) are :data:`~cgap_cl.network.mixed.PADDING`.
+            task's head does not know (yet) are :data:`~cgap_cl.network.head.PADDING`.
         unlabelled: what is answered where no task label is given.
         teacher: what the column is compared with in training; None: nothing.
 
@@ -52,13 +45,13 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
 
     >>> cnn = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 3))
     >>> network = PlasticNetwork(cnn, torch.zeros(2, 6))
-    >>> network.sprout(0, n_classes=3).widths  # then train network.live_parameters()
+    >>> network.sprout(0, classes=3).widths  # then train network.live_parameters()
     {'0': 7}
     >>> merged = network.merge()  # frozen from here on
-    >>> network.sprout(1, n_classes=2, birth=Birth(ancestor=0)).widths
+    >>> network.sprout(1, classes=[4, 5], birth=Birth(ancestor=0)).widths
     {'0': 7}
-    >>> network(torch.zeros(5, 6), task_labels=1).shape
-    torch.Size([5, 2])
+    >>> network(torch.zeros(5, 6), task_labels=1).argmax(1).unique().tolist()  # as ids
+    [4]
     """
 
     def __init__(
@@ -68,140 +61,15 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
         head: str | None = None,
         seed_ratio: float = SEED_RATIO,
     ) -> None:
-        super().__init__()
         if not seed_ratio > 0:
             raise ValueError(f"seed_ratio must be positive, not {seed_ratio}")
-        self.reference = Reference.of(module, example_input, head)
-        self.blocks = nn.ModuleList()
-        self.labels: dict[int, int] = {}
-        self.n_merged = 0
+        super().__init__(Reference.of(module, example_input, head), example_input, seed_ratio)
         self.n_outputs = 0
-        self.seed_ratio = seed_ratio
         self.unlabelled = Unlabelled.ONLY_HEAD
         self.teacher: Teacher | None = None
-        self._composed = Composed()
-        self.register_buffer("_anchor", example_input.new_zeros(()), persistent=False)
-        self._seed()
-
-    # -- structure ---------------------------------------------------------------------------
-
-    @property
-    def layout(self) -> Layout:
-        """What the axes of every layer are made of."""
-        return self.reference.layout
-
-    @property
-    def column(self) -> Block | None:
-        """The block that is learning, None between experiences."""
-        return self.block(self.n_merged) if len(self.blocks) > self.n_merged else None
-
-    @property
-    def newest(self) -> Block:
-        """The column, or the block that was merged last."""
-        return self.block(len(self.blocks) - 1)
-
-    def block(self, index: int) -> Block:
-        """The block of that index, oldest first."""
-        block = self.blocks[index]
-        assert isinstance(block, Block)
-        return block
-
-    def all_blocks(self) -> list[Block]:
-        """All blocks, oldest first, the column included."""
-        return [self.block(index) for index in range(len(self.blocks))]
-
-    def live_parameters(self) -> list[nn.Parameter]:
-        """Parameters that learn: the column's."""
-        return [p for p in self.parameters() if p.requires_grad]
-
-    def stored_parameters(self) -> int:
-        """Parameters of every block that some trained task needs, heads included."""
-        lasts = set(self.labels.values())
-        return weight_counts.stored_parameters(self.all_blocks(), self.layout, lasts)
-
-    # -- life of a column --------------------------------------------------------------------
-
-    def sprout(self, label: int, n_classes: int, birth: Birth | None = None) -> Block:
-        """Begin a column for a task label; the seed column of a fresh network is replaced.
-
-        A label that was trained before keeps its head: the new head starts as the old one,
-        reading what it read.
-
-        Args:
-            label: the task label, 0 or more.
-            n_classes: outputs of its head.
-            birth: widths, ancestor and trunk.
-
-        Raises:
-            RuntimeError: a column is learning already.
-            ValueError: a negative label, no class, or a birth that names what is not there.
-        """
-        check_sprout(self.column, label, n_classes)
-        elders, seed = self.all_blocks()[: self.n_merged], self.layout.scaled(self.seed_ratio)
-        inheritance = Inheritance.of(birth or Birth(), self.layout, elders, seed)
-
-        older = self.labels.get(label)
-        if older is not None:
-            n_classes = max(n_classes, self.block(older).head.own.weight.shape[0])
-        del self.blocks[self.n_merged :]  # the seed column, if there is one
-        column = self._append(label, inheritance.widths, n_classes)
-        inheritance.endow(column)
-        if older is not None:
-            extend_head(column, elders, older)
-
-        self.labels[label] = column.index
-        self._composed.clear()
-        self.train(self.training)
-        return column
-
-    def _seed(self) -> None:
-        """The column before any experience, of no task."""
-        self._append(None, self.layout.scaled(self.seed_ratio), self.reference.n_classes)
-
-    def _append(self, label: int | None, widths: Mapping[str, int], n_classes: int) -> Block:
-        like = self.get_buffer("_anchor")
-        block = self.reference.block(len(self.blocks), label, widths, n_classes, like)
-        self.blocks.append(block)
-        return block
-
-    def merge(self) -> Block:
-        """Freeze the column into the base.
-
-        Raises:
-            RuntimeError: there is no column.
-        """
-        column = of_a_task(self.column, "merge")
-        freeze(column)
-        self.n_merged += 1
-        self._composed.clear()
-        return column
-
-    def discard(self) -> None:
-        """Drop the column, as if it had not been sprouted.
-
-        Raises:
-            RuntimeError: there is no column.
-        """
-        of_a_task(self.column, "discard")
-        del self.blocks[self.n_merged :]
-        self.labels = {
-            block.label: block.index for block in self.all_blocks() if block.label is not None
-        }
-        self._composed.clear()
-        if not self.n_merged:
-            self._seed()
+        self._told: set[str] = set()
 
     # -- forward -----------------------------------------------------------------------------
-
-    def train(self, mode: bool = True) -> PlasticNetwork:
-        """Train or eval mode for the column; merged blocks always stay in eval mode."""
-        super().train(mode)
-        for index in range(self.n_merged):
-            self.block(index).eval()
-        return self
-
-    def adaptation(self, experience: object = None) -> None:
-        """Avalanche's hook; does nothing: structure changes by :meth:`sprout` and plans."""
 
     def forward(
         self, x: Tensor, task_labels: int | Tensor | None = None
@@ -216,12 +84,13 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
             task_labels: one label, one per row ``(N,)``, or None (see :class:`Unlabelled`).
 
         Returns:
-            ``(N, classes)``; in a batch of several tasks, classes that a task's head lacks
-            are :data:`~cgap_cl.network.mixed.PADDING`.
+            ``(N, ids)``: the column of each class is its id; those of classes that a task's
+            head lacks are :data:`~cgap_cl.network.head.PADDING`.
 
         Raises:
             ValueError: no label given and several heads to choose from, or a negative one.
         """
+        self._check_size(x)
         known = sorted(self.labels)
         if task_labels is None and self.unlabelled is Unlabelled.ALL_HEADS:
             heads = {label: self._one_task(x, label) for label in known}
@@ -243,36 +112,64 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
             return self._through_column(x, column)
         if label is None or label < 0:
             raise ValueError(f"task labels are 0 or more, not {label}")
+        block = self.block(self.labels.get(label, 0))
+        self._check_hooks(block)
         with torch.no_grad():
             logits: Tensor = self._answering(label)(x)
-        return logits
+        return by_class(logits, block.classes)
 
     def _through_column(self, x: Tensor, column: Block) -> Tensor:
         taps = elder_taps(x, self.all_blocks(), column)
         if self.training and len(x) == 1:  # torch trains no norm on one value per channel
             with frozen_norms(column, self.reference.single_norms):
-                return column.run(x, taps)
+                return by_class(column.run(x, taps), column.classes)
         logits = column.run(x, taps)
         if self.teacher is not None and self.training and torch.is_grad_enabled():
             self.teacher.teach(x, taps, logits)
-        return logits
+        return by_class(logits, column.classes)
+
+    def _check_size(self, x: Tensor) -> None:
+        traced, shape = self.reference.input_shape, tuple(x.shape[1:])
+        if shape != traced:
+            self._tell(
+                f"the network was traced with inputs of shape {traced} and is given {shape}: "
+                "prices are those of the former; make it with an example input of the size used"
+            )
+
+    def _check_hooks(self, block: Block) -> None:
+        if any(m._forward_hooks or m._forward_pre_hooks for m in block.modules()):
+            self._tell(
+                "forward hooks on the layers of a merged block do not fire: a merged task runs "
+                "as the plain module subnetwork(task); put them there"
+            )
+
+    def _tell(self, what: str) -> None:
+        """A warning, once."""
+        if what not in self._told:
+            self._told.add(what)
+            warnings.warn(what, stacklevel=4)
 
     # -- plain modules -----------------------------------------------------------------------
 
-    def subnetwork(self, label: int) -> nn.Module:
+    def subnetwork(self, label: int, version: int = -1) -> nn.Module:
         """Plain module for one task, with nothing that the task does not need.
 
         Its layers are torch's own; one that reads several blocks is a
         :class:`~cgap_cl.blocks.blockwise.BlockwiseLayer` of them, side by side.
 
-        Each call gives a module of its own, in eval mode.
+        Each call gives a module of its own, in eval mode. Its outputs are the classes of the
+        task's head, in the order of ``block.classes``: 0, 1, ... where ids are counted so.
+
+        Args:
+            label: the task label.
+            version: which visit of the label, of those in order: the last by default.
 
         Raises:
-            ValueError: the label was never trained.
+            ValueError: the label was never trained, or not so often.
 
         >>> cnn = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 3))
         >>> network = PlasticNetwork(cnn, torch.zeros(2, 6))
-        >>> column = network.sprout(0, n_classes=3)
+        >>> column = network.sprout(0, classes=3)
         >>> network.subnetwork(0)
         Sequential(
           (0): Linear(in_features=6, out_features=7, bias=True)
@@ -282,7 +179,10 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
         """
         if label not in self.labels:
             raise ValueError(unknown("task label", label, sorted(self.labels)))
-        return copy.deepcopy(self._answering(label))
+        versions = range(len(self.versions(label)))
+        if version not in (*versions, -1):
+            raise ValueError(unknown(f"version of task {label}", version, versions))
+        return self.block_network(self.versions(label)[version])
 
     def _answering(self, label: int) -> nn.Module:
         """What evaluation uses: the subnetwork, or an untrained head on the first block."""
@@ -308,58 +208,3 @@ class PlasticNetwork(MultiTaskModule):  # type: ignore[misc]
         Its outputs are the heads of all blocks side by side, oldest first.
         """
         return composing.merged(self.reference.skeleton, self.layout, self.all_blocks())
-
-    # -- checkpoints -------------------------------------------------------------------------
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        self._composed.clear()
-        return super()._apply(fn, recurse)
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """The structure as plain values; part of ``state_dict``."""
-        return structure.describe_all(self.all_blocks(), self.labels, self.n_merged)
-
-    def set_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Counterpart of :meth:`get_extra_state`; the structure was restored before."""
-        assert state["n_merged"] == self.n_merged
-
-    def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any
-    ) -> None:
-        self._composed.clear()
-        state = state_dict.get(prefix + "_extra_state")
-        if state is not None and state != self.get_extra_state():
-            self.restore(state)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Rebuild the blocks that a structure describes, values left to ``load_state_dict``.
-
-        All blocks are new objects: whoever follows the column sees that it is another one.
-
-        Args:
-            state: what :meth:`get_extra_state` gave.
-
-        Raises:
-            ValueError: the structure belongs to another reference network.
-        """
-        structure.check(state, self.layout.widths)
-        del self.blocks[:]
-        for index, described in enumerate(state["blocks"]):
-            self.blocks.append(self.build(described, index))
-        self.labels = {int(label): int(index) for label, index in state["labels"]}
-        self.n_merged = int(state["n_merged"])
-        for index in range(self.n_merged):
-            self.block(index).requires_grad_(False)
-        self.train(self.training)
-
-    def build(self, described: Mapping[str, Any], index: int) -> Block:
-        """A block from its description, outside the network, values left to be loaded.
-
-        Args:
-            described: what :func:`cgap_cl.blocks.structure.describe` gave.
-            index: its position; the blocks that it reads come before and must be there.
-        """
-        return rebuilt(
-            self.reference, described, index, self.all_blocks(), self.get_buffer("_anchor")
-        )

@@ -26,6 +26,7 @@ class Reference:
         layout: what the axes of its layers are made of.
         positions: output positions of each layer, uses of one weight in an inference.
         n_classes: outputs of its head.
+        input_shape: of one row of the example input.
         parameters: weights of its conv and linear layers.
         macs: multiply-adds of one inference.
     """
@@ -34,6 +35,7 @@ class Reference:
     layout: Layout
     positions: Mapping[str, int]
     n_classes: int
+    input_shape: tuple[int, ...]
     parameters: int
     macs: int
 
@@ -57,8 +59,15 @@ class Reference:
         counts = reference_counts(module, layout)
         logits = module.get_submodule(layout.head).weight
         assert isinstance(logits, Tensor)
-        total = sum(counts.values())
-        return cls(skeleton, layout, positions, len(logits), total, macs(counts, positions))
+        return cls(
+            skeleton,
+            layout,
+            positions,
+            n_classes=len(logits),
+            input_shape=tuple(example_input.shape[1:]),
+            parameters=sum(counts.values()),
+            macs=macs(counts, positions),
+        )
 
     @property
     def single_norms(self) -> list[str]:
@@ -71,7 +80,7 @@ class Reference:
         index: int,
         label: int | None,
         widths: Mapping[str, int],
-        n_classes: int,
+        classes: Sequence[int],
         like: Tensor,
     ) -> Block:
         """A block of fresh weights that reads no other.
@@ -80,11 +89,13 @@ class Reference:
             index: its position among the blocks.
             label: the task label whose head it holds; None: of no task.
             widths: units per group.
-            n_classes: outputs of its head.
+            classes: the class of each output of its head.
             like: a tensor of the device and dtype wanted.
         """
-        body = sprout(self.skeleton, self.layout, widths, n_classes, like)
-        return Block(index, label, self.layout, widths, body)
+        body = sprout(self.skeleton, self.layout, widths, len(classes), like)
+        block = Block(index, label, self.layout, widths, body)
+        block.classes = tuple(classes)
+        return block
 
 
 def rebuilt(
@@ -103,9 +114,9 @@ def rebuilt(
         blocks: all blocks, by index.
         like: a tensor of the device and dtype wanted.
     """
-    label, widths, n_classes = (described[key] for key in ("label", "widths", "n_classes"))
+    label, widths, classes = (described[key] for key in ("label", "widths", "classes"))
     with torch.random.fork_rng(devices=[]):  # the values drawn here are overwritten
-        block = reference.block(index, label, widths, n_classes, like)
+        block = reference.block(index, label, widths, classes, like)
         for name, source, length in described["laterals"]:
             connect(block.layer(name), blocks[source], torch.arange(length))
     return block

@@ -7,7 +7,7 @@ from typing import Protocol
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.blocks.layout import Layout
-from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.config import CGaPConfig, Inherit, Revisit
 from cgap_cl.decide.saliency import magnitude, score_units
 from cgap_cl.decide.watch import Quality
 from cgap_cl.errors import unknown
@@ -41,14 +41,41 @@ def ceiling(layout: Layout, config: CGaPConfig, ratio: float = 1.0) -> dict[str,
     return widths
 
 
-def choose_birth(network: PlasticNetwork, config: CGaPConfig, judge: Judge | None) -> Birth:
+def check_groups(layout: Layout, config: CGaPConfig) -> None:
+    """Raise ValueError where settings name or count groups that the network does not have."""
+    ceiling(layout, config)
+    if config.share_groups > len(layout.widths):
+        raise ValueError(
+            f"share_groups={config.share_groups}, but the network has {len(layout.widths)} "
+            f"groups: {', '.join(layout.groups)}"
+        )
+
+
+def choose_birth(
+    network: PlasticNetwork, label: int, config: CGaPConfig, judge: Judge | None
+) -> Birth:
     """How the next column begins.
+
+    A label that returns goes on from a copy of its own block, head included, whatever
+    ``inherit`` says: what one inference costs does not grow with the visits.
 
     Args:
         network: what is there.
+        label: the task label of the experience.
         config: the method's settings.
         judge: tries births for ``Inherit.BEST``; without one the newest block is taken.
+
+    Raises:
+        ValueError: the label returns, and the settings refuse that.
     """
+    if label in network.labels:
+        if config.revisit is Revisit.REFUSE:
+            raise ValueError(
+                f"task {label} was an experience before, and revisit is 'refuse': give every "
+                "experience a task label of its own, or set Revisit.NEW_BLOCK, by which the "
+                "task goes on learning in a copy of its block"
+            )
+        return Birth(ancestor=network.labels[label])
     n, inherit = network.n_merged, config.inherit
     trunk = tuple(range(min(config.trunk_blocks, n)))
     if not n or inherit is Inherit.NONE:

@@ -1,7 +1,7 @@
 """GrowthLoop: the life of one column, iteration by iteration, free of any training framework.
 
 loop = GrowthLoop(network, config)
-loop.sprout(label, n_classes)          # then make or adopt the optimizer
+loop.sprout(label, classes)            # then make or adopt the optimizer
 loop.start(total_iterations)
 for each iteration:
     loss = loop.taught(criterion(network(x, label), y), len(x))
@@ -15,7 +15,8 @@ loop.finish(optimizer)                 # outstanding pruning, merge
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,17 +27,17 @@ from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.structure import describe
 from cgap_cl.blocks.weight_counts import executed_widths
 from cgap_cl.change import surgery
-from cgap_cl.change.optimizer_state import Places, adopt, carry
+from cgap_cl.change.optimizer_state import Places, adopt, carry, check_supported
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig
 from cgap_cl.decide.policy import Price, prune_laterals
 from cgap_cl.decide.price import checked
 from cgap_cl.decide.saliency import magnitude, score_laterals, score_units
 from cgap_cl.errors import UnreachableTargetError
-from cgap_cl.network.head import align
+from cgap_cl.network.head import align, class_ids
 from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.network.teacher import Teacher
-from cgap_cl.train.births import Judge, ceiling, choose_birth, trunk_laterals
+from cgap_cl.train.births import Judge, ceiling, check_groups, choose_birth, trunk_laterals
 from cgap_cl.train.progress import Peak, Progress
 from cgap_cl.train.scores import Scores
 
@@ -49,7 +50,7 @@ class GrowthLoop:
         config: the method's settings.
 
     Raises:
-        ValueError: a capacity names a group that the network does not have.
+        ValueError: settings name or count groups that the network does not have.
 
     Attributes:
         history: what happened to the structure, as plain values.
@@ -63,7 +64,7 @@ class GrowthLoop:
     ... )
     >>> network = PlasticNetwork(cnn, torch.zeros(2, 6))
     >>> loop = GrowthLoop(network, CGaPConfig(target_price=0.1))
-    >>> column = loop.sprout(0, n_classes=3)
+    >>> column = loop.sprout(0, classes=3)
     >>> optimizer = torch.optim.SGD(network.live_parameters(), lr=0.1)
     >>> loop.start(10)
     >>> for _ in range(10):
@@ -79,7 +80,7 @@ class GrowthLoop:
     """
 
     def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
-        ceiling(network.layout, config)  # an unknown group is told before training starts
+        check_groups(network.layout, config)  # told before training starts
         self.network = network
         self.config = config
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -113,21 +114,23 @@ class GrowthLoop:
 
     # -- one experience ----------------------------------------------------------------------
 
-    def sprout(self, label: int, n_classes: int, classes: Iterable[int] = ()) -> Block:
+    def sprout(self, label: int, classes: int | Sequence[int]) -> Block:
         """Begin the column of an experience.
 
         Args:
             label: its task label.
-            n_classes: outputs of the head.
-            classes: the classes in this experience, for weight alignment.
+            classes: ids of the experience's classes, or how many: 0, 1, ...
+
+        Raises:
+            ValueError: the label returns, and the settings refuse that.
         """
         self.network.teacher = None  # of a column that was discarded
         revisited = label in self.network.labels
-        birth = choose_birth(self.network, self.config, self.judge)
-        column = self.network.sprout(label, n_classes, birth)
+        birth = choose_birth(self.network, label, self.config, self.judge)
+        column = self.network.sprout(label, classes, birth)
 
         laterals = trunk_laterals(column, birth, without_head=revisited)
-        new = frozenset(classes) - self.classes.get(label, frozenset())
+        new = frozenset(class_ids(classes)) - self.classes.get(label, frozenset())
         self.progress = Progress(frozenset(birth.share), laterals, new)
         self.scores.follow(column)
         self._note("sprout", ancestor=birth.ancestor, trunk=list(birth.trunk))
@@ -139,7 +142,15 @@ class GrowthLoop:
         Raises:
             UnreachableTargetError: the first column would be dearer with one unit a layer.
         """
-        self.progress = self.progress.started(self.config.phases, total, self._peak())
+        phases = self.config.phases
+        if total < phases.least_iterations:
+            warnings.warn(
+                f"{total} iterations are too few for {phases.growth_events} growth events and "
+                f"{phases.pruning_steps} pruning steps: some fall together, with no training "
+                f"between; {phases.least_iterations} are needed (more epochs, smaller batches)",
+                stacklevel=2,
+            )
+        self.progress = self.progress.started(phases, total, self._peak())
         self.scores.forget()
         # the first column must not be pruned to nothing in search of a price there is not
         least = self.price(dict.fromkeys(self.column.widths, 1))
@@ -267,6 +278,7 @@ class GrowthLoop:
     def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
         if not plan:
             return
+        check_supported(optimizer)  # before anything is changed
         newborn, batch = self.config.newborn, self.scores.batch
         index_map = surgery.apply(self.column, plan, newborn, self.generator, batch)
         carry(optimizer, index_map, self.network.parameters())
@@ -286,7 +298,7 @@ class GrowthLoop:
         if gone is not None:
             places.learn(optimizer, gone.named_parameters())
         homes = places.of(column.named_parameters())
-        adopt(optimizer, self.network.live_parameters(), homes)
+        adopt(optimizer, self.network.named_live_parameters(), homes)
         self.scores.follow(column)
 
     def _teach(self, described: Mapping[str, Any], index: int, values: Any) -> None:

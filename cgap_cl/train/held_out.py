@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -39,14 +39,14 @@ class Trial:
     Attributes:
         dataset: rows to train on.
         label: the experience's task label.
-        n_classes: outputs of its head.
+        classes: ids of its classes.
         iterations: steps.
         seed: of the batches and fresh weights.
     """
 
     dataset: Any
     label: int
-    n_classes: int
+    classes: Sequence[int]
     iterations: int
     seed: int
 
@@ -83,7 +83,7 @@ class HeldOut:
         network, setting = copy.deepcopy(self.network), self.setting
         with torch.random.fork_rng():
             torch.manual_seed(setting.seed)
-            network.sprout(setting.label, setting.n_classes, birth)
+            network.sprout(setting.label, setting.classes, birth)
             self._train(network)
         with torch.no_grad():
             return self._judge(network).loss

@@ -3,7 +3,7 @@
 Avalanche 0.6's training loop, with our calls in their places::
 
     strategy.train(experience)
-      before_training
+      before_training                        refuse what cannot stand beside the plugin
       before_train_dataset_adaptation        hold data out, sprout the column of this experience
       train_dataset_adaptation
       after_train_dataset_adaptation         take what is held out from the training data
@@ -28,7 +28,7 @@ Avalanche 0.6's training loop, with our calls in their places::
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avalanche.evaluation.metric_results import MetricValue
@@ -38,8 +38,10 @@ from cgap_cl.change.optimizer_state import Places, adopt, check_supported
 from cgap_cl.config import CGaPConfig
 from cgap_cl.network.mixed import Unlabelled
 from cgap_cl.network.plastic_network import PlasticNetwork
+from cgap_cl.train.experience import classes_of, task_label_of
 from cgap_cl.train.growth import GrowthLoop
 from cgap_cl.train.held_out import HeldOut, Trial, split_indices
+from cgap_cl.train.neighbours import check_strategy, check_training
 
 
 class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[misc, call-arg]
@@ -52,9 +54,10 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         config: the method's settings; defaults if left out.
 
     Raises:
-        TypeError: the strategy's model is no PlasticNetwork, or its optimizer cannot follow.
+        TypeError: the strategy's model is no PlasticNetwork, its optimizer cannot follow, or
+            something beside the plugin is refused (:mod:`cgap_cl.train.neighbours`).
         ValueError: an experience mixes several task labels of its own, or trains on rows of
-            tasks that were never one.
+            tasks or classes that were never one.
 
     >>> import torch
     >>> from avalanche.benchmarks import tensors_benchmark
@@ -100,13 +103,12 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
 
     # -- hooks -------------------------------------------------------------------------------
 
+    def before_training(self, strategy: Any, **_: Any) -> None:
+        """Refuse what cannot stand beside the plugin, before others run into it."""
+        check_strategy(strategy)
+
     def before_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
         """Hold data out and sprout the column."""
-        if not isinstance(strategy.model, PlasticNetwork):
-            raise TypeError(
-                "CGaPPlugin needs a PlasticNetwork as the model, not "
-                f"{type(strategy.model).__name__}"
-            )
         check_supported(strategy.optimizer)
         if any(isinstance(plugin, LwFPlugin) for plugin in strategy.plugins):
             # LwF calls the model without labels
@@ -114,20 +116,18 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         if self.loop is None or self.loop.network is not strategy.model:
             self.loop = GrowthLoop(strategy.model, self.config)
 
-        labels = sorted(set(strategy.experience.task_labels))
-        if len(labels) != 1:
-            raise ValueError(f"an experience must have one task label, this one has {labels}")
-        classes = _classes(strategy.experience)
-        self._hold_out(strategy, max(classes) + 1)
+        label = task_label_of(strategy.experience, strategy.model.labels)
+        classes = classes_of(strategy.experience)
+        self._hold_out(strategy, classes)
 
         column = self.loop.network.column
-        if self._resumed and column is not None and column.label == labels[0]:
+        if self._resumed and column is not None and column.label == label:
             self._resumed = False
             return
 
         self._scheduled = False
         self._places.learn(strategy.optimizer, strategy.model.named_parameters())
-        self.loop.sprout(labels[0], max(classes) + 1, classes)
+        self.loop.sprout(label, classes)
         self._place_everything(strategy)
 
     def _place_everything(self, strategy: Any) -> None:
@@ -138,11 +138,11 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         if len(strategy.optimizer.param_groups) > 1:
             named = list(strategy.model.named_parameters())
             places = self._places.of(named)
-            adopt(strategy.optimizer, strategy.model.parameters(), places)
+            adopt(strategy.optimizer, named, places)
             if strategy.optimized_param_id is not None:
                 self._tell_avalanche(strategy)
 
-    def _hold_out(self, strategy: Any, n_classes: int) -> None:
+    def _hold_out(self, strategy: Any, classes: Sequence[int]) -> None:
         """Split this experience's data; the same way whenever it comes with the same seed."""
         loop, dataset = self._active, strategy.experience.dataset
         training, held_out = split_indices(
@@ -154,8 +154,8 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         self._training = training
         trial = Trial(
             dataset.subset(training),
-            strategy.experience.task_label,
-            n_classes,
+            task_label_of(strategy.experience),
+            classes,
             self.config.trial_iterations,
             self.config.seed,
         )
@@ -184,38 +184,19 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         Here, not earlier: other plugins may replace the data loader or restore a state before.
         """
         loop = self._active
-        live = loop.network.live_parameters()
-        places = self._places.of(loop.network.named_parameters())
-        adopt(strategy.optimizer, live, places)
+        live = loop.network.named_live_parameters()
+        adopt(strategy.optimizer, live, self._places.of(loop.network.named_parameters()))
         self._tell_avalanche(strategy)
         if not self._scheduled:
-            self._check_training(strategy)
+            check_training(strategy, loop.network)
             loop.start(strategy.train_epochs * len(strategy.dataloader))
             self._log(strategy)
         self._scheduled = True
 
-    def _check_training(self, strategy: Any) -> None:
-        """Refuse strategies that go round the column."""
-        network = self._active.network
-        if strategy.model is not network:
-            raise TypeError(
-                "another plugin has put a copy in the place of the network whose column learns "
-                "(GDumb does); CGaP cannot be combined with it"
-            )
-        found = getattr(strategy.adapted_dataset, "targets_task_labels", None)
-        strangers = (
-            set() if found is None else {int(k) for k in found.uniques} - {*network.labels}
-        )
-        if strangers:
-            raise ValueError(
-                f"the training data holds rows of tasks {sorted(strangers)}, which were never "
-                "experiences of their own; train on one experience after the other"
-            )
-
     def before_eval_exp(self, strategy: Any, **_: Any) -> None:
         """Give a logit to every class of the experience, unknown ones included."""
         if isinstance(strategy.model, PlasticNetwork):
-            strategy.model.n_outputs = max(_classes(strategy.experience)) + 1
+            strategy.model.n_outputs = max(classes_of(strategy.experience)) + 1
 
     def after_eval_exp(self, strategy: Any, **_: Any) -> None:
         """Give the logits of the heads again, no more."""
@@ -297,11 +278,3 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         self._resumed = network.column is not None
         self._scheduled = saved["scheduled"]
         self._logged = len(self.loop.history)
-
-
-def _classes(experience: Any) -> list[int]:
-    """The classes of an experience, also where the benchmark keeps no record of them."""
-    known = getattr(experience, "classes_in_this_experience", None)
-    if known is None:
-        known = experience.dataset.targets.uniques
-    return sorted(int(k) for k in known)

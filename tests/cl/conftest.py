@@ -55,9 +55,12 @@ def _error(one: Tensor, other: Tensor) -> float:
 
 
 def _grown(
-    reference: nn.Module, x: Tensor, n_blocks: int = 3, head: str | None = None,
+    reference: nn.Module,
+    x: Tensor,
+    n_blocks: int = 3,
+    head: str | None = None,
     full: bool = False,
-) -> tuple[PlasticNetwork, list[Tensor]]:  # fmt: skip
+) -> tuple[PlasticNetwork, list[Tensor]]:
     """Blocks with laterals, every group grown and pruned; the logits right after each merge."""
     generator = torch.Generator().manual_seed(1)
     network = PlasticNetwork(reference, x, head=head).eval()
@@ -133,9 +136,12 @@ def _strategy(network: nn.Module, *plugins: Any, kind: Any = Naive, **options: A
     evaluator = settings.pop("evaluator", None) or EvaluationPlugin(loggers=[BaseLogger()])
     own = CGaPPlugin(settings.pop("config", config))
     return kind(
-        model=network, optimizer=optimizer, evaluator=evaluator, plugins=[own, *plugins],
+        model=network,
+        optimizer=optimizer,
+        evaluator=evaluator,
+        plugins=[own, *plugins],
         **settings,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")

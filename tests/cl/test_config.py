@@ -14,6 +14,7 @@ from cgap_cl import (
     PlasticNetwork,
     PruningPolicy,
 )
+from cgap_cl.change.newborn import Split
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,10 @@ from cgap_cl import (
     [
         (lambda: CGaPConfig(target_price=0), "target_price must be positive"),
         (lambda: CGaPConfig(peak_ratio=0.5), "peak_ratio must be at least 1"),
+        (lambda: CGaPConfig(target_price=2.0), "target_price must lie in"),
         (lambda: CGaPConfig(seed_ratio=2), "seed_ratio must lie in"),
+        (lambda: CGaPConfig(seed_ratio=0), "seed_ratio must be positive"),
+        (lambda: CGaPConfig(first_seed_ratio=0), "first_seed_ratio must be positive"),
         (lambda: CGaPConfig(inherit=Inherit.BEST), "set held_out_share"),
         (lambda: CGaPConfig(pruning_tolerance=0.1), "set held_out_share"),
         (lambda: CGaPConfig(held_out_share=1), "leaves nothing"),
@@ -59,3 +63,21 @@ X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 def test_values_that_are_no_numbers_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"score": "taylor"}, "score must be .*saliency.taylor, not 'taylor'"),
+        ({"price": 3}, "price must be .*price.macs, not 3"),
+        ({"newborn": Split}, r"newborn must be .*Split\(\), not <class"),
+        ({"growth": 0.3}, "growth must be a GrowthPolicy, not 0.3"),
+        ({"phases": (0.1, 0.2)}, "phases must be Phases"),
+        ({"inherit": "newest"}, "inherit must be one of Inherit.NEWEST, .*not 'newest'"),
+        ({"revisit": True}, "revisit must be one of Revisit.NEW_BLOCK, Revisit.REFUSE"),
+        ({"share_groups": 1.5}, "share_groups must be a whole number, not 1.5"),
+    ],
+)
+def test_values_of_another_kind_are_named(settings, message):
+    with pytest.raises(TypeError, match=message):
+        CGaPConfig(**settings)

@@ -78,9 +78,11 @@ def accepted(reference):
 
 
 @settings(
-    max_examples=200, deadline=None, derandomize=True,
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+)
 @given(data=st.data())
 def test_any_history_keeps_the_promise(data, drawn, randomise, error):
     """Any architecture; sprout, plan, train nothing, merge: exact, and nothing forgotten."""

@@ -62,15 +62,21 @@ def vgg(*stages):
             layers += [conv_bn(n_in, width), nn.ReLU()]
             n_in = width
         layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_in, 8), nn.ReLU(), nn.Dropout(),
-                         nn.Linear(8, 3))  # fmt: skip
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.Linear(n_in, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 3)
+    )
 
 
 def alexnet():
     layers, n_in = [], 3
     for width, kernel in ((8, 4), (12, 3), (16, 2)):
-        layers += [nn.Conv2d(n_in, width, kernel, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
-                   nn.Dropout(0.2), nn.MaxPool2d(2)]  # fmt: skip
+        layers += [
+            nn.Conv2d(n_in, width, kernel, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.MaxPool2d(2),
+        ]
         n_in = width
     layers.append(nn.Flatten())
     n_in *= 4
@@ -82,10 +88,19 @@ def alexnet():
 
 def lenet():
     return nn.Sequential(
-        nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 30), nn.ReLU(), nn.Linear(30, 20),
-        nn.ReLU(), nn.Linear(20, 3),
-    )  # fmt: skip
+        nn.Conv2d(3, 6, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 30),
+        nn.ReLU(),
+        nn.Linear(30, 20),
+        nn.ReLU(),
+        nn.Linear(20, 3),
+    )
 
 
 def torchvision(name, **options):

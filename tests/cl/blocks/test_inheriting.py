@@ -42,8 +42,7 @@ def give_old_head(network, share):
     kept = []
     for segment in network.layout[network.layout.head].inputs:
         gone = share.get(segment.group, ())
-        kept += [u not in gone
-                 for u in range(WIDTH) for r in range(segment.repeat)]  # fmt: skip
+        kept += [u not in gone for u in range(WIDTH) for r in range(segment.repeat)]
     kept = torch.tensor(kept)
     with torch.no_grad():
         head.own.weight.copy_(old.own.weight[:, kept])

@@ -17,9 +17,15 @@ Y = torch.arange(16) % 3
 def _smooth() -> nn.Module:
     """Convolution, convolution, linear: nothing between them has a kink or a bias."""
     return nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1, bias=False), nn.Tanh(), nn.Conv2d(4, 5, 3, bias=False),
-        nn.Tanh(), nn.Flatten(), nn.Linear(80, 6, bias=False), nn.Tanh(), nn.Linear(6, 3),
-    )  # fmt: skip
+        nn.Conv2d(2, 4, 3, padding=1, bias=False),
+        nn.Tanh(),
+        nn.Conv2d(4, 5, 3, bias=False),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(80, 6, bias=False),
+        nn.Tanh(),
+        nn.Linear(6, 3),
+    )
 
 
 def _begin(reference: nn.Module) -> tuple[PlasticNetwork, Block]:

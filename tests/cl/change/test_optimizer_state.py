@@ -7,7 +7,12 @@ from torch import nn
 from cgap_cl import Birth, Plan, PlasticNetwork
 from cgap_cl.change import surgery
 from cgap_cl.change.newborn import Split
-from cgap_cl.change.optimizer_state import SECOND_MOMENTS, adopt, carry
+from cgap_cl.change.optimizer_state import (
+    SECOND_MOMENTS,
+    adopt,
+    carry,
+    check_supported,
+)
 
 OPTIMIZERS = {
     "SGD": {"momentum": 0.9}, "Adam": {"amsgrad": True}, "AdamW": {}, "Adagrad": {},
@@ -80,6 +85,39 @@ def test_adopting_twice_changes_nothing(network):
     first, *rest = network.live_parameters()
     optimizer = torch.optim.SGD([{"params": [first]}, {"params": [old], "lr": 0.5}], lr=0.1)
     for _ in range(2):
-        adopt(optimizer, network.live_parameters())
+        adopt(optimizer, network.named_live_parameters())
         assert [len(group["params"]) for group in optimizer.param_groups] == [1, len(rest)]
         assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
+
+
+class Averaging(torch.optim.SGD):
+    """Keeps a copy of the weights, as schedule-free optimizers and Lookahead do."""
+
+    def step(self, closure=None):
+        super().step(closure)
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p].setdefault("z", p.detach().clone()).lerp_(p.detach(), 0.1)
+
+
+def test_state_of_unknown_meaning_is_refused_before_anything_is_moved(network):
+    optimizer = Averaging(network.live_parameters(), lr=0.1)
+    check_supported(optimizer)  # nothing is known of it before its first step
+    step(network, optimizer)
+    with pytest.raises(TypeError, match=r"Averaging keeps 'z' .*supported state: .*exp_avg"):
+        check_supported(optimizer)
+
+
+def test_names_of_parameters_follow(network):
+    optimizer = torch.optim.SGD(network.named_live_parameters(), lr=0.1, momentum=0.9)
+    step(network, optimizer)
+    plan = Plan(grow={"0": [0]}, laterals={("10", 0): range(12)})
+    carry(optimizer, surgery.apply(network.column, plan, Split()), network.parameters())
+    (group,) = optimizer.param_groups
+    here = dict(network.named_parameters())
+    assert [here[name] for name in group["param_names"]] == group["params"]
+    network.merge()
+    network.sprout(2, 3, Birth(ancestor=1))
+    adopt(optimizer, network.named_live_parameters())
+    here = dict(network.named_parameters())
+    assert [here[name] for name in group["param_names"]] == group["params"]

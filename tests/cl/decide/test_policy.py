@@ -110,7 +110,10 @@ def test_growth_fills_lanes_first_and_pruning_stops_at_a_step():
 def test_pruning_gives_up_nothing_for_nothing():
     """The floor keeps the row of lanes, so all of it stays."""
     plan = PruningPolicy(floor=0.25).plan(
-        {"a": torch.rand(9)}, {"a": 9}, lambda widths: float(-(-widths["a"] // 16)), 0.5,
+        {"a": torch.rand(9)},
+        {"a": 9},
+        lambda widths: float(-(-widths["a"] // 16)),
+        0.5,
         torch.Generator(),
-    )  # fmt: skip
+    )
     assert not plan

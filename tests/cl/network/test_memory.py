@@ -46,6 +46,7 @@ def test_saved_tensors_are_counted(memory, architectures):
     column = network.column
     outputs = 16 * sum(
         column.widths[layer.outputs.segments[0].group] * network.reference.positions[layer.name]
-        for layer in network.layout.layers if layer.name != network.layout.head
-    )  # fmt: skip
+        for layer in network.layout.layers
+        if layer.name != network.layout.head
+    )
     assert 0.5 * 4 * outputs < small < 3 * 4 * outputs

@@ -28,10 +28,12 @@ def test_a_revisited_head_starts_as_the_old_one_whatever_the_ancestor_reads(netw
 
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+    "ignore:Metric .* used by the Early",
     "ignore:Converting a tensor with requires_grad:UserWarning",
-)  # fmt: skip
+)
 
 
 def test_a_batch_of_old_rows_changes_nothing(network):
@@ -103,3 +105,36 @@ def test_negative_labels_are_refused(network):
     network.merge()
     with pytest.raises(ValueError, match="0 or more, not -2"):
         network(X, -2)
+
+
+def test_inputs_of_another_size_than_priced_are_told_once(network):
+    network.sprout(0, 2)
+    with pytest.warns(
+        UserWarning, match=r"inputs of shape \(2, 6, 6\) and is given \(2, 9, 9\)"
+    ):
+        network(torch.zeros(2, 2, 9, 9))
+    network(torch.zeros(2, 2, 9, 9))  # once
+
+
+def test_hooks_that_do_not_fire_are_told_once(network):
+    """A merged task runs as another module than its block."""
+    network.sprout(0, 2)
+    network.merge()
+    seen = []
+    network.block(0).layer("0").register_forward_hook(lambda *_: seen.append(1))
+    with pytest.warns(UserWarning, match="put them there"):
+        network.eval()(X, 0)
+    assert not seen
+    network(X, 0)  # once
+    plain = network.subnetwork(0)
+    plain[0].register_forward_hook(lambda *_: seen.append(1))
+    plain(X)
+    assert seen
+
+
+def test_an_average_is_kept_of_a_structure_that_no_longer_changes(network):
+    """As the card says: after the last change of an experience, or of a subnetwork."""
+    network.eval().sprout(0, 2)
+    average = torch.optim.swa_utils.AveragedModel(network)
+    average.update_parameters(network)
+    torch.testing.assert_close(average.module(X, 0), network(X, 0))

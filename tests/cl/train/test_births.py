@@ -1,12 +1,14 @@
 """How wide columns begin and may become."""
 
 import pytest
+import torch
 
 from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
     Inherit,
     Phases,
+    Revisit,
 )
 from cgap_cl.train.growth import GrowthLoop
 
@@ -22,10 +24,12 @@ def test_the_first_experience_may_begin_at_a_width_of_its_own(network):
 
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+    "ignore:Metric .* used by the Early",
     "ignore:Converting a tensor with requires_grad:UserWarning",
-)  # fmt: skip
+)
 
 
 def test_a_group_may_have_a_capacity_of_its_own(network, stream, strategy):
@@ -42,3 +46,42 @@ def test_a_group_may_have_a_capacity_of_its_own(network, stream, strategy):
     wrong = CGaPConfig(growth=GrowthPolicy(capacities={"5": 0.6}))
     with pytest.raises(ValueError, match=r"unknown group '5'\. Known: 0, 4, 10"):
         strategy(network, config=wrong).train(stream.train_stream[1])
+
+
+def test_a_label_that_returns_goes_on_in_a_copy_of_its_own_block(network):
+    """Whatever is newest or inherited else; the versions before stay as they were."""
+    loop = GrowthLoop(network.eval(), CGaPConfig(share_groups=1))
+    x = torch.randn(4, 2, 6, 6)
+    for label in (0, 1):
+        loop.sprout(label, 3)
+        network.merge()
+    first, one = network(x, 0), network(x, 1)
+    column = loop.sprout(0, 4)
+    assert not column.sources()
+    assert column.widths == network.block(0).widths
+    torch.testing.assert_close(network(x, 0)[:, :3], first)
+    with torch.no_grad():
+        for parameter in network.live_parameters():
+            parameter.add_(0.1)
+    network.merge()
+    assert network.versions(0) == [0, 2]
+    assert not torch.equal(network.subnetwork(0)(x)[:, :3], first)
+    assert torch.equal(network.subnetwork(0, version=0)(x), first)
+    assert torch.equal(network.subnetwork(1)(x), one)
+    with pytest.raises(ValueError, match="unknown version of task 0 '2'"):
+        network.subnetwork(0, version=2)
+
+
+def test_a_label_that_returns_is_refused_on_request(network):
+    loop = GrowthLoop(network, CGaPConfig(revisit=Revisit.REFUSE))
+    loop.sprout(3, 2)
+    network.merge()
+    loop.sprout(4, 2)
+    network.merge()
+    with pytest.raises(ValueError, match=r"task 3 was .*a task label of its own, or set"):
+        loop.sprout(3, 2)
+
+
+def test_more_groups_to_share_than_there_are(network):
+    with pytest.raises(ValueError, match="share_groups=99, but the network has 3 groups: 0, 4"):
+        GrowthLoop(network, CGaPConfig(share_groups=99))

@@ -31,8 +31,10 @@ def test_a_state_of_a_plugin_that_has_not_begun_its_schedule(network, strategy, 
 
     class Saving(SupervisedPlugin):
         def before_training_exp(self, host, **_):
-            saved.update(net=copy.deepcopy(network.state_dict()),
-                         plugin=copy.deepcopy(host.plugins[0].state_dict()))  # fmt: skip
+            saved.update(
+                net=copy.deepcopy(network.state_dict()),
+                plugin=copy.deepcopy(host.plugins[0].state_dict()),
+            )
 
     config = CGaPConfig(target_price=0.3, growth=WIDE)
     host = strategy(network, Saving(), config=config)
@@ -48,10 +50,12 @@ def test_a_state_of_a_plugin_that_has_not_begun_its_schedule(network, strategy, 
 
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+    "ignore:Metric .* used by the Early",
     "ignore:Converting a tensor with requires_grad:UserWarning",
-)  # fmt: skip
+)
 
 
 def train_loop(loop, optimizer, batches, stop, start=0):
@@ -89,8 +93,11 @@ def test_resume_at_any_batch_is_bitwise_equal(architectures, tmp_path, score, ro
     for stop in range(0, 16, 3):
         loop, optimizer = begin(architectures, config())
         train_loop(loop, optimizer, batches, stop)
-        state = {"network": loop.network.state_dict(), "loop": loop.state_dict(),
-                 "optimizer": optimizer.state_dict()}  # fmt: skip
+        state = {
+            "network": loop.network.state_dict(),
+            "loop": loop.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        }
         torch.save(state, tmp_path / "state.pt")
         state = torch.load(tmp_path / "state.pt", weights_only=True)
         again, _ = begin(architectures, config())

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 
 import pytest
 import torch
@@ -85,9 +86,12 @@ def test_an_unpruned_state_restored_after_pruning_is_pruned_again(
             host.stop_training()
 
     config = CGaPConfig(
-        target_price=0.3, peak_ratio=2.0, seed_ratio=0.5, growth=WIDE,
+        target_price=0.3,
+        peak_ratio=2.0,
+        seed_ratio=0.5,
+        growth=WIDE,
         phases=Phases(0.1, 0.25, 0.5, 2, 3),
-    )  # fmt: skip
+    )
     host = strategy(network, at("epoch", swap), config=config, train_epochs=12)
     with pytest.warns(UserWarning, match="outstanding pruning was done at once"):
         host.train(stream.train_stream[0])
@@ -119,3 +123,32 @@ def test_a_structural_change_is_the_last_thing_that_happens(network, strategy, p
     with pytest.warns(UserWarning, match="outstanding"):
         host.train(stream_of([part((0, 1, 2), 12)], [0]).train_stream[0])
     assert network(X, 0).shape == (7, 3)
+
+
+def test_a_schedule_too_short_for_its_events_is_told(network):
+    """Two iterations: all growth after the first, all pruning after that, nothing between."""
+    loop = GrowthLoop(network, CGaPConfig(target_price=0.5))
+    loop.sprout(0, 3)
+    with pytest.warns(UserWarning, match="2 iterations are too few .*; 40 are needed"):
+        loop.start(2)
+    network.discard()
+    loop.sprout(0, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loop.start(40)
+    assert loop.progress.n_growth == loop.progress.n_pruning == 4
+
+
+def test_growth_with_weights_in_the_optimizer_is_refused_before_anything_changes(network):
+    loop = GrowthLoop(network, CGaPConfig(target_price=0.9, growth=WIDE))
+    loop.sprout(0, 3)
+    optimizer = torch.optim.SGD(network.live_parameters(), lr=0.1)
+    for parameter in network.live_parameters():
+        optimizer.state[parameter]["z"] = parameter.detach().clone()
+    loop.start(10)  # growth is due after the first iteration
+    before = dict(network.column.widths)
+    torch.nn.functional.cross_entropy(network(X, 0), torch.arange(7) % 3).backward()
+    loop.observe()
+    with pytest.raises(TypeError, match="SGD keeps 'z'"):
+        loop.advance(optimizer)
+    assert network.column.widths == before

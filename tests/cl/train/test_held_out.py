@@ -12,10 +12,12 @@ from cgap_cl import (
 from cgap_cl.decide import price
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+    "ignore:Metric .* used by the Early",
     "ignore:Converting a tensor with requires_grad:UserWarning",
-)  # fmt: skip
+)
 
 
 def run(host, network, stream, x):
@@ -37,9 +39,14 @@ X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 @pytest.mark.parametrize("inherit", list(Inherit))
 def test_held_out_rules(network, stream, inherit, strategy):
     config = CGaPConfig(
-        target_price=0.5, price=price.balanced, inherit=inherit, held_out_share=0.25,
-        growth_patience=1, pruning_tolerance=0.0, trial_iterations=3,
-    )  # fmt: skip
+        target_price=0.5,
+        price=price.balanced,
+        inherit=inherit,
+        held_out_share=0.25,
+        growth_patience=1,
+        pruning_tolerance=0.0,
+        trial_iterations=3,
+    )
     host = strategy(network, config=config)
     run(host, network, stream, X)
     assert all(
@@ -50,10 +57,13 @@ def test_held_out_rules(network, stream, inherit, strategy):
 def test_cumulative_does_not_train_on_what_is_held_out(network, strategy, part, stream_of, at):
     sizes = []
     host = strategy(
-        network, at("epoch", lambda host: sizes.append(len(host.adapted_dataset))),
-        kind=Cumulative, train_epochs=1, criterion=nn.CrossEntropyLoss(),
+        network,
+        at("epoch", lambda host: sizes.append(len(host.adapted_dataset))),
+        kind=Cumulative,
+        train_epochs=1,
+        criterion=nn.CrossEntropyLoss(),
         config=CGaPConfig(held_out_share=0.25),
-    )  # fmt: skip
+    )
     stream = stream_of([part((0, 1, 2), 40), part((0, 1, 2), 40, 1)], [0, 1])
     for experience in stream.train_stream:
         host.train(experience)

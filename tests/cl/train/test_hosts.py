@@ -6,16 +6,9 @@ import pytest
 import torch
 from avalanche.benchmarks import benchmark_from_datasets, with_task_labels
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
-from avalanche.training import JointTraining
-from avalanche.training.plugins import GDumbPlugin
-from torch import nn
 from torch.utils.data import TensorDataset
 
-from cgap_cl import (
-    CGaPConfig,
-    GrowthPolicy,
-    PlasticNetwork,
-)
+from cgap_cl import CGaPConfig, GrowthPolicy
 
 WIDE = GrowthPolicy(linear_capacity=1.0)
 
@@ -87,19 +80,6 @@ def test_parameter_groups_stay_what_they_are(network, strategy, stream, at):
         host.train(experience)
     assert set(seen) == {(frozenset({True}), frozenset({False}))}
     assert any(block.sources() for block in network.all_blocks())
-
-
-def test_strategies_that_go_round_the_column_are_refused(architectures, strategy, stream):
-    def network():
-        return PlasticNetwork(architectures["chain"](), X)
-
-    joint = strategy(network(), kind=JointTraining, criterion=nn.CrossEntropyLoss())
-    with pytest.raises(ValueError, match=r"rows of tasks \[1, 2\]"):
-        joint.train(stream.train_stream)
-    swapping = strategy(network(), GDumbPlugin(20))
-    swapping.train(stream.train_stream[0])
-    with pytest.raises(TypeError, match="GDumb"):  # it swaps models from here on
-        swapping.train(stream.train_stream[1])
 
 
 def test_an_interrupted_experience_can_be_dropped(network, strategy, stream, at):

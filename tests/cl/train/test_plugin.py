@@ -22,10 +22,12 @@ from cgap_cl import (
 from cgap_cl.decide import price
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+    "ignore:Metric .* used by the Early",
     "ignore:Converting a tensor with requires_grad:UserWarning",
-)  # fmt: skip
+)
 
 
 CONFIG = CGaPConfig(target_price=0.5, price=price.balanced, trunk_blocks=1)
@@ -153,8 +155,11 @@ def test_autocast(network, stream, strategy):
 def test_cuda(network, stream, strategy):
     host = strategy(network, device="cuda", train_epochs=2)
     run(host, network, stream, X.cuda())
-    assert {tensor.device.type for tensor in network.state_dict().values()
-            if isinstance(tensor, torch.Tensor)} == {"cuda"}  # fmt: skip
+    assert {
+        tensor.device.type
+        for tensor in network.state_dict().values()
+        if isinstance(tensor, torch.Tensor)
+    } == {"cuda"}
 
 
 def test_plateau_schedules_and_rates_are_left_alone(network, stream, strategy):

@@ -12,9 +12,10 @@ from cgap_cl import CGaPConfig, CGaPPlugin, GrowthPolicy, Phases, PlasticNetwork
 from cgap_cl.decide import price
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
     "ignore:.*update.*deprecated:DeprecationWarning",
-)  # fmt: skip
+)
 PHASES = Phases(0.3, 0.4, 0.6, growth_events=3, pruning_steps=2)
 GROWTH = GrowthPolicy(linear_capacity=1.0)
 
@@ -31,17 +32,30 @@ def digits():
 
 def cnn(n_classes=10):
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, n_classes),
-    )  # fmt: skip
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, 32),
+        nn.ReLU(),
+        nn.Linear(32, n_classes),
+    )
 
 
 def mlp():
     return nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(64, 48),
+        nn.ReLU(),
+        nn.Linear(48, 48),
+        nn.ReLU(),
         nn.Linear(48, 10),
-    )  # fmt: skip
+    )
 
 
 def learn(parts, labels, *plugins, epochs=6, reference=cnn, **settings):
@@ -51,10 +65,14 @@ def learn(parts, labels, *plugins, epochs=6, reference=cnn, **settings):
     stream = tensors_benchmark(train_tensors=parts, test_tensors=parts, task_labels=labels)
     config = CGaPConfig(target_price=0.4, phases=PHASES, growth=GROWTH, **settings)
     host = Naive(
-        model=network, optimizer=torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9),
-        evaluator=EvaluationPlugin(), plugins=[CGaPPlugin(config), *plugins],
-        train_epochs=epochs, train_mb_size=32, eval_mb_size=256,
-    )  # fmt: skip
+        model=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9),
+        evaluator=EvaluationPlugin(),
+        plugins=[CGaPPlugin(config), *plugins],
+        train_epochs=epochs,
+        train_mb_size=32,
+        eval_mb_size=256,
+    )
     for experience in stream.train_stream:
         host.train(experience)
     kinds = {entry["kind"] for entry in host.plugins[0].history}
@@ -92,12 +110,15 @@ def test_task_incremental(digits):
 
 @pytest.mark.parametrize("align_weights", [False, True])
 def test_class_incremental_with_rehearsal(digits, align_weights):
-    """One growing head, old features frozen, old classes rehearsed."""
+    """One growing head in one block that goes on, old classes rehearsed."""
     train, test = digits
     network, plugin = learn(
         halves(train), [0, 0], ReplayPlugin(mem_size=200), align_weights=align_weights
     )
     assert plugin.loop.classes == {0: set(range(10))}
+    merges = [entry for entry in plugin.history if entry["kind"] == "merge"]
+    assert all(entry["price"] <= 0.4 for entry in merges)  # of one inference, elders included
+    assert min(merges[1]["widths"].values()) > 1
     assert network(test[0]).shape == (len(test[1]), 10)
     old, new = halves(test)
     assert accuracy(network, test) > 0.85

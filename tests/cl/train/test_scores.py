@@ -20,11 +20,18 @@ X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 def test_batch_norm_behind_flatten_has_one_score_a_unit(strategy, stream):
     network = PlasticNetwork(
         nn.Sequential(
-            nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(3),
-            nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, 3),
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.AvgPool2d(3),
+            nn.Flatten(),
+            nn.BatchNorm1d(16),
+            nn.Linear(16, 6),
+            nn.ReLU(),
+            nn.Linear(6, 3),
         ),
         X,
-    )  # fmt: skip
+    )
     config = CGaPConfig(target_price=0.5, growth=WIDE, score=saliency.norm_taylor)
     host = strategy(network, config=config)
     host.train(stream.train_stream[0])

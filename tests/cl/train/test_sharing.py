@@ -35,7 +35,7 @@ def executed(network, label):
 
 
 def learn(network, loop, label, steps=12):
-    loop.sprout(label, 3, range(3))
+    loop.sprout(label, 3)
     optimizer = torch.optim.SGD(network.live_parameters(), lr=0.05, momentum=0.9)
     loop.start(steps)
     generator = torch.Generator().manual_seed(label)

@@ -13,10 +13,12 @@ from cgap_cl import (
 from cgap_cl.decide import price
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:avalanche", "ignore:No loggers specified:UserWarning",
-    "ignore:.*update.*deprecated:DeprecationWarning", "ignore:Metric .* used by the Early",
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+    "ignore:Metric .* used by the Early",
     "ignore:Converting a tensor with requires_grad:UserWarning",
-)  # fmt: skip
+)
 
 
 CONFIG = CGaPConfig(target_price=0.5, price=price.balanced, trunk_blocks=1)
@@ -40,9 +42,13 @@ X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 def test_convenience_strategy(network, stream):
     host = CGaP(
-        model=network, optimizer=torch.optim.AdamW(network.parameters()), config=CONFIG,
-        train_epochs=2, train_mb_size=16, evaluator=EvaluationPlugin(),
-    )  # fmt: skip
+        model=network,
+        optimizer=torch.optim.AdamW(network.parameters()),
+        config=CONFIG,
+        train_epochs=2,
+        train_mb_size=16,
+        evaluator=EvaluationPlugin(),
+    )
     run(host, network, stream, X)
     kinds = [step["kind"] for step in host.cgap.history]
     assert kinds.count("merge") == kinds.count("sprout") == 3

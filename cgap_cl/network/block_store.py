@@ -1,0 +1,231 @@
+"""BlockStore: frozen blocks of the past, the column that learns, and what restores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from avalanche.models import MultiTaskModule
+from torch import Tensor, nn
+
+from cgap_cl.blocks import structure, weight_counts
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.inheriting import Birth, Inheritance, extend_head
+from cgap_cl.blocks.layout import Layout
+from cgap_cl.network.column_life import check_sprout, freeze, of_a_task
+from cgap_cl.network.composed import Composed
+from cgap_cl.network.head import class_ids
+from cgap_cl.network.reference import Reference, rebuilt
+
+
+class BlockStore(MultiTaskModule):  # type: ignore[misc]
+    """The blocks of a plastic network, their labels, and the life of its column.
+
+    Args:
+        reference: of the network.
+        like: a tensor of the device and dtype wanted.
+        seed_ratio: width of the seed column, as a share of the reference's.
+
+    Attributes:
+        blocks: all blocks, oldest first.
+        labels: task label -> index of the newest block that holds its head.
+        n_merged: how many blocks are frozen.
+    """
+
+    def __init__(self, reference: Reference, like: Tensor, seed_ratio: float) -> None:
+        super().__init__()
+        self.reference = reference
+        self.blocks = nn.ModuleList()
+        self.labels: dict[int, int] = {}
+        self.n_merged = 0
+        self.seed_ratio = seed_ratio
+        self._composed = Composed()
+        self.register_buffer("_anchor", like.new_zeros(()), persistent=False)
+        self._seed()
+
+    # -- structure ---------------------------------------------------------------------------
+
+    @property
+    def layout(self) -> Layout:
+        """What the axes of every layer are made of."""
+        return self.reference.layout
+
+    @property
+    def column(self) -> Block | None:
+        """The block that is learning, None between experiences."""
+        return self.block(self.n_merged) if len(self.blocks) > self.n_merged else None
+
+    @property
+    def newest(self) -> Block:
+        """The column, or the block that was merged last."""
+        return self.block(len(self.blocks) - 1)
+
+    def block(self, index: int) -> Block:
+        """The block of that index, oldest first."""
+        block = self.blocks[index]
+        assert isinstance(block, Block)
+        return block
+
+    def all_blocks(self) -> list[Block]:
+        """All blocks, oldest first, the column included."""
+        return [self.block(index) for index in range(len(self.blocks))]
+
+    def live_parameters(self) -> list[nn.Parameter]:
+        """Parameters that learn: the column's."""
+        return [parameter for _, parameter in self.named_live_parameters()]
+
+    def named_live_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """The same with their names."""
+        return [(name, p) for name, p in self.named_parameters() if p.requires_grad]
+
+    def stored_parameters(self) -> int:
+        """Parameters of every block that some trained task needs, heads included."""
+        lasts = set(self.labels.values())
+        return weight_counts.stored_parameters(self.all_blocks(), self.layout, lasts)
+
+    def versions(self, label: int) -> list[int]:
+        """The blocks that learned a task label, oldest first: one a visit."""
+        return [block.index for block in self.all_blocks() if block.label == label]
+
+    # -- life of a column --------------------------------------------------------------------
+
+    def sprout(
+        self, label: int, classes: int | Sequence[int], birth: Birth | None = None
+    ) -> Block:
+        """Begin a column for a task label; the seed column of a fresh network is replaced.
+
+        A label that was trained before keeps its head: the new head starts as the old one, on
+        copies of the units that it read if the column inherits from that block, else reading
+        those units themselves.
+
+        Args:
+            label: the task label, 0 or more.
+            classes: ids of its classes, or how many: 0, 1, ...
+            birth: widths, ancestor and trunk.
+
+        Raises:
+            RuntimeError: a column is learning already.
+            ValueError: a negative label, no class, or a birth that names what is not there.
+        """
+        check_sprout(self.column, label)
+        birth, older = birth or Birth(), self.labels.get(label)
+        ids = class_ids(classes, () if older is None else self.block(older).classes)
+        elders, seed = self.all_blocks()[: self.n_merged], self.layout.scaled(self.seed_ratio)
+        inheritance = Inheritance.of(birth, self.layout, elders, seed)
+
+        del self.blocks[self.n_merged :]  # the seed column, if there is one
+        column = self._append(label, inheritance.widths, ids)
+        continues = older is not None and older == birth.ancestor and not birth.trunk
+        inheritance.endow(column, continues)
+        if older is not None and not continues:
+            extend_head(column, elders, older)
+
+        self.labels[label] = column.index
+        self._composed.clear()
+        self.train(self.training)
+        return column
+
+    def _seed(self) -> None:
+        """The column before any experience, of no task."""
+        n_classes = self.reference.n_classes
+        self._append(None, self.layout.scaled(self.seed_ratio), range(n_classes))
+
+    def _append(
+        self, label: int | None, widths: Mapping[str, int], classes: Sequence[int]
+    ) -> Block:
+        like = self.get_buffer("_anchor")
+        block = self.reference.block(len(self.blocks), label, widths, classes, like)
+        self.blocks.append(block)
+        return block
+
+    def merge(self) -> Block:
+        """Freeze the column into the base.
+
+        Raises:
+            RuntimeError: there is no column.
+        """
+        column = of_a_task(self.column, "merge")
+        freeze(column)
+        self.n_merged += 1
+        self._composed.clear()
+        return column
+
+    def discard(self) -> None:
+        """Drop the column, as if it had not been sprouted.
+
+        Raises:
+            RuntimeError: there is no column.
+        """
+        of_a_task(self.column, "discard")
+        del self.blocks[self.n_merged :]
+        self.labels = {
+            block.label: block.index for block in self.all_blocks() if block.label is not None
+        }
+        self._composed.clear()
+        if not self.n_merged:
+            self._seed()
+
+    def train(self, mode: bool = True) -> Self:
+        """Train or eval mode for the column; merged blocks always stay in eval mode."""
+        super().train(mode)
+        for index in range(self.n_merged):
+            self.block(index).eval()
+        return self
+
+    def adaptation(self, experience: object = None) -> None:
+        """Avalanche's hook; does nothing: structure changes by :meth:`sprout` and plans."""
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._composed.clear()
+        return super()._apply(fn, recurse)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The structure as plain values; part of ``state_dict``."""
+        return structure.describe_all(self.all_blocks(), self.labels, self.n_merged)
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Counterpart of :meth:`get_extra_state`; the structure was restored before."""
+        assert state["n_merged"] == self.n_merged
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any
+    ) -> None:
+        self._composed.clear()
+        state = state_dict.get(prefix + "_extra_state")
+        if state is not None and state != self.get_extra_state():
+            self.restore(state)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Rebuild the blocks that a structure describes, values left to ``load_state_dict``.
+
+        All blocks are new objects: whoever follows the column sees that it is another one.
+
+        Args:
+            state: what :meth:`get_extra_state` gave.
+
+        Raises:
+            ValueError: the structure belongs to another reference network.
+        """
+        structure.check(state, self.layout.widths)
+        del self.blocks[:]
+        for index, described in enumerate(state["blocks"]):
+            self.blocks.append(self.build(described, index))
+        self.labels = {int(label): int(index) for label, index in state["labels"]}
+        self.n_merged = int(state["n_merged"])
+        for index in range(self.n_merged):
+            self.block(index).requires_grad_(False)
+        self.train(self.training)
+
+    def build(self, described: Mapping[str, Any], index: int) -> Block:
+        """A block from its description, outside the network, values left to be loaded.
+
+        Args:
+            described: what :func:`cgap_cl.blocks.structure.describe` gave.
+            index: its position; the blocks that it reads come before and must be there.
+        """
+        return rebuilt(
+            self.reference, described, index, self.all_blocks(), self.get_buffer("_anchor")
+        )

@@ -1,0 +1,89 @@
+"""What runs beside the plugin is in the card; what does not is refused, with the reason."""
+
+import pytest
+import torch
+from avalanche.evaluation.metrics import MAC_metrics
+from avalanche.training import DER, JointTraining, plugins
+from avalanche.training.plugins import EvaluationPlugin
+from torch import nn
+
+from cgap_cl import PlasticNetwork
+from cgap_cl.train.neighbours import REFUSED
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:avalanche",
+    "ignore:No loggers specified:UserWarning",
+    "ignore:.*update.*deprecated:DeprecationWarning",
+    "ignore:training ended before:UserWarning",
+)
+NEEDS = {
+    "BiCPlugin": {"mem_size": 20},
+    "CWRStarPlugin": {"model": nn.Linear(2, 2)},
+    "EWCPlugin": {"ewc_lambda": 1.0},
+    "GDumbPlugin": {"mem_size": 20},
+    "GSS_greedyPlugin": {"mem_size": 20},
+    "LFLPlugin": {"lambda_e": 1.0},
+    "RARPlugin": {"batch_size_mem": 10, "mem_size": 20},
+    "SynapticIntelligencePlugin": {"si_lambda": 1.0},
+}
+OTHERS = [kind for kind in REFUSED if kind is not DER]
+
+
+@pytest.mark.parametrize("kind", OTHERS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("first", [False, True])
+def test_refused_wherever_it_stands_in_the_list(kind, first, network, strategy, stream):
+    neighbour = kind(**NEEDS.get(kind.__name__, {}))
+    host = strategy(network, neighbour)
+    if first and kind in (plugins.BiCPlugin, plugins.LFLPlugin):
+        pytest.skip("it refuses the network itself")
+    if first:
+        host.plugins.insert(0, host.plugins.pop(1))
+    with pytest.raises(TypeError, match=f"beside {kind.__name__}: "):
+        host.train(stream.train_stream[0])
+    assert not network.labels
+
+
+def test_strategies_and_metrics_are_refused(network, strategy, stream):
+    der = strategy(network, kind=DER, mem_size=20)
+    with pytest.raises(TypeError, match="beside DER: it stores the logits"):
+        der.train(stream.train_stream[0])
+    host = strategy(network, evaluator=EvaluationPlugin(MAC_metrics(experience=True)))
+    with pytest.raises(TypeError, match=r"beside MAC_metrics: .*CGaP_Price"):
+        host.train(stream.train_stream[0])
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel], ids=["compile", "parallel"])
+def test_wrapped_networks_are_told_what_to_do(network, strategy, stream, wrap):
+    with pytest.raises(TypeError, match="give the strategy the PlasticNetwork itself"):
+        strategy(wrap(network)).train(stream.train_stream[0])
+
+
+BESIDE = {
+    "AGEM": lambda: plugins.AGEMPlugin(20, 10),
+    "GEM": lambda: plugins.GEMPlugin(20, 0.5),
+    "MIR": lambda: plugins.MIRPlugin(10, 20),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_these_run(name, network, strategy, stream):
+    """Replay, LwF and schedulers: test_plugin.py."""
+    host = strategy(network, BESIDE[name](), train_epochs=2)
+    for experience in stream.train_stream[:2]:
+        host.train(experience)
+    assert network.n_merged == 2
+
+
+def test_joint_training_of_several_experiences_is_refused(
+    architectures, strategy, stream, part, stream_of
+):
+    """Rows of tasks, or with one head of classes, that were never experiences of their own."""
+    one_head = stream_of([part((0, 1)), part((2, 3))], (0, 0))
+    for made, message in (
+        (stream, r"rows of tasks \[1, 2\]"),
+        (one_head, r"rows of classes \[2, 3\]"),
+    ):
+        network = PlasticNetwork(architectures["chain"](), torch.zeros(2, 2, 6, 6))
+        joint = strategy(network, kind=JointTraining, criterion=nn.CrossEntropyLoss())
+        with pytest.raises(ValueError, match=message):
+            joint.train(made.train_stream)
