@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cgap_bench.commands.target import Target
+from cgap_bench.commands.target import ENERGY_SCOPE, Target
 from cgap_bench.errors import UsageError
 from cgap_bench.shapes.sources import load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import Board, NetworkCost, advise, resident_together, switch_cost
+from cgap_hw.chips.values import Range
 from cgap_hw.price.usage import Usage
 
 LAYER_COLUMNS = ("layer", "kind", "MACs", "cycles", "ms", "KB DRAM", "uJ", "lanes %", "bound")
@@ -152,6 +153,8 @@ def _totals(cost: NetworkCost) -> str:
             f"weights       {cost.n_weights:,}",
             f"DRAM traffic  {cost.dram_bytes / 1e6:.3f} MB",
             f"energy        {cost.energy_mj} mJ: {split}",
+            f"              {ENERGY_SCOPE}",
+            f"whole board   {_whole_board(cost)}",
         )
     )
 
@@ -171,6 +174,9 @@ def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
         "dram_bytes": cost.dram_bytes,
         "utilisation_ratio": cost.utilisation_ratio,
         "energy_mj": cost.energy_mj.model_dump(),
+        "energy_scope": ENERGY_SCOPE,
+        "idle_w": _dumped(cost.idle_w),
+        "board_energy_mj": _dumped(cost.board_energy_mj),
         "energy_split_mj": {k: v.model_dump() for k, v in cost.energy_split_mj.items()},
         "resources": _resources(used),
         "switch": asdict(switch_cost(cost.shapes, target.hardware, target.bits)),
@@ -179,8 +185,18 @@ def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
     }
 
 
+def _whole_board(cost: NetworkCost) -> str:
+    if cost.idle_w is None or cost.board_energy_mj is None:
+        return "unknown: the board file states no idle_w"
+    return f"{cost.board_energy_mj} mJ with {cost.idle_w} W at idle over the latency"
+
+
+def _dumped(value: Range | None) -> dict[str, float] | None:
+    return value.model_dump(include={"low", "mid", "high"}) if value else None
+
+
 def _resources(used: Usage) -> dict[str, Any]:
-    return asdict(used) | {"lut": used.lut.model_dump() if used.lut else None}
+    return asdict(used) | {"lut": _dumped(used.lut)}
 
 
 def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 
-from cgap_bench.commands.target import Target
+from cgap_bench.commands.target import ENERGY_SCOPE, Target
 from cgap_bench.shapes.sources import load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import load_board
@@ -31,7 +31,7 @@ def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str
     return (
         f"{title} on {target.board}, {target.bits} bit: {len(found):,} designs; of the others"
         f" {removals(found.removed)}; no other is better in latency, energy and DSP blocks"
-        f" than\n{aligned(table)}"
+        f" than\n{aligned(table)}\nenergy: {ENERGY_SCOPE}"
     )
 
 

@@ -8,6 +8,8 @@ from cgap_hw import Board, CostOptions, LayerShape, NetworkCost, load_board, net
 from cgap_hw.boards.catalogue import load_array
 from cgap_hw.price.usage import Usage, usage
 
+ENERGY_SCOPE = "FPGA fabric and DRAM; board, processor and regulators not included"
+
 
 @dataclass(frozen=True)
 class Target:

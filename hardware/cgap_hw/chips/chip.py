@@ -90,7 +90,11 @@ class Dram(_Frozen):
 
 
 class Energy(_Frozen):
-    """Energy constants of the board; see `cgap_hw.price.energy` for the formula."""
+    """Energy constants of the board; see `cgap_hw.price.energy` for the formula.
+
+    ``idle_w`` is what the whole board draws with a design loaded and nothing to do (low: with
+    no design); it is never part of the estimate, which is that of the fabric and the DRAM.
+    """
 
     dram_rw_pj_per_bit: Annotated[Sourced, within(0, 1000)]
     dram_activate_pj: Annotated[Sourced, within(0, 1e6)]
@@ -99,6 +103,7 @@ class Energy(_Frozen):
     mac_8_bits_pj: Annotated[Sourced, within(0, 1000)]
     mac_16_bits_pj: Annotated[Sourced, within(0, 1000)]
     static_w: Annotated[Sourced, within(0, 500)]
+    idle_w: Annotated[Sourced, within(0, 1000)] | None = None
 
     def mac_pj(self, bits: int) -> Range:
         """One MAC at a word width; between 8 and 16 bits the nearest width above.

@@ -65,6 +65,7 @@ class NetworkCost:
     moved: Traffic = field(repr=False)
     timing: Timing = field(repr=False)
     energy: EnergyTable = field(repr=False)
+    idle_w: Range | None = None
 
     @cached_property
     def latency_ms(self) -> float:
@@ -99,8 +100,19 @@ class NetworkCost:
 
     @cached_property
     def energy_mj(self) -> Range:
-        """Low, middle and high."""
+        """Low, middle and high, of the FPGA's fabric and the DRAM: no processor, no board."""
         return self.energy.total()
+
+    @cached_property
+    def board_energy_mj(self) -> Range | None:
+        """Of the whole board, where its power at idle is known: that over the latency, added.
+
+        Static power counts in both: what boards were measured to draw beyond idle is as much
+        as the estimate with its static part, not without (hardware/README.md).
+        """
+        if self.idle_w is None:
+            return None
+        return self.energy_mj + self.idle_w.scaled(self.latency_ms)  # 1 W ms = 1 mJ
 
     @cached_property
     def energy_split_mj(self) -> dict[str, Range]:
@@ -197,7 +209,8 @@ def network_cost(
 
     timing = time_layers(table, moved, array, board.dram)
     energy = energy_table(table, moved, array, board, bits, timing.latency_ns)
-    return NetworkCost(tuple(layers), bits, array, table, moved, timing, energy)
+    idle = board.energy.idle_w
+    return NetworkCost(tuple(layers), bits, array, table, moved, timing, energy, idle)
 
 
 def latency_ns(layers: Sequence[LayerShape], board: Board, **settings: Any) -> list[float]:

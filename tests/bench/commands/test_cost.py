@@ -19,6 +19,13 @@ def test_cost_of_a_list_of_layers(run, tmp_path, network, layers):
     content = json.loads(run("cost", network, "--board", "zcu102", "--json").output)
     cost = network_cost(layers, load_board("zcu102"))
     assert content["networks"]["net"]["latency_ms"] == cost.latency_ms
+    assert content["networks"]["net"]["board_energy_mj"]["mid"] == cost.board_energy_mj.mid
+    assert "board, processor and regulators not included" in result.output
+    assert (
+        f"whole board   {cost.board_energy_mj} mJ with 29 (20 to 29) W at idle" in result.output
+    )
+    plain = run("cost", network, "--board", "pynq-z2").output
+    assert "whole board   unknown: the board file states no idle_w" in plain
     assert content["unsupported"] == {}
 
 
