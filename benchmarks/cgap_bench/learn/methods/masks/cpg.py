@@ -14,6 +14,7 @@ from cgap_bench.learn.methods.masks.scored import StraightThrough
 from cgap_bench.learn.methods.masks.structured import is_chain
 from cgap_bench.learn.methods.masks.task_network import PerChannel, TaskPlugin
 from cgap_bench.learn.methods.masks.widening import corner, widened
+from cgap_cl.change.optimizer_state import adopt
 
 
 class CPG(PackNet):
@@ -223,9 +224,7 @@ class CPGPlugin(TaskPlugin):
         if float(model.size) < self._largest and self._judge(model, model.current) < goal:
             model.grow(min(self._largest, float(model.size) + 0.5))
             model.train_only(model.current)
-            replaced = list(model.parameters())
-            strategy.optimizer.state.clear()
-            strategy.optimizer.param_groups[0]["params"] = replaced
+            adopt(strategy.optimizer, model.named_parameters())
             strategy.optimized_param_id = dict(model.named_parameters())
 
     def _cut(self, model: CPG) -> None:
