@@ -155,19 +155,40 @@ SOURCE_HELP = (
     "--array", help="Array or design by name or TOML file; the board's own otherwise."
 )
 @click.option(
-    "--bits", type=click.IntRange(1, 32), default=8, show_default=True, help="Word width."
+    "--bits", type=click.IntRange(1, 32), help="Word width; a quantised file's own, or 8."
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    help="Height and width for a network of torchvision; its own by default.",
+)
+@click.option(
+    "--input-shape",
+    "input_shapes",
+    multiple=True,
+    metavar="NAME=1,3,224,224",
+    help="Size of an input of an ONNX file, where it is open or another is wanted.",
 )
 @click.option("--resident-weights", is_flag=True, help="Weights stay on chip between calls.")
 @click.option("--resident-maps", is_flag=True, help="Maps that fit stay on chip.")
 @click.option("--advice", is_flag=True, help="Also show the widths that fill the lanes.")
 @click.option("--figure", type=Path, help="Draw the roofline of the first network.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
-def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> None:
+def cost(
+    source: str,
+    image_size: int | None,
+    input_shapes: tuple[str, ...],
+    figure: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Price one inference, layer by layer."""
     from cgap_bench.commands.cost import cost_text
     from cgap_bench.commands.target import Target
+    from cgap_bench.shapes.sources import InputSizes
 
-    click.echo(cost_text(source, Target(**options), as_json=as_json, figure=figure))
+    sizes = InputSizes.of(image_size, input_shapes)
+    click.echo(cost_text(source, Target(**options), sizes, as_json=as_json, figure=figure))
 
 
 @main.command(
@@ -177,16 +198,37 @@ def cost(source: str, figure: Path | None, as_json: bool, **options: Any) -> Non
 @click.argument("source")
 @click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
 @click.option(
-    "--bits", type=click.IntRange(1, 32), default=8, show_default=True, help="Word width."
+    "--bits", type=click.IntRange(1, 32), help="Word width; a quantised file's own, or 8."
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    help="Height and width for a network of torchvision; its own by default.",
+)
+@click.option(
+    "--input-shape",
+    "input_shapes",
+    multiple=True,
+    metavar="NAME=1,3,224,224",
+    help="Size of an input of an ONNX file, where it is open or another is wanted.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-def explore(source: str, board: str, bits: int, top: int, as_json: bool) -> None:
+def explore(
+    source: str,
+    image_size: int | None,
+    input_shapes: tuple[str, ...],
+    top: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Price every Pox x Poy x Pof array that fits a board."""
     from cgap_bench.commands.explore import explore_text
     from cgap_bench.commands.target import Target
+    from cgap_bench.shapes.sources import InputSizes
 
-    click.echo(explore_text(source, Target(board, bits=bits), top, as_json=as_json))
+    sizes = InputSizes.of(image_size, input_shapes)
+    click.echo(explore_text(source, Target(**options), sizes, top, as_json=as_json))
 
 
 @main.command(

@@ -8,7 +8,9 @@ import pytest
 # Modules whose public functions a user calls.
 MODULES = (
     "cgap_bench.learn.quantise",
+    "cgap_bench.shapes.forms",
     "cgap_bench.shapes.sources",
+    "cgap_bench.shapes.torchvision_networks",
     "cgap_bench.shapes.tracing",
     "cgap_bench.show.markers",
     "cgap_bench.show.metrics",

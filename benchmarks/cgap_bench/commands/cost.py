@@ -8,7 +8,7 @@ from typing import Any
 
 from cgap_bench.commands.target import ENERGY_SCOPE, Target
 from cgap_bench.errors import UsageError
-from cgap_bench.shapes.sources import load_source
+from cgap_bench.shapes.sources import InputSizes, Source, load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import Board, NetworkCost, advise, resident_together, switch_cost
 from cgap_hw.chips.values import Range
@@ -17,16 +17,20 @@ from cgap_hw.price.usage import Usage
 LAYER_COLUMNS = ("layer", "kind", "MACs", "cycles", "ms", "KB DRAM", "uJ", "lanes %", "bound")
 
 
-def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None) -> str:
+def cost_text(
+    source: str, target: Target, sizes: InputSizes, *, as_json: bool, figure: Path | None
+) -> str:
     """Layer table, totals and bounds of every network of a source.
 
     Args:
         source: See `cgap_bench.shapes.sources.load_source`.
         target: What it is priced on.
+        sizes: Of the inputs, where the network's own are not wanted.
         as_json: JSON instead of tables.
         figure: Where to draw the roofline of the first network (SVG, PNG or PDF).
     """
-    found = load_source(source)
+    found = load_source(source, sizes)
+    target = target.in_words_of(found.bits)
     costs = {title: target.price(layers) for title, layers in found.networks.items()}
 
     if figure:
@@ -38,19 +42,21 @@ def cost_text(source: str, target: Target, *, as_json: bool, figure: Path | None
             "networks": {title: _json(cost, target) for title, cost in costs.items()},
             "fit_on_chip_together": _together(costs, target),
             "unsupported": found.unsupported,
+            "complete": found.complete,
+            "inputs": found.inputs,
+            "bits": target.width,
         }
         return json.dumps(content, indent=1)
 
-    parts = [_cost_table(title, cost, target) for title, cost in costs.items()]
+    parts = [_cost_table(title, cost, target, found) for title, cost in costs.items()]
     if len(costs) > 1:
         parts.append(_switching(costs, target))
-    if found.unsupported:
-        names = ", ".join(f"{name} ({n}x)" for name, n in found.unsupported.items())
-        parts.append(f"NOT priced, no layer shape: {names}")
+    if not found.complete:
+        parts.append(f"NOT priced, no layer shape: {found.listed}")
     return "\n\n".join(parts)
 
 
-def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
+def _cost_table(title: str, cost: NetworkCost, target: Target, found: Source) -> str:
     rows: list[tuple[str, ...]] = [LAYER_COLUMNS]
     rows += [
         (
@@ -68,8 +74,8 @@ def _cost_table(title: str, cost: NetworkCost, target: Target) -> str:
     ]
 
     array = target.array or "its own array"
-    head = f"{title} on {target.board}, {array}, {target.bits} bit"
-    parts = [f"{head}\n{aligned(rows)}", _totals(cost) + _uses(cost, target)]
+    head = f"{title} on {target.board}, {array}, {target.width} bit"
+    parts = [f"{head}\n{aligned(rows)}", _totals(cost, found) + _uses(cost, target)]
     if target.advice:
         parts.append(_advice(cost, target))
     return "\n\n".join(parts)
@@ -110,21 +116,21 @@ def _advice(cost: NetworkCost, target: Target) -> str:
             str(one.wider),
             f"{one.wider_adds_ns * 1e-6:.4f}",
         )
-        for one in advise(cost.shapes, target.hardware, bits=target.bits)
+        for one in advise(cost.shapes, target.hardware, bits=target.width)
     ]
     return "widths that fill the lanes, each layer on its own\n" + aligned(rows)
 
 
 def _together(costs: Mapping[str, NetworkCost], target: Target) -> list[str]:
     shapes = {title: cost.shapes for title, cost in costs.items()}
-    return resident_together(shapes, target.hardware, target.bits)
+    return resident_together(shapes, target.hardware, target.width)
 
 
 def _switching(costs: Mapping[str, NetworkCost], target: Target) -> str:
     """What it costs to load each task's subnetwork, and which stay on chip at once."""
     rows: list[tuple[str, ...]] = [("switching to", "KB", "ms", "stays on chip")]
     for title, cost in costs.items():
-        switch = switch_cost(cost.shapes, target.hardware, target.bits)
+        switch = switch_cost(cost.shapes, target.hardware, target.width)
         stays = "yes" if switch.stays_on_chip else "no"
         rows.append((title, f"{switch.n_bytes / 1024:.1f}", f"{switch.time_ms:.4f}", stays))
     names = _together(costs, target)
@@ -132,10 +138,18 @@ def _switching(costs: Mapping[str, NetworkCost], target: Target) -> str:
     return f"{aligned(rows)}\n{fit}"
 
 
-def _totals(cost: NetworkCost) -> str:
-    """Convolution and linear latency always apart."""
-    half = cost.array.error_pct
-    conv, linear = cost.conv_latency_ms, cost.linear_latency_ms
+def _totals(cost: NetworkCost, found: Source) -> str:
+    """Convolution and linear latency always apart; bounds where some work is not priced."""
+    half, least = cost.array.error_pct, "" if found.complete else "at least "
+    parts = {
+        "convolutions": cost.conv_latency_ms,
+        "linear": cost.linear_latency_ms,
+        "products of maps": cost.matmul_latency_ms,
+        "other": cost.other_latency_ms,
+    }
+    always = ("convolutions", "linear", "other")
+    times = ", ".join(f"{k} {v:.4f}" for k, v in parts.items() if v or k in always)
+    rate = cost.throughput_fps * found.n_items
     split = ", ".join(f"{k} {v.mid:.3g}" for k, v in cost.energy_split_mj.items())
 
     bounds: dict[str, float] = {}
@@ -145,16 +159,17 @@ def _totals(cost: NetworkCost) -> str:
 
     return "\n".join(
         (
-            f"latency       {cost.latency_ms:.4f} ms (+-{half:g} %): convolutions {conv:.4f},"
-            f" linear {linear:.4f}, other {cost.other_latency_ms:.4f}",
+            *([f"input         {found.read}"] if found.read else []),
+            f"latency       {least}{cost.latency_ms:.4f} ms (+-{half:g} %): {times}",
             f"bound by      {bound}",
-            f"throughput    {cost.throughput_fps:.1f} images/s",
-            f"MACs          {cost.macs:,} ({100 * cost.utilisation_ratio:.1f} % of the lanes)",
-            f"weights       {cost.n_weights:,}",
-            f"DRAM traffic  {cost.dram_bytes / 1e6:.3f} MB",
-            f"energy        {cost.energy_mj} mJ: {split}",
+            f"throughput    {'at most ' if least else ''}{rate:.1f} images/s",
+            f"MACs          {least}{cost.macs:,}"
+            f" ({100 * cost.utilisation_ratio:.1f} % of the lanes)",
+            f"weights       {least}{cost.n_weights:,}",
+            f"DRAM traffic  {least}{cost.dram_bytes / 1e6:.3f} MB",
+            f"energy        {least}{cost.energy_mj} mJ: {split}",
             f"              {ENERGY_SCOPE}",
-            f"whole board   {_whole_board(cost)}",
+            f"whole board   {least}{_whole_board(cost)}",
         )
     )
 
@@ -166,6 +181,7 @@ def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
         "latency_ms": cost.latency_ms,
         "conv_latency_ms": cost.conv_latency_ms,
         "linear_latency_ms": cost.linear_latency_ms,
+        "matmul_latency_ms": cost.matmul_latency_ms,
         "other_latency_ms": cost.other_latency_ms,
         "error_pct": cost.array.error_pct,
         "throughput_fps": cost.throughput_fps,
@@ -179,8 +195,8 @@ def _json(cost: NetworkCost, target: Target) -> dict[str, Any]:
         "board_energy_mj": _dumped(cost.board_energy_mj),
         "energy_split_mj": {k: v.model_dump() for k, v in cost.energy_split_mj.items()},
         "resources": _resources(used),
-        "switch": asdict(switch_cost(cost.shapes, target.hardware, target.bits)),
-        "advice": [asdict(x) for x in advise(cost.shapes, target.hardware, bits=target.bits)],
+        "switch": asdict(switch_cost(cost.shapes, target.hardware, target.width)),
+        "advice": [asdict(x) for x in advise(cost.shapes, target.hardware, bits=target.width)],
         "layers": [asdict(layer) for layer in cost.layers],
     }
 

@@ -3,35 +3,47 @@
 import json
 
 from cgap_bench.commands.target import ENERGY_SCOPE, Target
-from cgap_bench.shapes.sources import load_source
+from cgap_bench.shapes.sources import InputSizes, load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import load_board
 from cgap_hw.price.designs import removals
 from cgap_hw.price.explore import Exploration, explore
 
 
-def explore_text(source: str, target: Target, top: int, *, as_json: bool) -> str:
+def explore_text(
+    source: str, target: Target, sizes: InputSizes, top: int, *, as_json: bool
+) -> str:
     """The Pareto front of latency, energy and DSP blocks of the first network of a source.
 
     Args:
         source: See `cgap_bench.shapes.sources.load_source`.
         target: Board and word width.
+        sizes: Of the inputs, where the network's own are not wanted.
         top: Designs to show, fastest first.
         as_json: JSON instead of a table.
     """
-    title, layers = next(iter(load_source(source).networks.items()))
-    found = explore(layers, load_board(target.board), target.bits)
+    origin = load_source(source, sizes)
+    target = target.in_words_of(origin.bits)
+    title, layers = next(iter(origin.networks.items()))
+    found = explore(layers, load_board(target.board), target.width)
     front = found.pareto()[:top]
     rows = [_row(found, int(i)) for i in front]
     if as_json:
         content = {"n_designs": len(found), "removed": found.removed, "pareto": rows}
-        return json.dumps(content, indent=1)
+        said = {"unsupported": origin.unsupported, "inputs": origin.inputs}
+        return json.dumps(content | said, indent=1)
 
     table = [tuple(rows[0]), *(tuple(f"{x:.5g}" for x in row.values()) for row in rows)]
+    size = f" ({origin.read})" if origin.read else ""
+    text = (
+        f"{title}{size} on {target.board}, {target.width} bit: {len(found):,} designs; of the"
+        f" others {removals(found.removed)}; no other is better in latency, energy and DSP"
+        f" blocks than\n{aligned(table)}\nenergy: {ENERGY_SCOPE}"
+    )
+    if origin.complete:
+        return text
     return (
-        f"{title} on {target.board}, {target.bits} bit: {len(found):,} designs; of the others"
-        f" {removals(found.removed)}; no other is better in latency, energy and DSP blocks"
-        f" than\n{aligned(table)}\nenergy: {ENERGY_SCOPE}"
+        f"{text}\n\nNOT priced, no layer shape (every price is a lower bound): {origin.listed}"
     )
 
 

@@ -74,6 +74,12 @@ def weighted(
     return between(kind, name, size, out) | {"bias": bias}
 
 
+def weighted_apart(name: str, count: int, rows: int, depth: int, columns: int) -> LayerJSON:
+    """As many products as there are matrices of weights: groups of a 1 x 1 convolution."""
+    layer = weighted(name, (rows,), count * depth, count * columns)
+    return layer | {"kind": "conv", "groups": count}
+
+
 def products(
     name: str, count: int, rows: int, depth: int, columns: int, *, n_stored: int = 0
 ) -> LayerJSON:
@@ -148,11 +154,16 @@ def reduction(name: str, kind: str, size: Size, axes: Sequence[int]) -> LayerJSO
     return pool(name, kind, (1, 1, n, kept), (1, 1, 1, kept), ((n, 1), (n, 1), (0, 0)))
 
 
-def pair(value: Any) -> Pair:
-    """Both axes of a setting: one number for both, or one each."""
-    if isinstance(value, (tuple, list)):
-        return (int(value[0]), int(value[-1]))
-    return (int(value), int(value))
+def axes(value: Any, n: int, second: int) -> Pair:
+    """A setting along both axes: one number for both, or one each.
+
+    Where a map has one axis only, it lies along the rows, and the other has a value of its own.
+
+    >>> axes(3, 2, 1), axes([3, 5], 2, 1), axes([3], 1, 1)
+    ((3, 3), (3, 5), (3, 1))
+    """
+    numbers = list(value) if isinstance(value, (tuple, list)) else [value]
+    return (int(numbers[0]), int(numbers[-1]) if n > 1 else second)
 
 
 def _area(positions: Sequence[int]) -> Size:

@@ -1,157 +1,164 @@
-"""An ONNX file turned into the layer shapes that the cost model prices (extra ``onnx``)."""
+"""An ONNX file turned into the layer shapes that the cost model prices (extra ``onnx``).
 
-from collections import Counter
-from collections.abc import Sequence
+Sizes that the file leaves open are given or, of a batch, taken to be 1; what follows from them
+is worked out by onnx's shape inference and onnxslim's folding of constants.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cgap_bench.errors import UsageError
-from cgap_bench.shapes.onnx_rules import OPERATORS, Operator, Size
-from cgap_bench.shapes.rules import UNKNOWN, LayerJSON, Role
-from cgap_bench.shapes.tracing import NETWORK_INPUT, Workload
+from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.shapes.forms import Size
+from cgap_bench.shapes.onnx_reader import Reader, constants
+from cgap_bench.shapes.onnx_rules import WEIGHTS
+from cgap_bench.shapes.tracing import Workload
+
+# Tensors of ONNX that are words of a width; biases (32 bits) are not what a width is told by.
+WORDS = {"INT8": 8, "UINT8": 8, "INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}
+WORDS |= {"INT16": 16, "UINT16": 16}
+EXAMPLE = 224
 
 
-def onnx_workload(path: Path) -> Workload:
+def onnx_workload(path: Path, input_shapes: Mapping[str, Size] | None = None) -> Workload:
     """The layers of one inference of an ONNX model, and the operators that have no shape.
 
+    Args:
+        path: The file.
+        input_shapes: Sizes of the model's inputs, of those that the file leaves open.
+
     Raises:
-        UsageError: The extra is not installed, the file is not an ONNX model, or a shape in
-            it is not fixed.
+        UsageError: The extra is not installed, the file is not an ONNX model, or a size is
+            not known.
     """
-    graph = _read(path)
-    reader = _Reader(graph)
+    model = _read(path)
+    bits = word_bits(model.graph)
+    inputs = _fix_inputs(model.graph, input_shapes or {}, path)
+
+    graph = _worked_out(model, path).graph
+    reader = Reader(graph, list(inputs))
     for node in graph.node:
         reader.node(node)
+
     if not reader.layers:
-        raise UsageError(f"{path}: no layer that the cost model knows")
-    return Workload(reader.layers, dict(reader.unsupported))
+        listed = ", ".join(reader.unsupported) or "no operator reads its inputs"
+        raise UsageError(f"{path}: no layer that the cost model knows ({listed})")
+    return Workload(reader.layers, dict(reader.unsupported), inputs, bits)
+
+
+def word_bits(graph: Any) -> int | None:
+    """Width of the widest words that a quantised model's weights or maps have; None of floats.
+
+    Args:
+        graph: Of the file as it is, before constants are folded.
+    """
+    from onnx import TensorProto
+
+    kinds = {name: x.data_type for name, x in constants(graph).items()}
+    names = {name for node in graph.node for name in _quantised(node)}
+    widths = {WORDS.get(TensorProto.DataType.Name(kinds[x])) for x in names if x in kinds}
+    return max(filter(None, widths), default=None)
+
+
+def _quantised(node: Any) -> Iterator[str]:
+    """Inputs whose type tells a width: quantised weights, and zero points."""
+    place = {**WEIGHTS, "ConvInteger": 1, "MatMulInteger": 1, "DynamicQuantizeLSTM": 1}
+    place |= {"DequantizeLinear": 0, "QuantizeLinear": 2}
+    index = place.get(node.op_type, len(node.input))
+    yield from node.input[index : index + 1]
 
 
 def _read(path: Path) -> Any:
-    """The graph with every size that can be inferred."""
+    """The model; weights that lie in other files are not needed."""
     try:
         import onnx
+        import onnxslim  # noqa: F401 - of the same extra
     except ImportError as error:
         raise UsageError(
-            f"reading {path} needs the package onnx: pip install 'cgap-cl[onnx]'"
+            f"reading {path} needs onnx and onnxslim: pip install 'cgap-cl[onnx]'"
         ) from error
     if not path.is_file():
         raise UsageError(f"no such file: {path}")
 
     try:
         model = onnx.load(str(path), load_external_data=False)
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        onnx.shape_inference.infer_shapes(model)
     except Exception as error:  # protobuf and onnx raise many kinds, none of them shared
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path} is not an ONNX model: {reason}") from error
-    return inferred.graph
+        raise UsageError(f"{path} is not an ONNX model: {_reason(error)}") from error
+    return onnx.inliner.inline_local_functions(model) if model.functions else model
 
 
-class _Reader:
-    """Collects layers, and for every tensor the layers whose outputs it consists of."""
+def _fix_inputs(graph: Any, given: Mapping[str, Size], path: Path) -> dict[str, Size]:
+    """Write the sizes of all inputs into the graph.
 
-    def __init__(self, graph: Any) -> None:
-        self.layers: list[LayerJSON] = []
-        self.unsupported: Counter[str] = Counter()
-        self._sizes = _sizes(graph)
-        self._constant = {x.name for x in graph.initializer}
-        self._sources: dict[str, tuple[int, ...]] = {
-            x.name: (NETWORK_INPUT,) for x in graph.input if x.name not in self._constant
-        }
-        self._foldable: set[str] = set()  # a norm could go into what wrote these
-        self._products: set[str] = set()  # written by a MatMul, whose bias is an Add behind it
+    Raises:
+        UsageError: A size is neither in the file nor given, or given for no input.
+    """
+    constant = {x.name for x in graph.initializer}
+    inputs = {x.name: x for x in graph.input if x.name not in constant}
+    for name in given:
+        if name not in inputs:
+            raise UnknownNameError(f"input of {path}", name, list(inputs))
 
-    def node(self, node: Any) -> None:
-        """One operator in the order of execution."""
-        maps = tuple(name for name in node.input if name in self._sources)
-        if not maps:  # works on constants only
-            self._constant.update(node.output)
-            return
-
-        role = OPERATORS.get(node.op_type, UNKNOWN).role
-        free = role in (Role.ACTIVATION, Role.ADDRESSING)
-        if free or self._adds_bias(node, maps) or self._gates(node, maps):
-            self._pass_on(node, maps)
-        elif role is Role.NORM and node.input[0] in self._foldable:
-            for index in self._sources[maps[0]]:
-                self.layers[index]["bias"] = True
-            self._pass_on(node, maps)
-            self._foldable.update(node.output)
-        else:
-            self._work(node, maps)
-
-    def _work(self, node: Any, maps: Sequence[str]) -> None:
-        """A layer of its own, or work that has no shape."""
-        rule = OPERATORS.get(node.op_type, UNKNOWN)
-        found = rule.layer(self._operator(node, maps)) if rule.layer else None
-        if found is None:
-            self.unsupported[f"operator {node.op_type!r}"] += 1
-            self._pass_on(node, maps)
-            return
-
-        inputs = self._read(maps)
-        layers = found if isinstance(found, list) else [found]
-        for layer in layers:
-            self.layers.append({**layer, "inputs": list(inputs)})
-            inputs = (len(self.layers) - 1,)
-        self._sources.update(dict.fromkeys(node.output, (len(self.layers) - 1,)))
-        if rule.role is Role.WEIGHTED:
-            self._foldable.update(node.output)
-        if layers[-1]["kind"] == "linear" and node.op_type == "MatMul":
-            self._products.update(node.output)
-
-    def _operator(self, node: Any, maps: Sequence[str]) -> Operator:
-        from onnx.helper import get_attribute_value
-
-        return Operator(
-            name=node.name or node.output[0],
-            inputs=tuple(node.input),
-            maps=tuple(maps),
-            output=node.output[0],
-            settings={a.name: get_attribute_value(a) for a in node.attribute},
-            weight_size=self._weight_size,
-            size=self._size,
-        )
-
-    def _adds_bias(self, node: Any, maps: Sequence[str]) -> bool:
-        """The sum behind a MatMul that exporters write for a linear layer's bias."""
-        if node.op_type == "Add" and len(maps) == 1 and maps[0] in self._products:
-            self.layers[self._sources[maps[0]][0]]["bias"] = True
-            return True
-        return False
-
-    def _gates(self, node: Any, maps: Sequence[str]) -> bool:
-        """An activation that exporters write as a product: x * sigmoid(x)."""
-        if node.op_type != "Mul" or len(maps) != 2:
-            return False
-        first, second = maps
-        same = self._sources[first] == self._sources[second]
-        return same and self._sizes.get(first) == self._sizes.get(second)
-
-    def _pass_on(self, node: Any, maps: Sequence[str]) -> None:
-        """What is written lies where what is read lies."""
-        self._sources.update(dict.fromkeys(node.output, self._read(maps)))
-
-    def _read(self, maps: Sequence[str]) -> tuple[int, ...]:
-        """Layers that tensors consist of, each once."""
-        return tuple(dict.fromkeys(index for name in maps for index in self._sources[name]))
-
-    def _weight_size(self, name: str) -> Size | None:
-        return self._sizes.get(name) if name in self._constant else None
-
-    def _size(self, name: str) -> Size:
-        size = self._sizes.get(name)
-        if not size or any(n < 1 for n in size[1:]):
-            raise UsageError(
-                f"tensor {name!r} has no fixed shape; export with fixed sizes (dynamo=True)"
-            )
-        return size
-
-
-def _sizes(graph: Any) -> dict[str, Size]:
-    """Known shapes; 0 stands for a size that is not fixed."""
-    sizes = {x.name: tuple(x.dims) for x in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
+    sizes = {}
+    for name, value in inputs.items():
         shape = value.type.tensor_type.shape
-        sizes[value.name] = tuple(d.dim_value for d in shape.dim)
+        size = given.get(name) or _own_size(name, value, path)
+        if len(shape.dim) not in (0, len(size)):
+            raise UsageError(
+                f"{path}: input {name!r} has {len(shape.dim)} dimensions"
+                f" ({_shown(value)}), got {len(size)}"
+            )
+        del shape.dim[:]
+        for n in size:
+            shape.dim.add().dim_value = n
+        sizes[name] = size
     return sizes
+
+
+def _own_size(name: str, value: Any, path: Path) -> Size:
+    """The size that the file states; a batch that it leaves open is one item."""
+    kind = value.type.tensor_type
+    size = [dim.dim_value for dim in kind.shape.dim]
+    if size and size[0] < 1:
+        size[0] = 1
+    if not kind.HasField("shape") or any(n < 1 for n in size):
+        raise UsageError(
+            f"{path}: input {name!r} has no fixed size ({_shown(value)});"
+            f" give it, for instance --input-shape {name}={_example(size)}"
+        )
+    return tuple(size)
+
+
+def _example(size: Sequence[int]) -> str:
+    """A size as it is typed, with something in the place of what is open."""
+    return ",".join(str(n if n > 0 else EXAMPLE) for n in size or (1, 3, EXAMPLE, EXAMPLE))
+
+
+def _worked_out(model: Any, path: Path) -> Any:
+    """The model with every size that follows from those of its inputs."""
+    import onnx
+    import onnxslim
+
+    del model.graph.value_info[:]
+    for value in model.graph.output:  # may have been stated for other inputs
+        value.type.tensor_type.ClearField("shape")
+    try:
+        slim = onnxslim.slim(onnx.ModelProto.FromString(model.SerializeToString()))
+    except Exception:  # a help, not a need: what it cannot read is left as it is
+        slim = model
+    try:
+        return onnx.shape_inference.infer_shapes(slim, data_prop=True)
+    except Exception as error:
+        raise UsageError(f"{path}: sizes contradict each other: {_reason(error)}") from error
+
+
+def _shown(value: Any) -> str:
+    """The dimensions as the file has them, with their names."""
+    dims = value.type.tensor_type.shape.dim
+    shown = (str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in dims)
+    return " x ".join(shown) or "no dimensions"
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

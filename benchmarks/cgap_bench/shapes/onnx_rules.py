@@ -1,17 +1,22 @@
 """What each operator of ONNX is to hardware: its role, and the layer that it is.
 
-One rule an operator, as `rules.py` has one a function of torch. An operator without a rule is
-work that has no layer shape.
+One rule an operator, as there is one a function of torch (`rules.py`). An operator without a
+rule is work that has no layer shape.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from math import prod
+from typing import Any, TypeAlias, TypeVar
 
-from cgap_bench.shapes.rules import LayerJSON, Role, Rule
+from cgap_bench.errors import UsageError
+from cgap_bench.shapes import forms
+from cgap_bench.shapes.forms import LayerJSON, Pair, Size, axes
+from cgap_bench.shapes.rules import Layers, Role, Rule
 
-Size: TypeAlias = tuple[int, ...]
-OperatorFormula: TypeAlias = Callable[["Operator"], LayerJSON | None]
+OperatorFormula: TypeAlias = Callable[["Operator"], LayerJSON | Layers | None]
+
+AnyFormula = TypeVar("AnyFormula", bound=OperatorFormula)
 
 OPERATORS: dict[str, Rule] = {}
 
@@ -22,27 +27,49 @@ class Operator:
 
     Attributes:
         name: Of the layer.
+        kind: Of the operator.
         inputs: Names of all tensors that are read, constants among them.
         maps: Names of those that come from the network's input.
         output: Name of the first tensor that is written.
         settings: The attributes.
-        weight_size: The size of a constant; None if it is computed, or its size not known.
-        size: The size of a tensor. Raises `UsageError` where it is not fixed.
+        size: The size of a tensor. Raises `UnsizedError` where it is not fixed.
+        values: The numbers of a small constant; None of anything else.
     """
 
     name: str
+    kind: str
     inputs: tuple[str, ...]
     maps: tuple[str, ...]
     output: str
     settings: dict[str, Any]
-    weight_size: Callable[[str], Size | None]
     size: Callable[[str], Size]
+    values: Callable[[str], list[int] | None]
+
+    def check_depth(self, maps: int, weights: int) -> None:
+        """Refuse a product whose operands are not equally deep.
+
+        Raises:
+            UsageError: They are not, which sizes given for other inputs may lead to.
+        """
+        if maps != weights:
+            raise UsageError(
+                f"{self.kind} {self.name!r} reads {maps} channels with weights for {weights};"
+                " other input sizes are needed"
+            )
+
+    def given(self, i: int) -> bool:
+        """Whether there is such an input: those left out have no name."""
+        return i < len(self.inputs) and bool(self.inputs[i])
 
 
-def operator(role: Role, *kinds: str) -> Callable[[OperatorFormula], OperatorFormula]:
+class UnsizedError(Exception):
+    """The size of a tensor depends on the values of maps."""
+
+
+def operator(role: Role, *kinds: str) -> Callable[[AnyFormula], AnyFormula]:
     """Decorator: the layer that operators of these kinds are."""
 
-    def register(formula: OperatorFormula) -> OperatorFormula:
+    def register(formula: AnyFormula) -> AnyFormula:
         OPERATORS.update(dict.fromkeys(kinds, Rule(role, formula)))
         return formula
 
@@ -55,113 +82,216 @@ def _register(role: Role, *kinds: str) -> None:
 
 
 _register(
-    Role.ACTIVATION,
+    Role.ACTIVATION,  # any function of one value is a table
     *("Relu", "LeakyRelu", "PRelu", "Elu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish"),
-    *("Tanh", "Gelu", "Mish"),
+    *("Tanh", "Gelu", "Mish", "Selu", "Celu", "Softplus", "Softsign", "ThresholdedRelu"),
+    *("Swish", "QuickGelu", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Sign"),
+    *("Floor", "Ceil", "Round", "Not", "QLinearSigmoid", "QLinearLeakyRelu"),
 )
 _register(
     Role.ADDRESSING,
     *("Identity", "Dropout", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"),
-    *("Concat", "Split", "Slice", "Gather", "Cast", "Pad"),
-    *("QuantizeLinear", "DequantizeLinear"),
+    *("Concat", "Split", "Slice", "Gather", "Cast", "Pad", "Expand", "Tile", "DepthToSpace"),
+    *("SpaceToDepth", "QuantizeLinear", "DequantizeLinear", "QLinearConcat", "Trilu"),
 )
+_register(Role.CONSTANT, "Shape", "Size")
+
+# Where the weights are among the inputs, and the bias.
+WEIGHTS = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3}
+BIAS = {"Conv": 2, "ConvTranspose": 2, "FusedConv": 2, "Gemm": 2, "QLinearConv": 8, "QGemm": 6}
 
 
-@operator(Role.WEIGHTED, "Conv")
-def _conv(op: Operator) -> LayerJSON | None:
-    weight = op.size(op.inputs[1])
-    if len(weight) != 4:
+@operator(Role.WEIGHTED, "Conv", "ConvInteger", "QLinearConv", "FusedConv")
+def _convolution(op: Operator) -> LayerJSON | None:
+    """Along one axis it is a column: the kernel is as high as it is long, and 1 wide."""
+    weight = op.size(op.inputs[WEIGHTS.get(op.kind, 1)])
+    if len(weight) not in (3, 4):
         return None
-    dilation = op.settings.get("dilations", [1, 1])
-    extra = {"groups": op.settings.get("group", 1), "bias": len(op.inputs) > 2}
-    dilated = {"dilation_h": dilation[0], "dilation_w": dilation[1]}
-    return _between("conv", op) | _window(op.settings, weight[2:]) | extra | dilated
+    groups = op.settings.get("group", 1)
+    op.check_depth(op.size(op.maps[0])[1], weight[1] * groups)
+    apart = axes(op.settings.get("dilations", 1), len(weight) - 2, 1)
+    extra = {"groups": groups, "bias": _has_bias(op)}
+    dilated = {"dilation_h": apart[0], "dilation_w": apart[1]}
+    seen = forms.window(*_window(op, weight[2:]))
+    return _between("conv", op) | seen | extra | dilated
 
 
-@operator(Role.WEIGHTED, "Gemm", "MatMul")
-def _matrix(op: Operator) -> LayerJSON | None:
-    """A product with constant weights; with two computed operands there is no layer."""
-    weight = op.weight_size(op.inputs[1])
-    if weight is None or len(weight) != 2:
+@operator(Role.WEIGHTED, "ConvTranspose")
+def _transposed(op: Operator) -> LayerJSON | None:
+    size, weight = op.size(op.inputs[0]), op.size(op.inputs[1])
+    if len(weight) not in (3, 4):
         return None
-    n_in, n_out = weight[::-1] if op.settings.get("transB", 0) else weight
-    layer = {"name": op.name, "n_in": n_in, "n_out": n_out, "bias": len(op.inputs) > 2}
-    positions = op.size(op.output)[1:-1]
-    if not positions:
-        return layer | {"kind": "linear"}
+    n, groups = len(weight) - 2, op.settings.get("group", 1)
+    together = axes(op.settings.get("dilations", 1), n, 1) == (1, 1)
+    kernel, stride, _ = _window(op, weight[2:])
+    steps = stride if together else None
+    layer = forms.transposed(op.name, size, weight[1] * groups, kernel, steps, groups)
+    return layer | {"bias": _has_bias(op)}
 
-    height, width = positions[0], 1
-    for n in positions[1:]:
-        width *= n
-    area = {"in_h": height, "out_h": height, "in_w": width, "out_w": width}
-    return layer | area | {"kind": "conv"}
+
+@operator(Role.WEIGHTED, "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm")
+def _matrix(op: Operator) -> LayerJSON:
+    """Products with constant weights, or of maps with maps."""
+    second = op.inputs[WEIGHTS.get(op.kind, 1)]
+    left = _matrices(op.size(op.inputs[0]), op.settings.get("transA", 0), 0)
+    right = _matrices(op.size(second), op.settings.get("transB", 0), 1)
+    (*many, rows, depth), (*others, deep, columns) = left, right
+    op.check_depth(depth, deep)
+    times = max(prod(many), prod(others))
+
+    if op.inputs[0] not in op.maps:  # weights on the left
+        return forms.weighted(op.name, (times, columns), depth, rows)
+    if second not in op.maps and prod(others) > 1:
+        each = times // prod(others) * rows
+        return forms.weighted_apart(op.name, prod(others), each, depth, columns)
+    if second not in op.maps:
+        positions = (*many, rows)
+        return forms.weighted(op.name, positions, depth, columns, bias=_has_bias(op))
+    if prod(others) == 1:
+        return forms.products(op.name, 1, times * rows, depth, columns)
+    return forms.products(op.name, times, rows, depth, columns)
+
+
+@operator(Role.WORK, "Einsum")
+def _einsum(op: Operator) -> LayerJSON | None:
+    """Of two operands: labels of both are the count where the result has them, else depth."""
+    said = op.settings["equation"].decode().replace(" ", "")
+    if len(op.inputs) != 2 or "->" not in said or "." in said:
+        return None
+    operands, result = said.split("->")
+    left, right = operands.split(",")
+    sizes: dict[str, int] = {}
+    for labels, name in zip((left, right), op.inputs, strict=True):
+        sizes |= dict(zip(labels, op.size(name), strict=True))
+
+    def over(labels: set[str]) -> int:
+        return prod(sizes[label] for label in labels)
+
+    both = set(left) & set(right)
+    count, depth = over(both & set(result)), over(both - set(result))
+    rows, columns = over(set(left) - both), over(set(right) - both)
+    if op.inputs[0] not in op.maps:
+        rows, columns = columns, rows
+    if len(op.maps) == 2:
+        return forms.products(op.name, count, rows, depth, columns)
+    return forms.weighted_apart(op.name, count, rows, depth, columns)
+
+
+@operator(Role.WORK, "LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
+def _recurrent(op: Operator) -> Layers:
+    """Weights (directions, rows, depth) for the input and for the state."""
+    steps, items, depth = op.size(op.inputs[0])
+    if op.settings.get("layout", 0):
+        steps, items = items, steps
+    state = op.size(op.inputs[2])
+    inside = op.settings.get("hidden_size", state[-1])
+    rows = prod(state[1:]) // inside
+    weights = [(rows, depth), (rows, inside)]
+    layers: Layers = []
+    for _ in range(state[0]):
+        layers += forms.recurrent(op.name, steps, items, weights)
+    return layers
 
 
 @operator(Role.NORM, "BatchNormalization")
-@operator(Role.WORK, "Mul", "Div", "LayerNormalization", "InstanceNormalization", "LRN")
-def _pass(op: Operator) -> LayerJSON:
+@operator(Role.WORK, "Mul", "Div", "Pow", "Max", "Min", "Mean", "Where", "Mod", "QLinearMul")
+@operator(Role.WORK, "LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN")
+@operator(Role.WORK, "RMSNormalization", "LpNormalization", "MeanVarianceNormalization")
+@operator(Role.WORK, "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or")
+def _pass(op: Operator) -> LayerJSON | Layers:
+    size = op.size(op.output)
+    if prod(size) == 1:  # one number (a scale that is worked out) is no pass over a map
+        return []
+    return forms.between("elementwise", op.name, size, size)
+
+
+@operator(Role.WORK, "Resize", "Upsample", "DynamicQuantizeLinear")
+def _written_anew(op: Operator) -> LayerJSON:
     return _between("elementwise", op)
 
 
-@operator(Role.WORK, "Add", "Sum", "Sub")
-def _sum(op: Operator) -> LayerJSON:
-    return _between("add" if len(op.maps) > 1 else "elementwise", op)
+@operator(Role.WORK, "Add", "Sum", "Sub", "QLinearAdd")
+def _sum(op: Operator) -> LayerJSON | Layers:
+    if len(op.maps) < 2:
+        return _pass(op)
+    size = op.size(op.output)
+    return forms.between("add", op.name, size, size)
 
 
 @operator(Role.SELECTION, "MaxPool")
-def _max_pool(op: Operator) -> LayerJSON:
+def _max_pool(op: Operator) -> LayerJSON | None:
     return _pool(op, "max")
 
 
-@operator(Role.WORK, "AveragePool")
-def _average_pool(op: Operator) -> LayerJSON:
+@operator(Role.WORK, "AveragePool", "LpPool", "QLinearAveragePool")
+def _average_pool(op: Operator) -> LayerJSON | None:
     return _pool(op, "avg")
 
 
 @operator(Role.SELECTION, "GlobalMaxPool")
-def _global_max_pool(op: Operator) -> LayerJSON | None:
-    return _global_pool(op, "max")
+def _global_max_pool(op: Operator) -> LayerJSON:
+    return _over_image(op, "max")
 
 
-@operator(Role.WORK, "GlobalAveragePool", "ReduceMean")
-def _global_average_pool(op: Operator) -> LayerJSON | None:
-    return _global_pool(op, "avg")
+@operator(Role.WORK, "GlobalAveragePool", "QLinearGlobalAveragePool")
+def _global_average_pool(op: Operator) -> LayerJSON:
+    return _over_image(op, "avg")
 
 
-def _pool(op: Operator, kind: str) -> LayerJSON:
-    window = _window(op.settings, tuple(op.settings["kernel_shape"]))
-    return _between("pool", op) | window | {"pool_kind": kind}
+@operator(Role.WORK, "ReduceMean", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare")
+def _mean(op: Operator) -> LayerJSON | None:
+    return _reduced(op, "avg")
 
 
-def _global_pool(op: Operator, kind: str) -> LayerJSON | None:
-    size = op.size(op.maps[0])
-    if len(size) != 4:
+@operator(Role.SELECTION, "ReduceMax", "ReduceMin")
+def _greatest(op: Operator) -> LayerJSON | None:
+    return _reduced(op, "max")
+
+
+def _reduced(op: Operator, kind: str) -> LayerJSON | None:
+    """Axes are an attribute, or in newer files a constant; without any, all."""
+    axes = op.settings.get("axes")
+    if axes is None:
+        axes = op.values(op.inputs[1]) if op.given(1) else []
+    if axes is None:
         return None
-    window = {"kernel_h": size[2], "kernel_w": size[3]}
-    strides = {"stride_h": size[2], "stride_w": size[3]}
-    return _between("pool", op) | window | strides | {"pool_kind": kind}
+    return forms.reduction(op.name, kind, op.size(op.inputs[0]), axes)
+
+
+def _over_image(op: Operator, kind: str) -> LayerJSON:
+    size = op.size(op.maps[0])
+    return forms.reduction(op.name, kind, size, range(2, len(size)))
+
+
+def _pool(op: Operator, kind: str) -> LayerJSON | None:
+    kernel = op.settings["kernel_shape"]
+    if len(kernel) > 2:
+        return None
+    size, out = op.size(op.maps[0]), op.size(op.output)
+    return forms.pool(op.name, kind, size, out, _window(op, kernel))
 
 
 def _between(kind: str, op: Operator) -> LayerJSON:
     """A layer of a kind, between the first map that is read and what is written."""
-    n_in, in_h, in_w = _image(op.size(op.maps[0]))
-    n_out, out_h, out_w = _image(op.size(op.output))
-    sizes = {"n_in": n_in, "n_out": n_out}
-    area = {"in_h": in_h, "in_w": in_w, "out_h": out_h, "out_w": out_w}
-    return {"name": op.name, "kind": kind} | sizes | area
+    return forms.between(kind, op.name, op.size(op.maps[0]), op.size(op.output))
 
 
-def _image(size: Size) -> tuple[int, int, int]:
-    """Channels, height, width; the batch is dropped."""
-    channels, height, width = (*size[1:], 1, 1, 1)[:3]
-    return channels, height, width
+def _has_bias(op: Operator) -> bool:
+    return op.given(BIAS.get(op.kind, len(op.inputs)))
 
 
-def _window(settings: dict[str, Any], kernel: Sequence[int]) -> LayerJSON:
+def _matrices(size: Size, transposed: int, side: int) -> Size:
+    """(..., rows, columns); a vector is one row on the left (side 0), a column on the right."""
+    if len(size) == 1:
+        size = (1, *size) if side == 0 else (*size, 1)
+    return (*size[:-2], size[-1], size[-2]) if transposed else size
+
+
+def _window(op: Operator, kernel: Any) -> tuple[Pair, Pair, Pair]:
     """Kernel, stride and the padding on top and on the left."""
-    stride = settings.get("strides", [1, 1])
-    padding = settings.get("pads", [0, 0, 0, 0])
-    if settings.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        padding = [(n - 1) // 2 for n in kernel]
-    values = zip(("kernel", "stride", "padding"), (kernel, stride, padding))
-    return {f"{key}_{axis}": int(n) for key, pair in values for axis, n in zip("hw", pair)}
+    n = len(kernel)
+    stride = op.settings.get("strides", 1)
+    padding = op.settings.get("pads", [0] * 2 * n)[:n]
+    if op.settings.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        padding = [(size - 1) // 2 for size in kernel]
+    return axes(kernel, n, 1), axes(stride, n, 1), axes(padding, n, 0)

@@ -4,10 +4,10 @@ A function without a rule is taken apart into torch's own operators (`tracing.py
 no rules: what they call is what they do.
 """
 
-from cgap_bench.shapes import pass_rules, product_rules, window_rules
 from cgap_bench.shapes.forms import LayerJSON
-from cgap_bench.shapes.pass_rules import norm_of_batch
-from cgap_bench.shapes.roles import (
+from cgap_bench.shapes.functions import passes, products, windows
+from cgap_bench.shapes.functions.passes import norm_of_batch
+from cgap_bench.shapes.functions.roles import (
     RULES,
     UNKNOWN,
     Layers,
@@ -19,7 +19,7 @@ from cgap_bench.shapes.roles import (
     rule_of_operator,
 )
 
-FORMULAS = (pass_rules, product_rules, window_rules)  # importing them registers their rules
+FORMULAS = (passes, products, windows)  # importing them registers their rules
 
 __all__ = [
     "FORMULAS",

@@ -7,7 +7,7 @@ that it calls say what the layers are and which reads which; the modules only na
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,10 +30,14 @@ class Workload:
     Attributes:
         layers: `cgap_hw.LayerShape` as JSON.
         unsupported: What is not among the layers, and how often it was met.
+        inputs: Sizes of what the network reads.
+        bits: Width of its own words; None where they are floats.
     """
 
     layers: list[LayerJSON]
     unsupported: Mapping[str, int]
+    inputs: Mapping[str, forms.Size] = field(default_factory=dict)
+    bits: int | None = None
 
 
 def layer_shapes(network: nn.Module, example_input: Tensor) -> list[LayerJSON]:
@@ -88,7 +92,8 @@ def trace(network: nn.Module, example_input: Tensor) -> Workload:
         for module, training in modes.items():
             module.training = training
 
-    return Workload(tracer.layers, dict(tracer.unsupported))
+    inputs = {"input": tuple(example_input.shape)}
+    return Workload(tracer.layers, dict(tracer.unsupported), inputs)
 
 
 def total_macs(layers: Sequence[LayerJSON]) -> int:

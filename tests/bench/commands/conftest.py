@@ -59,3 +59,27 @@ def measured(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def quantised(tmp_path):
+    """An ONNX file in words of 4 bits, with a softmax that has no price: x is (n, 6)."""
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    constants = [
+        helper.make_tensor("w", kinds.INT4, [6, 5], [1] * 30),
+        helper.make_tensor("s", kinds.FLOAT, [], [1]),
+    ]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["wf"]),
+        helper.make_node("MatMul", ["x", "wf"], ["a"]),
+        helper.make_node("Softmax", ["a"], ["y"]),
+    ]
+    x, y = (
+        helper.make_tensor_value_info(name, kinds.FLOAT, ["n", n])
+        for name, n in (("x", 6), ("y", 5))
+    )
+    graph = helper.make_graph(nodes, "g", [x], [y], constants)
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), path)
+    return path

@@ -68,6 +68,55 @@ def test_tasks_of_a_record_are_switched_between(run, tmp_path, make_record):
     assert content["networks"]["cgap, task 1"]["switch"]["n_bytes"] == 4 * (9 + 1 + 20) + 2
 
 
+def test_totals_are_bounds_where_something_is_not_priced(run, quantised):
+    text = run("cost", quantised, "--input-shape", "x=4,6").output
+    assert "net.onnx on zcu104, its own array, 4 bit" in text
+    assert "input         x 4 x 6\n" in text
+    assert "MACs          at least 120 " in text
+    assert "latency       at least " in text
+    assert "throughput    at most " in text
+    assert "NOT priced, no layer shape: operator 'Softmax' (1x)" in text
+    content = json.loads(run("cost", quantised, "--bits", "8", "--json").output)
+    assert (content["complete"], content["bits"], content["inputs"]) == (
+        False,
+        8,
+        {"x": [1, 6]},
+    )
+
+
+def test_a_network_whose_work_is_all_priced_has_no_bounds(run, network):
+    text = run("cost", network).output
+    assert "at least" not in text
+    assert "at most" not in text
+
+
+def test_image_sizes_are_printed_and_chosen(run):
+    own = run("cost", "torchvision:squeezenet1_1").output
+    assert "input         input 1 x 3 x 224 x 224\n" in own
+    other = run("cost", "torchvision:squeezenet1_1", "--image-size", "112", "--json").output
+    content = json.loads(other)
+    assert content["inputs"] == {"input": [1, 3, 112, 112]}
+    assert content["networks"]["torchvision:squeezenet1_1"]["macs"] < 349151936 / 3.9
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (("cost", "torchvision:vit_b_32", "--image-size", "100"), "no images of 100 x 100"),
+        (("cost", "net.json", "--image-size", "100"), "'net.json' is none"),
+        (("cost", "net.json", "--input-shape", "x=1,3"), "'net.json' is none"),
+        (("cost", "torchvision:vgg11", "--input-shape", "x=1,3"), "use --image-size"),
+        (("explore", "net.onnx", "--input-shape", "1,3"), "'1,3' is not of the form NAME=1,3"),
+        (("explore", "net.onnx", "--input-shape", "x=1,-3"), "'x=1,-3' is not of the form"),
+    ],
+)
+def test_sizes_that_do_not_belong_are_refused_in_a_sentence(run, args, named):
+    result = run(*args)
+    assert result.exit_code == 2
+    assert named in result.output
+    assert result.output.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("args", "named"),
     [

@@ -1,5 +1,6 @@
 """ONNX files: the same layers as the torch network they were exported from."""
 
+import math
 import warnings
 
 import pytest
@@ -74,14 +75,223 @@ def test_files_that_are_no_model(tmp_path):
         onnx_shapes.onnx_workload(broken)
 
 
-def test_sizes_must_be_fixed(tmp_path):
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(512, 4)
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0]
+
+
+class Mean(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x * torch.sigmoid(x.mean(1, keepdim=True))
+
+
+class Flat(nn.Module):
+    """Tokens of all items one after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(96, 192)
+
+    def forward(self, x):
+        return self.linear(x.flatten(0, 1))
+
+
+class Sum(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.many = nn.Parameter(torch.ones(5, 6, 3))
+
+    def forward(self, x):  # (1, 5, 4, 6)
+        return torch.einsum("nhik,nhjk->nhij", x, x), x @ self.many
+
+
+PROJECTIONS = 580 * 512 * 512 * 4
+EXPORTED = {
+    "attention": (Attention(), (580, 1, 512), PROJECTIONS + 2 * 4 * 580 * 128 * 580),
+    "tokens": (Flat(), (4, 50, 96), 200 * 96 * 192),
+    "mean over channels": (Mean(), (1, 3, 32, 32), 442_368),
+    "1-D": (nn.Conv1d(8, 16, 5), (1, 8, 100), 16 * 96 * 8 * 5),
+    "transposed": (nn.ConvTranspose2d(8, 4, 2, 2), (1, 8, 10, 10), 8 * 10 * 10 * 4 * 2 * 2),
+    "batch": (nn.Conv2d(3, 16, 3), (8, 3, 10, 10), 8 * 16 * 64 * 27),
+    "batch of vectors": (nn.Linear(96, 192), (8, 96), 8 * 96 * 192),
+    "lstm": (nn.LSTM(10, 20, batch_first=True), (3, 7, 10), 3 * 7 * 80 * 30),
+    "gru": (nn.GRU(10, 20, 2, bidirectional=True), (7, 2, 10), 14 * 2 * 60 * (30 + 60)),
+    "products": (Sum(), (1, 5, 4, 6), 5 * 4 * 6 * 4 + 5 * 4 * 6 * 3),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Exporting a model to ONNX")
+@pytest.mark.parametrize("name", EXPORTED)
+def test_counts_by_hand(name, tmp_path):
+    """And as the traced network: MACs, weights, words that products read."""
+    network, size, macs = EXPORTED[name]
+    path = export(network, torch.zeros(size), tmp_path / "a.onnx")
+    workload = onnx_shapes.onnx_workload(path)
+    layers, traced = (
+        [LayerShape.model_validate(x) for x in one.layers]
+        for one in (workload, trace(network, torch.zeros(size)))
+    )
+    assert sum(x.macs for x in layers) == macs == sum(x.macs for x in traced)
+    assert sum(x.n_weights for x in layers) == sum(x.n_weights for x in traced)
+    assert sum(x.operand_words for x in layers) == sum(x.operand_words for x in traced)
+    assert list(workload.unsupported.values()) == [1] * (name == "attention")  # the softmax
+    assert workload.inputs == {next(iter(workload.inputs)): size}
+
+
+def test_a_mean_over_channels_is_no_pool_of_maps(tmp_path):
+    path = export(Mean(), torch.zeros(1, 3, 32, 32), tmp_path / "a.onnx")
+    pool = LayerShape(**onnx_shapes.onnx_workload(path).layers[1])
+    assert (pool.kind, pool.n_in * pool.in_h * pool.in_w) == ("pool", 16 * 32 * 32)
+    assert (pool.kernel_h * pool.kernel_w, pool.output_words) == (16, 32 * 32)
+
+
+def model(nodes, inputs, constants, path, opset=21):
+    """A file of nodes; constants are name -> (type, size)."""
     helper, kinds = onnx.helper, onnx.TensorProto
-    x = helper.make_tensor_value_info("x", kinds.FLOAT, [1, 3, None, None])
-    y = helper.make_tensor_value_info("y", kinds.FLOAT, [1, 4, None, None])
-    weight = helper.make_tensor("w", kinds.FLOAT, [4, 3, 1, 1], [0.0] * 12)
-    node = helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[1, 1])
-    graph = helper.make_graph([node], "g", [x], [y], [weight])
-    path = tmp_path / "free.onnx"
-    onnx.save(helper.make_model(graph), str(path))
-    with pytest.raises(UsageError, match="no fixed shape"):
+    values = [
+        helper.make_tensor(name, getattr(kinds, kind), size, [1] * math.prod(size))
+        for name, (kind, size) in constants.items()
+    ]
+    read = [
+        helper.make_tensor_value_info(name, getattr(kinds, kind), size)
+        for name, (kind, size) in inputs.items()
+    ]
+    written = [onnx.ValueInfoProto(name=nodes[-1].output[0])]
+    written[0].type.tensor_type.elem_type = kinds.FLOAT
+    graph = helper.make_graph(nodes, "g", read, written, values)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]), path)
+    return path
+
+
+SCALE = {"s": ("FLOAT", []), "z": ("UINT8", []), "zs": ("INT8", [])}
+
+
+def quantised():
+    """Nodes and constants of a convolution or product in words of few bits; MACs and bits."""
+    node = onnx.helper.make_node
+    weight, matrix = {"w": ("INT8", [4, 3, 3, 3])}, {"w": ("INT8", [6, 5])}
+    linear = ["x", "s", "z", "w", "s", "zs", "s", "z"]
+    macs = 4 * 36 * 27
+    return {
+        "QLinearConv": ([node("QLinearConv", linear, ["y"])], SCALE | weight, macs, 8),
+        "ConvInteger": ([node("ConvInteger", ["x", "w"], ["y"])], weight, macs, 8),
+        "QLinearMatMul": ([node("QLinearMatMul", linear, ["y"])], SCALE | matrix, 1440, 8),
+        "MatMulInteger": ([node("MatMulInteger", ["x", "w"], ["y"])], matrix, 1440, 8),
+        "QDQ": (_qdq(), SCALE | weight, macs, 8),
+        "QDQ, 4 bits": (_qdq(), _narrow("INT4", "UINT4"), macs, 4),
+        "QDQ, 2 bits": (_qdq(), _narrow("INT2", "UINT2"), macs, 2),
+    }
+
+
+def _narrow(signed, unsigned):
+    return {
+        "s": SCALE["s"],
+        "z": (unsigned, []),
+        "zs": (signed, []),
+        "w": (signed, [4, 3, 3, 3]),
+    }
+
+
+def _qdq():
+    """x is quantised and multiplied with quantised weights, both read back as floats."""
+    node = onnx.helper.make_node
+    return [
+        node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+        node("DequantizeLinear", ["xq", "s", "z"], ["xf"]),
+        node("DequantizeLinear", ["w", "s", "zs"], ["wf"]),
+        node("Conv", ["xf", "wf"], ["y"]),
+    ]
+
+
+@pytest.mark.parametrize("form", quantised())
+def test_quantised_forms_are_priced_at_their_bits(form, tmp_path):
+    nodes, constants, macs, bits = quantised()[form]
+    kind = "FLOAT" if form.startswith("QDQ") else "UINT8"
+    x = {
+        "x": (
+            kind,
+            [1, 3, 8, 8] if "w" in constants and len(constants["w"][1]) == 4 else [48, 6],
+        )
+    }
+    opset = 25 if bits == 2 else 21
+    workload = onnx_shapes.onnx_workload(model(nodes, x, constants, tmp_path / "a.onnx", opset))
+    assert sum(LayerShape(**layer).macs for layer in workload.layers) == macs
+    assert not workload.unsupported
+    assert workload.bits == bits
+
+
+def test_what_is_not_known_is_named_with_its_kind(tmp_path):
+    node = onnx.helper.make_node
+    nodes = [
+        node("Conv", ["x", "w"], ["a"]),
+        node("Conv", ["a", "v"], ["b"]),
+        node("MaxPool", ["b"], ["c"], kernel_shape=[1, 1, 1]),
+        node("Det", ["c"], ["y"]),
+    ]
+    constants = {"w": ("FLOAT", [4, 3, 1, 1, 1]), "v": ("FLOAT", [4, 4, 1, 1, 1])}
+    path = model(nodes, {"x": ("FLOAT", [1, 3, 4, 4, 4])}, constants, tmp_path / "a.onnx")
+    with pytest.raises(UsageError, match="'3-D Conv', operator '3-D MaxPool', operator 'Det'"):
         onnx_shapes.onnx_workload(path)
+
+
+def test_a_resized_map_is_a_pass(tmp_path):
+    node = onnx.helper.make_node("Resize", ["x", "", "", "n"], ["y"])
+    sizes = onnx.helper.make_tensor("n", onnx.TensorProto.INT64, [4], [1, 4, 10, 12])
+    path = model([node], {"x": ("FLOAT", [1, 4, 5, 6])}, {}, tmp_path / "a.onnx")
+    file = onnx.load(path)
+    file.graph.initializer.append(sizes)
+    onnx.save(file, path)
+    (layer,) = onnx_shapes.onnx_workload(path).layers
+    shape = LayerShape(**layer)
+    assert (shape.kind, shape.in_h, shape.out_h, shape.output_words) == (
+        "elementwise",
+        *(5, 10, 480),
+    )
+
+
+def open_sizes(path):
+    """A convolution whose image may be of any size, one item of many."""
+    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"])
+    return model(
+        [node], {"x": ("FLOAT", ["n", 3, "h", "w"])}, {"w": ("FLOAT", [4, 3, 1, 1])}, path
+    )
+
+
+def test_open_sizes_are_asked_for_and_given(tmp_path):
+    path = open_sizes(tmp_path / "free.onnx")
+    with pytest.raises(UsageError, match=r"'x' .*\(n x 3 x h x w\); .* x=1,3,224,224"):
+        onnx_shapes.onnx_workload(path)
+    for size in ((1, 3, 10, 20), (2, 3, 10, 20)):
+        workload = onnx_shapes.onnx_workload(path, {"x": size})
+        assert sum(LayerShape(**x).macs for x in workload.layers) == size[0] * 200 * 12
+        assert workload.inputs == {"x": size}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"y": (1, 3, 8, 8)}, "unknown input of .*free.onnx 'y'"),
+        ({"x": (3, 8, 8)}, "'x' has 4 dimensions .*, got 3"),
+        ({"x": (1, 5, 8, 8)}, "reads 5 channels with weights for 3"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(given, named, tmp_path):
+    with pytest.raises(UsageError, match=named):
+        onnx_shapes.onnx_workload(open_sizes(tmp_path / "free.onnx"), given)
+
+
+def test_an_open_batch_is_one_item(tmp_path):
+    node = onnx.helper.make_node("Gemm", ["x", "w"], ["y"])
+    x, w = {"x": ("FLOAT", ["n", 6])}, {"w": ("FLOAT", [6, 5])}
+    workload = onnx_shapes.onnx_workload(model([node], x, w, tmp_path / "a.onnx"))
+    assert workload.inputs == {"x": (1, 6)}
+    assert [layer["kind"] for layer in workload.layers] == ["linear"]

@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from cgap_bench.shapes import forms
-from cgap_bench.shapes.forms import LayerJSON, Pair, Size, pair
-from cgap_bench.shapes.roles import Role, Site, rule
+from cgap_bench.shapes.forms import LayerJSON, Pair, Size, axes
+from cgap_bench.shapes.functions.roles import Role, Site, rule
 
 
 @rule(Role.WEIGHTED, "conv2d", "conv1d")
@@ -23,9 +23,9 @@ def _convolution(  # noqa: PLR0913, PLR0917 - the arguments of torch
 ) -> LayerJSON:
     """Along one axis it is a column: the kernel is as high as it is long, and 1 wide."""
     n = weight.ndim - 2
-    kernel, apart = _axes(tuple(weight.shape[2:]), n, 1), _axes(dilation, n, 1)
+    kernel, apart = axes(tuple(weight.shape[2:]), n, 1), axes(dilation, n, 1)
     around = _padding(padding, kernel, apart, n)
-    seen = forms.window(kernel, _axes(stride, n, 1), around)
+    seen = forms.window(kernel, axes(stride, n, 1), around)
     # Only where there is one, so that older records keep their hashes.
     dilated = {} if apart == (1, 1) else {"dilation_h": apart[0], "dilation_w": apart[1]}
     extra = {"groups": groups, "bias": bias is not None}
@@ -46,8 +46,8 @@ def _transposed(  # noqa: PLR0913, PLR0917 - the arguments of torch
     dilation: Any = 1,
 ) -> LayerJSON:
     n = weight.ndim - 2
-    kernel = _axes(tuple(weight.shape[2:]), n, 1)
-    steps = _axes(stride, n, 1) if _axes(dilation, n, 1) == (1, 1) else None
+    kernel = axes(tuple(weight.shape[2:]), n, 1)
+    steps = axes(stride, n, 1) if axes(dilation, n, 1) == (1, 1) else None
     n_out = weight.shape[1] * groups
     layer = forms.transposed(site.name, _items(x, n), n_out, kernel, steps, groups)
     return layer | {"bias": bias is not None}
@@ -86,8 +86,8 @@ def _pool(  # noqa: PLR0913, PLR0917 - the arguments of torch
     *_: Any,
     **__: Any,
 ) -> LayerJSON:
-    kernel = _axes(kernel_size, n, 1)
-    seen = (kernel, _axes(stride or kernel_size, n, 1), _axes(padding or 0, n, 0))
+    kernel = axes(kernel_size, n, 1)
+    seen = (kernel, axes(stride or kernel_size, n, 1), axes(padding or 0, n, 0))
     return forms.pool(site.name, kind, _items(x, n), _items(site.out, n), seen)
 
 
@@ -99,11 +99,11 @@ def _adaptive_pool(n: int, kind: str, site: Site, x: Tensor, *_: Any, **__: Any)
     return forms.pool(site.name, kind, size, out, (kernel, kernel, (0, 0)))
 
 
-for axes in (1, 2):
-    rule(Role.SELECTION, f"max_pool{axes}d")(partial(_pool, axes, "max"))
-    rule(Role.WORK, f"avg_pool{axes}d")(partial(_pool, axes, "avg"))
-    rule(Role.SELECTION, f"adaptive_max_pool{axes}d")(partial(_adaptive_pool, axes, "max"))
-    rule(Role.WORK, f"adaptive_avg_pool{axes}d")(partial(_adaptive_pool, axes, "avg"))
+for n_axes in (1, 2):
+    rule(Role.SELECTION, f"max_pool{n_axes}d")(partial(_pool, n_axes, "max"))
+    rule(Role.WORK, f"avg_pool{n_axes}d")(partial(_pool, n_axes, "avg"))
+    rule(Role.SELECTION, f"adaptive_max_pool{n_axes}d")(partial(_adaptive_pool, n_axes, "max"))
+    rule(Role.WORK, f"adaptive_avg_pool{n_axes}d")(partial(_adaptive_pool, n_axes, "avg"))
 
 
 def _items(x: Tensor, n: int) -> Size:
@@ -111,16 +111,9 @@ def _items(x: Tensor, n: int) -> Size:
     return (1, *x.shape) if x.ndim == n + 1 else tuple(x.shape)
 
 
-def _axes(value: Any, n: int, second: int) -> Pair:
-    """Setting of both axes; along one axis, the second has a value of its own."""
-    if n == 1:
-        return (int(value[0] if isinstance(value, (tuple, list)) else value), second)
-    return pair(value)
-
-
 def _padding(padding: Any, kernel: Pair, dilation: Pair, n: int) -> Pair:
     if padding == "valid":
         return (0, 0)
     if padding == "same":
         return (dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2)
-    return _axes(padding, n, 0)
+    return axes(padding, n, 0)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cgap_bench.shapes import forms
 from cgap_bench.shapes.forms import LayerJSON
-from cgap_bench.shapes.roles import Layers, Role, Site, rule
+from cgap_bench.shapes.functions.roles import Layers, Role, Site, rule
 
 
 @rule(Role.WEIGHTED, "linear")
@@ -47,8 +47,7 @@ def _batch_of_products(
         left, right, rows, columns = right, left, columns, rows
     if right.stride(0) == 0:  # one matrix of weights, expanded
         return forms.weighted(site.name, (count, rows), depth, columns, bias=bias)
-    each = forms.weighted(site.name, (rows,), count * depth, count * columns, bias=bias)
-    return each | {"kind": "conv", "groups": count}
+    return forms.weighted_apart(site.name, count, rows, depth, columns) | {"bias": bias}
 
 
 @rule(Role.WORK, "baddbmm")

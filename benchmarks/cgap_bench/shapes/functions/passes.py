@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cgap_bench.shapes import forms
 from cgap_bench.shapes.forms import LayerJSON
-from cgap_bench.shapes.roles import Role, Site, rule
+from cgap_bench.shapes.functions.roles import Role, Site, rule
 
 
 @rule(Role.NORM, "batch_norm")

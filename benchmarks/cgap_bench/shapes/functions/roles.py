@@ -2,8 +2,8 @@
 
 One rule a function, in the manner of `torch.utils.flop_counter`. A rule is registered under the
 function's name for all its spellings (``add``: ``torch.add``, ``Tensor.add_``, ``+``, ``+=``);
-it takes the site and then the arguments of that function. The formulas are in
-`window_rules.py`, `product_rules.py` and `pass_rules.py`.
+it takes the site and then the arguments of that function. The formulas are in `passes.py`,
+`products.py` and `windows.py`.
 """
 
 from collections.abc import Callable, Iterator

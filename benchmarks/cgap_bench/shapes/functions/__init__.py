@@ -1,0 +1,1 @@
+"""What is each of torch's functions to hardware?"""
