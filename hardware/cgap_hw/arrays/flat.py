@@ -1,52 +1,38 @@
 """Output channels x flattened pixels: the accelerators of Chen and Wu (FPGA 2023).
 
-Their source is not public. What follows was read off 856 layer latencies that they publish
-(``wkid-neu/cnn_accel``), all multiples of a 4 ns tick;
-`cgap_hw.evidence.validate` states its error.
+What follows was read off 856 layer latencies that they publish (``wkid-neu/cnn_accel``), all
+multiples of a 4 ns tick; `cgap_hw.evidence.validate` states its error. Queue and weight memory
+are those of a later version's Verilog and compiler: see `cgap_hw.arrays.flat_stages`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
+from cgap_hw.arrays.flat_stages import (
+    TICK_NS,
+    StageTimes,
+    Window,
+    flow_shop,
+    streamed,
+    window_lines,
+)
 from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.chips.chip import Dram
 from cgap_hw.chips.values import within
 from cgap_hw.layers.table import LayerTable
-from cgap_hw.numeric import Indices, Values, ceil_div
+from cgap_hw.numeric import Values, ceil_div
 
-TICK_NS = 4.0
 MAC_NS = 2.5  # a cell makes 0.4 multiply-adds a nanosecond (the source's own scripts)
-LINE_PIXELS = 16  # 64 bytes: 16 pixels of four channels, read in one tick
 DEPTH = 4  # input channels that are processed together
-WINDOW_LINES = 63  # lines of windows that wait in front of the cells (64, one always free)
-
-
-class Window(NamedTuple):
-    """What decides the lines of a layer: its maps, kernel, stride and padding."""
-
-    ix: int
-    iy: int
-    ox: int
-    oy: int
-    kx: int
-    ky: int
-    sx: int
-    sy: int
-    pad_x: int
-    pad_y: int
-
-    @classmethod
-    def of(cls, t: LayerTable, i: int) -> Window:
-        """That of layer i."""
-        return cls(*(int(getattr(t, name)[i]) for name in cls._fields))
-
+# The source's memory holds 20 rows of 4096 entries of UltraRAM (20 MiB); the published layers
+# of ResNet-34, 21.27 M words, show no stream, so these arrays had at least a row more.
+WEIGHT_WORDS = 21 * 2**20
 
 FixedCost = Annotated[float, within(0, 1e6)]
 
@@ -82,14 +68,17 @@ class FlatArray(BaseArray):
     3. the results are written: one tick a channel.
 
     The time of a layer is the longest path through this three-machine flow shop, plus a fixed
-    cost. Where writing is the slowest, windows that do not fit into the read queue together
-    with the window before them are waited for.
+    cost. Reading runs ahead by as many lines as the queue holds. Where writing is the slowest,
+    windows that do not fit into the read queue together with the window before them are waited
+    for. Weights of a network that do not all stay in ``weight_words`` of memory are streamed
+    from the DRAM while their layer runs, at the speed at which the linear layers run.
     """
 
     style: Literal["flat"] = "flat"
     m: Lanes
     p: Lanes
     constants: FlatConstants = FlatConstants()
+    weight_words: Annotated[int, within(0, 2**40)] = WEIGHT_WORDS
 
     @property
     def n_macs(self) -> int:
@@ -117,13 +106,20 @@ class FlatArray(BaseArray):
         self, t: LayerTable, moved: Traffic, dram: Dram, cycles: Values
     ) -> tuple[Values, Values, Values]:
         """Latency, multiplying and reading-or-writing time of every layer; ``t`` is (L,)."""
-        rows = [self._one_ns(t, i) for i in range(len(t))]
+        away = streamed(self._stored_words(t), self.weight_words)
+        rows = [self._one_ns(t, i, streamed=bool(away[i])) for i in range(len(t))]
         latency, compute, transfer = np.array(rows).T
         return latency, compute, transfer
 
-    def _one_ns(self, t: LayerTable, i: int) -> tuple[float, float, float]:
+    def _stored_words(self, t: LayerTable) -> Values:
+        """Weights of convolutions as they lie in the memory: whole groups of M and of four."""
+        groups_of = t.groups * ceil_div(t.n_of / t.groups, self.m) * self.m
+        words = groups_of * DEPTH * ceil_div(t.n_if / t.groups, DEPTH) * t.taps
+        return np.where(t.is_kind("conv"), words, 0.0)
+
+    def _one_ns(self, t: LayerTable, i: int, *, streamed: bool) -> tuple[float, float, float]:
         if t.is_kind("conv", "matmul")[i]:
-            return self._conv_ns(t, i)
+            return self._conv_ns(t, i, streamed=streamed)
         if t.is_kind("pool")[i]:
             return self._pool_ns(t, i)
 
@@ -141,7 +137,7 @@ class FlatArray(BaseArray):
         work = n_of * 32 * ceil_div(pixels, 32) / 16 * max(1.0, float(t.n_inputs[i]) - 1)
         return work + c.add_base_ns, work, work
 
-    def _conv_ns(self, t: LayerTable, i: int) -> tuple[float, float, float]:
+    def _conv_ns(self, t: LayerTable, i: int, *, streamed: bool) -> tuple[float, float, float]:
         c, groups = self.constants, int(t.groups[i])
         passes = groups * int(ceil_div(t.n_of[i] / groups, self.m))
         depth = int(ceil_div(t.n_if[i] / groups, DEPTH))
@@ -149,7 +145,8 @@ class FlatArray(BaseArray):
         element = float(t.taps[i]) * DEPTH * MAC_NS
 
         tiles = StageTimes(lines, passes, depth, element, c.tile_ns, c.read_tile_ns)
-        time, sums = flow_shop(tiles, TICK_NS * self.m)
+        weights = float(t.taps[i]) * DEPTH * self.m if streamed else 0.0
+        time, sums = flow_shop(tiles, TICK_NS * self.m, weights)
         fixed = c.conv_base_ns + c.conv_per_m_ns * self.m + c.conv_per_p_ns * self.p
         return time + fixed, sums[1], max(sums[0], sums[2])
 
@@ -170,80 +167,3 @@ class FlatArray(BaseArray):
             groups * compare * len(lines),
             groups * TICK_NS * float(lines.sum()),
         )
-
-
-@lru_cache(maxsize=4096)
-def window_lines(w: Window, p: int) -> Values:
-    """Lines of the input map between the first and the last pixel that each tile reads.
-
-    Args:
-        w: The layer's window.
-        p: Output pixels of a tile.
-
-    Returns:
-        One number a tile, over the pixels in row order.
-    """
-    first = np.arange(0, w.ox * w.oy, p)
-    last = np.minimum(first + p, w.ox * w.oy) - 1
-    row0, row1 = first // w.ox, last // w.ox
-    several = row1 > row0
-
-    def pixel(row: Indices, column: Indices, end: int) -> Values:
-        """Position of the first (end 0) or last (end 1) input pixel under an output pixel."""
-        y = np.clip(row * w.sy - w.pad_y + end * (w.ky - 1), 0, w.iy - 1)
-        x = np.clip(column * w.sx - w.pad_x + end * (w.kx - 1), 0, w.ix - 1)
-        return np.asarray(y * w.ix + x)
-
-    # A tile that goes on in the next row begins there further to the left, and may reach
-    # further to the right in the row before its last.
-    start, stop = pixel(row0, first % w.ox, 0), pixel(row1, last % w.ox, 1)
-    start = np.where(several, np.minimum(start, pixel(row0 + 1, 0 * first, 0)), start)
-    stop = np.where(several, np.maximum(stop, pixel(row1 - 1, 0 * last + w.ox - 1, 1)), stop)
-    return (stop // LINE_PIXELS - start // LINE_PIXELS + 1).astype(np.float64)
-
-
-class StageTimes:
-    """Times of the three stages for the tiles of one layer, one number a tile of every pass."""
-
-    def __init__(
-        self,
-        lines: Values,
-        passes: int,
-        depth: int,
-        element_ns: float,
-        tile: float,
-        read: float,
-    ) -> None:
-        self.lines = np.tile(lines, passes)
-        self.depth = depth
-        self.first_read = TICK_NS * self.lines
-        self.read = self.first_read * depth + read
-        self.last_multiply = element_ns + tile
-        self.multiply = np.full(len(self.lines), element_ns * depth + tile)
-
-    def write(self, write_ns: float) -> Values:
-        """Writing time of every tile, with the wait for windows that did not fit."""
-        # Only where writing is the slowest stage do windows pile up in front of the cells.
-        both = self.lines + np.roll(self.lines, -1)
-        wait = TICK_NS * np.maximum(0.0, both - WINDOW_LINES)
-        bound = (write_ns > self.read) & (write_ns > self.multiply) & (self.depth == 1)
-        return np.where(bound, write_ns + wait, write_ns)
-
-
-def flow_shop(tiles: StageTimes, write_ns: float) -> tuple[float, tuple[float, float, float]]:
-    """Time until the last result is written, and the sums of the three stages, in ns.
-
-    The longest path: reads up to some element, multiplications from there up to some tile,
-    writes from there on (Johnson's makespan; elements of a tile take equally long, so only the
-    first and the last of each can be the turning point).
-    """
-    write = tiles.write(write_ns)
-    reads, multiplies, writes = (np.cumsum(x) for x in (tiles.read, tiles.multiply, write))
-
-    before = multiplies - tiles.multiply
-    turn_first = reads - tiles.read + tiles.first_read - before
-    turn_last = reads - multiplies + tiles.last_multiply
-    multiplied = multiplies + np.maximum.accumulate(np.maximum(turn_first, turn_last))
-
-    end = float(np.max(multiplied + writes[-1] - (writes - write)))
-    return end, (float(reads[-1]), float(multiplies[-1]), float(writes[-1]))

@@ -24,8 +24,8 @@ from cgap_hw.evidence.constants_fit import (
 )
 from cgap_hw.evidence.flat_fit import fit_flat, n_flat_constants
 from cgap_hw.evidence.measured import MeasuredLayer
+from cgap_hw.evidence.predict import predict_ns
 from cgap_hw.numeric import Flags, Values
-from cgap_hw.price.cost import latency_ns
 
 LEAST_SHAPES = 3
 LEAST_INTERVAL_PCT = 0.1
@@ -80,11 +80,6 @@ class _Shapes:
     def where(self, kept: Flags) -> _Shapes:
         """Some of the shapes."""
         return _Shapes(tuple(same for same, keep in zip(self.rows, kept, strict=True) if keep))
-
-
-def predict_ns(rows: Sequence[MeasuredLayer], board: Board) -> Values:
-    """Latency of every row's layer on a board with its array."""
-    return np.array(latency_ns([row.shape for row in rows], board))
 
 
 def calibrate(rows: Sequence[MeasuredLayer], board: Board) -> Board:

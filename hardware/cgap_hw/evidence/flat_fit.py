@@ -10,8 +10,8 @@ from cgap_hw.arrays import FlatArray
 from cgap_hw.arrays.flat import FlatConstants
 from cgap_hw.boards.board import load_board
 from cgap_hw.evidence.measured import MeasuredLayer
+from cgap_hw.evidence.predict import predict_ns
 from cgap_hw.numeric import Values
-from cgap_hw.price.cost import latency_ns
 
 _Sized = Mapping[tuple[int, int], Sequence[MeasuredLayer]]
 TILE_NS = np.arange(0.0, 21.0, 2.0)
@@ -75,7 +75,7 @@ def _residuals(rows: _Sized, constants: FlatConstants) -> Values:
     for (m, p), group in rows.items():
         if group:
             array = FlatArray(m=m, p=p, clock_mhz=400, source="fit", constants=constants)
-            times = latency_ns([row.shape for row in group], base, array=array)
+            times = predict_ns(group, base.model_copy(update={"array": array}))
             points += [
                 (m, p, row.latency_ns - time, row.latency_ns)
                 for row, time in zip(group, times, strict=True)

@@ -14,9 +14,9 @@ from cgap_hw.arrays.flat import FlatConstants
 from cgap_hw.boards.board import Board, load_board
 from cgap_hw.boards.catalogue import flat_size, on_board
 from cgap_hw.errors import CostModelError
-from cgap_hw.evidence.calibrate import predict_ns
 from cgap_hw.evidence.flat_fit import fit_flat
 from cgap_hw.evidence.measured import MeasuredLayer, unique
+from cgap_hw.evidence.predict import predict_ns
 
 REPORTED = ("conv", "depthwise", "linear", "pool", "add")
 

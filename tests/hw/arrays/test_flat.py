@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from cgap_hw.arrays.flat import StageTimes, Window, flow_shop, window_lines
+from cgap_hw import load_board, network_cost
+from cgap_hw.arrays.flat_stages import (
+    DRAM_BYTES_PER_NS,
+    DRAM_WAIT_NS,
+    READ_AHEAD_LINES,
+    StageTimes,
+    Window,
+    flow_shop,
+    streamed,
+    window_lines,
+)
+from cgap_hw.boards.catalogue import load_array
+from cgap_hw.layers.chain import Chain, Map
 
 
 @pytest.mark.parametrize(
@@ -45,3 +57,87 @@ def test_flow_shop_is_the_simulated_makespan():
                 multiply_end += 10.0 if i == depth - 1 else 0.0
             write_end = max(write_end, multiply_end) + write
         assert flow_shop(tiles, write)[0] == pytest.approx(write_end)
+
+
+def simulated(lines, passes, depth, element, element_bytes=0.0):
+    """End of the last multiplication, element by element, with the queue and the stream."""
+    queue, read_end, multiply_end, arrived = [], 0.0, 0.0, DRAM_WAIT_NS
+    for _ in range(passes):
+        for tile, n in enumerate(lines):
+            for _ in range(depth):
+                # Lines may wait until the cells are done with all but so many before them.
+                ahead = n
+                start = read_end
+                for used, done in reversed(queue):
+                    if ahead > READ_AHEAD_LINES:
+                        start = max(start, done)
+                        break
+                    ahead += used
+                read_end = start + 4 * n
+                if element_bytes and tile == 0:
+                    arrived += element_bytes / DRAM_BYTES_PER_NS
+                ready = arrived if element_bytes and tile == 0 else 0.0
+                multiply_end = max(multiply_end, read_end, ready) + element
+                queue.append((n, multiply_end))
+    return multiply_end
+
+
+@pytest.mark.parametrize(
+    ("lines", "depth", "element"),
+    [
+        ((27, 28, 2), 32, 90.0),
+        ((27, 28, 2), 64, 90.0),
+        ((40, 4, 12), 90, 90.0),
+        ((5, 6), 40, 90.0),
+    ],
+)
+def test_reading_runs_ahead_as_far_as_the_queue_goes(lines, depth, element):
+    tiles = StageTimes(np.array(lines, dtype=float), 6, depth, element, 0.0, 0.0)
+    end = flow_shop(tiles, 1.0)[0] - 1.0
+    # Lines of one element more or less wait in the queue: the model is a flow, not words.
+    slack = 6 * 2 * 4 * max(lines)
+    assert end == pytest.approx(simulated(lines, 6, depth, element), abs=slack)
+
+
+def test_the_queue_s_end_was_seen_where_strides_meet_wide_tiles():
+    """28 -> 14 pixels on M32P96: two tiles wait for lines, the third for the cells."""
+    lines = window_lines(Window(28, 28, 14, 14, 3, 3, 2, 2, 1, 1), 96)
+    deep = StageTimes(lines, 8, 64, 90.0, 0.0, 0.0)
+    endless = np.concatenate([np.cumsum(deep.multiply)[-1:], np.cumsum(deep.read)[-1:]]).max()
+    assert flow_shop(deep, 1.0)[0] > 1.05 * endless
+
+
+@pytest.mark.parametrize(("tiles_a_pass", "m"), [(1, 64), (1, 32), (4, 64)])
+def test_streamed_weights_hold_the_first_tile_of_a_pass(tiles_a_pass, m):
+    lines, depth, taps = [4.0] * tiles_a_pass, 256, 9
+    tiles = StageTimes(np.array(lines), 5, depth, taps * 10.0, 0.0, 0.0)
+    element_bytes = taps * 4 * m
+    end = flow_shop(tiles, 1.0, element_bytes)[0] - 1.0
+    assert end == pytest.approx(simulated(lines, 5, depth, taps * 10.0, element_bytes))
+    stream = element_bytes * depth * 5 / DRAM_BYTES_PER_NS
+    on_chip = flow_shop(tiles, 1.0)[0]
+    if (tiles_a_pass, m) == (1, 64):
+        assert end == pytest.approx(stream, rel=0.01)
+        assert on_chip / end == pytest.approx(16 / 25.6, rel=0.01)
+    else:
+        assert end < 1.1 * on_chip
+
+
+def test_weights_are_streamed_by_the_compiler_s_rule():
+    sizes = np.array([2.0, 12.0, 9.0, 4.0, 0.0, 1.0])
+    assert not streamed(sizes, 29.0).any()
+    assert streamed(sizes, 22.0).tolist() == [True, False, True, True, False, False]
+    assert streamed(np.array([30.0]), 22.0).tolist() == [True]
+
+
+def test_a_network_that_does_not_stay_on_chip_is_slower():
+    """12 M, 9 M and 4 M weights over 4 x 4 or 7 x 7 pixels."""
+    chain = Chain()
+    x = chain.conv(Map(480, 14, 14), 960, 3, 2)
+    chain.conv(chain.conv(x, 1024, 3), 1280, 3, 2)
+    board, array = load_board("zcu102"), load_array("m64p64")
+    together = network_cost(chain.layers, board, array).timing.latency_ns
+    alone = [network_cost([s], board, array).timing.latency_ns[0] for s in chain.layers]
+    assert together[2] == pytest.approx(alone[2])
+    for i in (0, 1):
+        assert together[i] > 1.25 * alone[i]

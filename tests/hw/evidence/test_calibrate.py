@@ -9,10 +9,11 @@ from cgap_hw import CostModelError, LayerShape, load_board
 from cgap_hw.arrays import FlatArray
 from cgap_hw.boards.board_file import write_board
 from cgap_hw.boards.catalogue import load_array, on_board
-from cgap_hw.evidence.calibrate import calibrate, calibration, predict_ns
+from cgap_hw.evidence.calibrate import calibrate, calibration
 from cgap_hw.evidence.constants_fit import with_constants
 from cgap_hw.evidence.flat_fit import fit_flat
 from cgap_hw.evidence.measured import MeasuredLayer
+from cgap_hw.evidence.predict import predict_ns
 from cgap_hw.evidence.validate import (
     by_size,
     price_rows,
