@@ -11,8 +11,9 @@ from rich.console import Console
 
 from cgap_bench.commands.run_progress import RunBars, progress_view
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.learn.dataset import DATASETS, data_root
-from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.dataset import data_root
+from cgap_bench.learn.datasets.named import find_dataset
+from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.learn.network import network_factory
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.record.configuration import RunConfig
@@ -73,7 +74,9 @@ class Request:
         """Find now what would fail, or be ignored, only once there are worker processes."""
         for config in (job.config for job in jobs):
             network_factory(config.network.name)
-            DATASETS[config.stream.dataset]
+            for name in config.stream.dataset.split("+"):
+                find_dataset(name)
+            check_scenario(config)
 
         run = {job.config.method for job in jobs}
         for owner, dot, _ in (override.partition(".") for override in self.overrides):

@@ -9,7 +9,6 @@ import torch
 from avalanche.training.supervised import Naive
 from torch import Generator, Tensor
 from torch.nn import functional
-from torch.utils.data import Dataset
 
 from cgap_bench.learn.state import (
     check_stateful,
@@ -19,43 +18,10 @@ from cgap_bench.learn.state import (
     take_up,
     take_up_optimizer,
 )
+from cgap_bench.learn.streams.store import ImageStore
 from cgap_bench.record.configuration import Augmentation, MemoryFormat, Precision
 
 CROP_PADDING = 4  # pixels, the usual choice for 32x32 images
-
-
-class ImageStore(Dataset[tuple[Tensor, int]]):
-    """All images of one split; batches of them are normalised when they are read.
-
-    Args:
-        images: (N, C, H, W), uint8.
-        targets: (N,), int64: class within its experience.
-        mean: Per channel, in units of the pixel values.
-        std: Per channel, likewise.
-    """
-
-    def __init__(
-        self, images: Tensor, targets: Tensor, mean: tuple[float, ...], std: tuple[float, ...]
-    ) -> None:
-        self.images, self.targets = images, targets
-        self._mean = torch.tensor(mean).view(-1, 1, 1)
-        self._scale = 1 / torch.tensor(std).view(-1, 1, 1)
-
-    def to(self, device: torch.device) -> "ImageStore":
-        """The same images on another device."""
-        moved = ImageStore(self.images.to(device), self.targets.to(device), (0.0,), (1.0,))
-        moved._mean, moved._scale = self._mean.to(device), self._scale.to(device)
-        return moved
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
-        return self.normalise(self.images[row]), int(self.targets[row])
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Pixel values (..., C, H, W) -> float32 of about zero mean and unit variance."""
-        return (images.float() - self._mean) * self._scale
 
 
 def crop_and_flip(images: Tensor, generator: Generator) -> Tensor:
@@ -161,11 +127,11 @@ class TensorLoader:
 
     def _cut(self, chosen: Tensor) -> list[Tensor]:
         source, rows = self._source, self._rows[chosen]
-        images = source.store.images[rows]
+        images = source.store.pixels(rows)
         if self._train and source.augment is Augmentation.CROP_FLIP:
             images = crop_and_flip(images, source.generator)
         return [
-            source.laid_out(source.store.normalise(images)),
+            source.laid_out(source.store.normalise(images, rows)),
             source.store.targets[rows],
             self._tasks[chosen],
         ]

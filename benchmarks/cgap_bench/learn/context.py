@@ -14,7 +14,12 @@ from cgap_bench.learn.learning_rate import learning_rate_plugin
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import width_for
 from cgap_bench.learn.streams import Stream
-from cgap_bench.record.configuration import NetworkSettings, RunConfig
+from cgap_bench.record.configuration import (
+    NetworkSettings,
+    Optimizer,
+    RunConfig,
+    TrainingSettings,
+)
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
 
 
@@ -49,8 +54,13 @@ class Context:
 
     @property
     def n_outputs(self) -> int:
-        """Classes of one experience."""
-        return len(self.stream.classes[0])
+        """Classes of a head."""
+        return self.stream.n_outputs
+
+    @property
+    def heads(self) -> list[int]:
+        """Task labels, each of which has a head; one only where the task is not told."""
+        return sorted(set(self.stream.task_labels))
 
     def network(self, width: float = 1.0) -> nn.Sequential:
         """The reference network times a width, newly initialised, on the CPU."""
@@ -79,13 +89,8 @@ class Context:
         training = self.config.training
         model.to(self.device)
 
-        optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=training.lr,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-        )
-        learning_rate = learning_rate_plugin(training, self.stream.heldout, self.source)
+        optimizer = _optimizer(model, training)
+        learning_rate = learning_rate_plugin(training, self.stream.heldout_of, self.source)
         return TensorStrategy(
             source=self.source,
             precision=training.precision,
@@ -104,6 +109,13 @@ class Context:
     def device(self) -> torch.device:
         """Where to train."""
         return self.source.store.images.device
+
+
+def _optimizer(model: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
+    parameters, lr, decay = model.parameters(), training.lr, training.weight_decay
+    if training.optimizer is Optimizer.ADAM:
+        return torch.optim.Adam(parameters, lr, weight_decay=decay)
+    return torch.optim.SGD(parameters, lr, training.momentum, weight_decay=decay)
 
 
 class _Counter(SupervisedPlugin):  # type: ignore[misc]

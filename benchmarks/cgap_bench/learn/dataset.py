@@ -26,6 +26,9 @@ class ImageData:
         std: Per channel, in units of the stored pixel values.
         groups: Classes that belong together by the dataset's own account, in its own order:
             superclasses, alphabets; empty where it has none.
+        train_domains: (N,), int64: origin of each training image, a session for instance,
+            from 0; None where nothing is said.
+        sources: Of several datasets in one: what each brings; empty for one alone.
     """
 
     train_images: Tensor
@@ -35,11 +38,22 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     groups: tuple[tuple[int, ...], ...] = ()
+    train_domains: Tensor | None = None
+    sources: tuple["Source", ...] = ()
 
     @property
     def n_classes(self) -> int:
         """Number of classes."""
         return int(self.train_targets.max()) + 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of several datasets in one: how many classes it brings, and its own mean and std."""
+
+    n_classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)

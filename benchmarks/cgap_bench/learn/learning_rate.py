@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from cgap_bench.learn.batches import BatchSource, TensorLoader
 from cgap_bench.record.configuration import LearningRateSchedule, TrainingSettings
 
 CALLBACK = Any  # Avalanche passes the strategy and keywords
+HeldOut = Callable[[Any], Sequence[Any]]
 
 
 class ConstantThenCosine(LRScheduler):
@@ -77,15 +78,15 @@ class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
 
     Args:
         training: Rate, patience, minimum rate, epochs.
-        heldout: Avalanche datasets of held-out training images, one per experience.
+        heldout_of: Experience -> Avalanche datasets of what was held out of it.
         source: Where their images come from.
     """
 
     def __init__(
-        self, training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
+        self, training: TrainingSettings, heldout_of: HeldOut, source: BatchSource
     ) -> None:
         super().__init__()
-        self._training, self._heldout, self._source = training, heldout, source
+        self._training, self._heldout_of, self._source = training, heldout_of, source
         self._scheduler: ReduceLROnPlateau | None = None
         self._best_loss, self._epoch = math.inf, 0
         self._best_state: dict[str, torch.Tensor] = {}
@@ -138,9 +139,9 @@ class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
         total, n = 0.0, 0
         strategy.model.eval()
         with torch.no_grad():
-            for task in strategy.experience.task_labels:
+            for dataset in self._heldout_of(strategy.experience):
                 for x, y, t in TensorLoader(
-                    self._heldout[task], self._source, strategy.eval_mb_size, train=False
+                    dataset, self._source, strategy.eval_mb_size, train=False
                 ):
                     logits = strategy.model(x, t)
                     total += float(functional.cross_entropy(logits, y, reduction="sum"))
@@ -157,9 +158,9 @@ def _restart(strategy: CALLBACK, lr: float) -> None:
 
 
 def learning_rate_plugin(
-    training: TrainingSettings, heldout: Sequence[Any], source: BatchSource
+    training: TrainingSettings, heldout_of: HeldOut, source: BatchSource
 ) -> SupervisedPlugin:
     """The plugin that sets the learning rate as a preset asks for."""
     if training.lr_schedule is LearningRateSchedule.PLATEAU:
-        return PlateauPlugin(training, heldout, source)
+        return PlateauPlugin(training, heldout_of, source)
     return FixedLengthPlugin(training)

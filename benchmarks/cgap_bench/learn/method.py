@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from cgap_bench.errors import UsageError
 from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.context import Context
-from cgap_bench.record.configuration import Settings
+from cgap_bench.record.configuration import RunConfig, Scenario, Settings
 from cgap_bench.registry import Registry
 
 
@@ -47,6 +48,10 @@ class Learner(Protocol):
         """Parameters stored for all tasks learnt so far, heads included."""
 
 
+TASK_ONLY = frozenset({Scenario.TASK})
+ANY_SCENARIO = frozenset(Scenario)  # of a method whose network may serve with a single head
+
+
 class NoSettings(Settings):
     """Of a method that has nothing to set."""
 
@@ -60,6 +65,7 @@ class Method:
         settings: The method's own configuration.
         build: Makes the learner.
         sized_by_cgap: Whether it runs after the CGaP run of the same seed and takes its MACs.
+        scenarios: Those that it can run in; most need to be told the task.
         board: From its settings, the board whose costs steer it; None where none does.
     """
 
@@ -67,8 +73,20 @@ class Method:
     settings: type[Settings]
     build: Callable[[Context, Any], Learner]
     sized_by_cgap: bool = False
+    scenarios: frozenset[Scenario] = TASK_ONLY
     board: Callable[[Any], str | None] = lambda _settings: None
 
 
 METHODS: Registry[Method] = Registry("method", package="cgap_bench.learn.methods")
 """The methods that can be compared: one module per family, each registers what it brings."""
+
+
+def check_scenario(config: RunConfig) -> None:
+    """Raises `UsageError` where the method cannot run in the scenario of its stream."""
+    scenario, known = config.stream.scenario, METHODS[config.method].scenarios
+    if scenario not in known:
+        able = [name for name in METHODS.names() if scenario in METHODS[name].scenarios]
+        raise UsageError(
+            f"{config.method} runs in scenario {', '.join(sorted(known))}, not {scenario}:"
+            f" it needs to be told the task; {', '.join(able)} do not"
+        )

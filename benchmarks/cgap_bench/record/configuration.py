@@ -15,6 +15,13 @@ class LearningRateSchedule(StrEnum):
     PLATEAU = "plateau"  # halved when the held-out loss stalls, best weights restored
 
 
+class Optimizer(StrEnum):
+    """What follows the gradients."""
+
+    SGD = "sgd"
+    ADAM = "adam"  # betas 0.9 and 0.999; `momentum` is of SGD only
+
+
 class Augmentation(StrEnum):
     """What is done to a batch of training images."""
 
@@ -41,6 +48,31 @@ class Split(StrEnum):
 
     TEST = "test"
     HELD_OUT = "held-out"  # of the training images: to choose settings by
+
+
+class Scenario(StrEnum):
+    """What a network is told and asked (van de Ven and Tolias 2019)."""
+
+    TASK = "task"  # told the task: a head for each, classes of the task only
+    DOMAIN = "domain"  # not told: one head, the same classes in every task
+    CLASS = "class"  # not told: one head over the classes of all tasks
+
+
+class Cut(StrEnum):
+    """What differs between the experiences of a stream."""
+
+    CLASSES = "classes"  # equal shares of the classes
+    GROUPS = "groups"  # groups of classes by the dataset's own account: superclasses, alphabets
+    DOMAINS = "domains"  # all classes, images of another origin: sessions
+    PERMUTED = "permuted"  # all images, pixels in another random order
+    ROTATED = "rotated"  # all images, turned by another angle
+
+
+class PixelScale(StrEnum):
+    """What is done to pixel values before a network sees them."""
+
+    STANDARD = "standard"  # zero mean and unit deviation over the dataset, per channel
+    UNIT = "unit"  # 0 to 255 become 0 to 1
 
 
 class Norm(StrEnum):
@@ -72,6 +104,15 @@ class StreamSettings(Settings):
     n_experiences: int = Field(gt=0)
     order_seed: int | None = None  # None: classes in dataset order, else shuffled with it
     order_by_seed: bool = False  # shuffled with the run's own seed: another order for each seed
+    cut: Cut = Cut.CLASSES
+    scenario: Scenario = Scenario.TASK
+    class_order: tuple[int, ...] = ()  # under cut=classes, instead of order_seed
+    task_order: tuple[int, ...] = ()  # places of the experiences as cut, applied last
+    largest_angle: float = Field(180.0, gt=0, le=360)  # under cut=rotated, in degrees, excluded
+    size: int | None = Field(
+        None, gt=0
+    )  # side of an image: padded with black, or reduced to it
+    pixel_scale: PixelScale = PixelScale.STANDARD
     n_train_per_class: int | None = Field(None, gt=0)  # None: all training images
     first: int | None = Field(None, gt=0)  # stop after so many experiences; None: all
     score_on: Split = Split.TEST
@@ -80,6 +121,16 @@ class StreamSettings(Settings):
     def _ordered(self) -> Self:
         if self.order_by_seed and self.order_seed is not None:
             raise ValueError("order_seed and order_by_seed exclude each other")
+        if self.class_order and (self.order_by_seed or self.order_seed is not None):
+            raise ValueError("class_order and orders by a seed exclude each other")
+        if self.class_order and self.cut is not Cut.CLASSES:
+            raise ValueError(f"class_order has no effect under cut={self.cut}")
+        return self
+
+    @model_validator(mode="after")
+    def _asked(self) -> Self:
+        if self.scenario is Scenario.CLASS and self.cut not in (Cut.CLASSES, Cut.GROUPS):
+            raise ValueError(f"scenario=class has no meaning where cut={self.cut}")
         return self
 
 
@@ -92,6 +143,7 @@ class TrainingSettings(Settings):
     lr: float = Field(gt=0)  # the learning rate at the start of each experience
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
+    optimizer: Optimizer = Optimizer.SGD
     lr_schedule: LearningRateSchedule = LearningRateSchedule.CONSTANT_COSINE
     constant_share: float = Field(0.55, ge=0, le=1)  # of the epochs, before the cosine
     patience: int = Field(6, gt=0)  # epochs without a better held-out loss (`plateau`)

@@ -32,6 +32,14 @@ NOTHING_CHANGED: dict[str, Any] = {
     "ewc.fisher_batch": None,
     "ewc.fisher_images": None,
     "ewc.labels": "given",
+    "stream.class_order": [],
+    "stream.cut": "classes",
+    "stream.largest_angle": 180.0,
+    "stream.pixel_scale": "standard",
+    "stream.scenario": "task",
+    "stream.size": None,
+    "stream.task_order": [],
+    "training.optimizer": "sgd",
 }
 
 

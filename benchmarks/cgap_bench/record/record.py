@@ -38,6 +38,8 @@ class Record(BaseModel):
         stored_parameters: Everything stored for all tasks after experience i, heads included.
         history: What the method did to the structure, in order.
         extra: Plain facts of the method, for instance the width it chose.
+        classes: Classes of each experience as the dataset counts, in the order learnt; empty
+            in records from before this was written down.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +58,7 @@ class Record(BaseModel):
     stored_parameters: list[int]
     history: list[dict[str, Any]] = []
     extra: dict[str, Any] = {}
+    classes: list[list[int]] = []
 
     def __eq__(self, other: object) -> bool:
         """Two records are equal when everything but environment and timings is."""

@@ -136,6 +136,7 @@ class Run:
             stored_parameters=results.stored_parameters,
             history=self.learner.history,
             extra=self.learner.extra,
+            classes=[list(group) for group in self.context.stream.classes],
         )
 
     # -- to go on in another process -------------------------------------------------------

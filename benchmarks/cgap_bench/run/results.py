@@ -49,7 +49,7 @@ class Results:
         rounded: list[float | None] = [None] * n
         used = []
         for task in range(n_learnt):  # one network at a time: together they may not fit
-            network = learner.network_for(task)
+            network = learner.network_for(self._context.stream.task_labels[task])
             if network is None:
                 continue
             network.eval()

@@ -7,7 +7,8 @@ import pytest
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.methods.cgap import settings_of
 from cgap_bench.record import identity
-from cgap_bench.record.identity import NOTHING_CHANGED, distinguishing, run_id
+from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.identity import NOTHING_CHANGED, SECTIONS, distinguishing, run_id
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_cl import CGaPConfig, GrowthPolicy, Where
@@ -75,7 +76,10 @@ def test_a_setting_that_is_added_later_leaves_earlier_runs_their_identity(monkey
     assert run_id(resolved("cgap", 0, "cgap.patience=2")) != before
 
 
-@pytest.mark.parametrize("key", NOTHING_CHANGED)
+OF_METHODS = [key for key in NOTHING_CHANGED if key.partition(".")[0] not in SECTIONS]
+
+
+@pytest.mark.parametrize("key", OF_METHODS)
 def test_a_record_without_a_setting_has_the_identity_of_one_in_which_nothing_changed(key):
     owner, *path = key.split(".")
     config = resolved(owner)
@@ -87,6 +91,17 @@ def test_a_record_without_a_setting_has_the_identity_of_one_in_which_nothing_cha
     there = run_id(config.model_copy(update={"method_settings": own}))
     del table[path[-1]]
     assert run_id(config.model_copy(update={"method_settings": own})) == there
+
+
+@pytest.mark.parametrize("key", [key for key in NOTHING_CHANGED if key not in OF_METHODS])
+def test_a_section_without_a_setting_is_one_in_which_nothing_changed(key, tiny):
+    section, _, name = key.partition(".")
+    config = tiny("fixed")
+    content = config.model_dump(mode="json")
+    content[section][name] = NOTHING_CHANGED[key]
+    there = RunConfig.model_validate(content)
+    assert name not in distinguishing(there)[section]
+    assert run_id(there) == run_id(config)
 
 
 def test_a_section_may_have_such_a_setting_too(monkeypatch, tiny):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.record.configuration import Augmentation, LearningRateSchedule
 from cgap_bench.record.identity import run_id
 from cgap_bench.run.recipe import Overlay, load_recipe, recipe_names
@@ -14,7 +14,7 @@ from cgap_bench.run.seeds import parse_seeds
 
 SEVEN = {"cgap", "ewc", "fixed", "fixed-equal", "independent", "warm", "joint"}
 
-FULL = {"standard", "quick", "paper"}
+BOTH_FULL, FULL = {"split-digits", "split-cifar100"}, {"standard", "quick", "paper"}
 
 PRESETS = [(name, p) for name in recipe_names() for p in load_recipe(name)[1].presets]
 
@@ -28,7 +28,10 @@ def resolver(benchmark="split-digits", preset=None, *overrides):
 def test_every_recipe_resolves_for_every_method(benchmark, preset):
     made = resolver(benchmark, preset)
     assert made.overlay.description
-    assert set(made.overlay.methods) >= (SEVEN if preset in FULL else {"cgap"})
+    if benchmark in BOTH_FULL and preset in FULL:
+        assert set(made.overlay.methods) >= SEVEN
+    for method in made.overlay.methods:
+        check_scenario(made.config(method, 0))
     assert parse_seeds(made.overlay.seeds)
     for method in METHODS.names():
         config = made.config(method, 0)
@@ -85,11 +88,13 @@ def test_presets_of_cifar100_are_what_they_say():
     assert cgap.training.epochs == paper.training.epochs
 
 
-def test_only_the_paper_preset_trains_any_method_otherwise():
+def test_a_method_is_trained_otherwise_only_where_the_recipe_says_so():
     for benchmark, preset in PRESETS:
         made = resolver(benchmark, preset)
         trained = {made.config(m, 0).training.model_dump_json() for m in METHODS.names()}
-        assert len(trained) == (2 if preset == "paper" else 1)
+        assert len(trained) == (2 if made.overlay.training_of else 1)
+        at_plateaus = made.config("fixed", 0).training.lr_schedule == "plateau"
+        assert bool(made.overlay.training_of) == at_plateaus
 
 
 def test_overrides_reach_their_section_and_only_their_method():
@@ -99,7 +104,7 @@ def test_overrides_reach_their_section_and_only_their_method():
     ewc, fixed = made.config("ewc", 0), made.config("fixed", 0)
     assert ewc.training.lr == fixed.training.lr == 0.5
     assert ewc.stream.order_seed == 7
-    assert ewc.method_settings == {"strength": 3.0}
+    assert ewc.method_settings["strength"] == 3.0
     assert fixed.method_settings == {}
     cleared = resolver("split-cifar100", "quick", "stream.n_train_per_class=none")
     assert cleared.config("fixed", 0).stream.n_train_per_class is None

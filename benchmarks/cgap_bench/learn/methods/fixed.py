@@ -7,7 +7,7 @@ from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method, NoSettings
+from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method, NoSettings
 from cgap_bench.learn.multi_head import MultiHead
 from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.learn.streams import joint_experience
@@ -32,8 +32,7 @@ class SharedNetwork:
         plugins: Sequence[SupervisedPlugin] = (),
         rehearses: bool = False,
     ) -> None:
-        tasks = range(context.stream.n_experiences)
-        self.model = MultiHead(network or context.network(), tasks, rehearses)
+        self.model = MultiHead(network or context.network(), context.heads, rehearses)
         self.strategy = context.strategy(self.model, plugins)
         self.extra: dict[str, Any] = {"width": 1.0}
         self._learnt: list[int] = []
@@ -54,7 +53,7 @@ class SharedNetwork:
 
     def stored_parameters(self) -> int:
         """Backbone and the heads trained so far."""
-        heads = sum(n_parameters(self.model.heads[str(task)]) for task in self._learnt)
+        heads = sum(n_parameters(self.model.heads[str(task)]) for task in set(self._learnt))
         return n_parameters(self.model.backbone) + heads
 
 
@@ -92,6 +91,7 @@ METHODS.add(
         "the reference network, plainly fine-tuned from task to task",
         NoSettings,
         lambda context, _settings: SharedNetwork(context),
+        scenarios=ANY_SCENARIO,
     ),
 )
 METHODS.add(
@@ -109,5 +109,6 @@ METHODS.add(
         "the reference network trained on all tasks at once: it cannot forget",
         NoSettings,
         lambda context, _settings: JointNetwork(context),
+        scenarios=ANY_SCENARIO,
     ),
 )

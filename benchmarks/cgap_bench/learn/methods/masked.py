@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from pydantic import Field
 from torch import nn
 
-from cgap_bench.learn.batches import TensorStrategy
+from cgap_bench.errors import UsageError
+from cgap_bench.learn.batches import TensorLoader, TensorStrategy
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.methods.masks.cpg import CPG, CPGPlugin
 from cgap_bench.learn.methods.masks.hat import HAT, HATPlugin
 from cgap_bench.learn.methods.masks.packnet import PackNet, PackNetPlugin
 from cgap_bench.learn.methods.masks.piggyback import Piggyback
@@ -44,6 +47,14 @@ class HATSettings(MaskSettings):
 
     price: float = Field(0.75, ge=0)  # of open gates, the paper's c
     largest_slope: float = Field(400.0, gt=1)
+
+
+class CPGSettings(Settings):
+    """Hung et al. 2019; held-out images where the authors look at the test set."""
+
+    goal: float | None = Field(None, ge=0, le=1)  # held-out accuracy; None: it never grows
+    largest_size: float = Field(1.5, ge=1)  # of the network, in units of the first
+    tolerance: float = Field(0.01, ge=0)  # accuracy that cutting may cost
 
 
 class MaskedLearner:
@@ -86,6 +97,25 @@ class MaskedLearner:
     def stored_parameters(self) -> int:
         """All weights, and what each task learnt so far has of its own; masks not counted."""
         return self.model.stored_parameters()
+
+
+class HeldOutAccuracy:
+    """Accuracy on the images that are held out of a task's training."""
+
+    def __init__(self, context: Context) -> None:
+        self._heldout, self._source = context.stream.heldout, context.source
+        self._batch_size = context.config.training.eval_batch_size
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, task: int) -> float:
+        """Share that is classified right; the model stays in the mode that it was in."""
+        was_training, n_right = model.training, 0
+        dataset = self._heldout[task]
+        model.eval()
+        for x, y, labels in TensorLoader(dataset, self._source, self._batch_size, train=False):
+            n_right += int((model(x, labels).argmax(1) == y).sum())
+        model.train(was_training)
+        return n_right / len(dataset)
 
 
 def density(network: nn.Module) -> float:
@@ -149,4 +179,24 @@ _add(
         HAT(network, tasks, own.per_channel, own.largest_slope),
         HATPlugin(own.price),
     ),
+)
+
+
+def _cpg(context: Context, own: CPGSettings) -> MaskedLearner:
+    """Judged on what is held out of training.
+
+    Raises:
+        UsageError: Nothing is.
+    """
+    if context.config.training.holdout_share == 0:
+        raise UsageError("cpg chooses on held-out images: set training.holdout_share above 0")
+    judge = HeldOutAccuracy(context)
+    plugin = CPGPlugin(judge, own.goal, own.largest_size, tolerance=own.tolerance)
+    model = CPG(context.network(), range(context.stream.n_experiences))
+    return MaskedLearner(context, model, plugin)
+
+
+METHODS.add(
+    "cpg",
+    Method("tasks own weights, pick among old ones, widen the network", CPGSettings, _cpg),
 )

@@ -51,7 +51,7 @@ class ProgressivePlugin(SupervisedPlugin):  # type: ignore[misc]
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """The optimizer holds the column alone; Avalanche leaves what is gone in it."""
-        adopt(strategy.optimizer, self._network.live_parameters())
+        adopt(strategy.optimizer, self._network.named_live_parameters())
         strategy.optimized_param_id = dict(strategy.model.named_parameters())
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:

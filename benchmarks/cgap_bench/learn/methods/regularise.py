@@ -7,7 +7,7 @@ from avalanche.training.plugins import SupervisedPlugin
 from pydantic import Field
 
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.method import ANY_SCENARIO, METHODS, TASK_ONLY, Method
 from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.learn.methods.penalties.ewc import EWC, Labels, OnlineEWC
 from cgap_bench.learn.methods.penalties.mas import MemoryAwareSynapses
@@ -96,7 +96,8 @@ def _add(
         network = shaped_network(context, -1) if shaped else None
         return SharedNetwork(context, network, [plugin(own, context.config.training.lr)])
 
-    METHODS.add(name, Method(summary, settings, build, sized_by_cgap=shaped))
+    scenarios = TASK_ONLY if shaped else ANY_SCENARIO
+    METHODS.add(name, Method(summary, settings, build, shaped, scenarios))
 
 
 _add("ewc", "the reference network with elastic weight consolidation", EWCSettings, _ewc)

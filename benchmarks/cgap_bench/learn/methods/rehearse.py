@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cgap_bench.learn.batches import crop_and_flip
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method
 from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.learn.methods.rehearsal.gem import GEM, AveragedGEM
 from cgap_bench.learn.methods.rehearsal.icarl import ICaRL
@@ -138,7 +138,7 @@ def _lwf(context: Context, settings: LwFSettings) -> SharedNetwork:
 def _add(
     name: str, summary: str, settings: type[Settings], build: Callable[[Context, Any], Any]
 ) -> None:
-    METHODS.add(name, Method(summary, settings, build))
+    METHODS.add(name, Method(summary, settings, build, scenarios=ANY_SCENARIO))
 
 
 _add("replay", "every batch is joined by images from a memory", ReplaySettings, _replay)

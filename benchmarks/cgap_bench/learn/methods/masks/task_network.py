@@ -54,7 +54,7 @@ class TaskNetwork(MultiTaskModule):  # type: ignore[misc]
         self.channels = nn.ModuleDict()
         if per_channel is PerChannel.OWN:
             for task in self.labels:
-                self.channels[str(task)] = _ChannelValues(self.backbone, self.weight_names())
+                self.channels[str(task)] = self.channel_values()
         # when each task was learnt, counted from 0
         self.register_buffer("positions", torch.full((len(self.labels),), NOT_LEARNT))
         self.current: int | None = None
@@ -64,6 +64,10 @@ class TaskNetwork(MultiTaskModule):  # type: ignore[misc]
         dense = (nn.Conv2d, nn.Linear)
         modules = dict(self.backbone.named_modules())
         return [f"{name}.weight" for name, m in modules.items() if isinstance(m, dense)]
+
+    def channel_values(self) -> nn.Module:
+        """What a task has of its own beside weights and head, as the backbone has it now."""
+        return _ChannelValues(self.backbone, self.weight_names())
 
     def weight(self, name: str) -> nn.Parameter:
         """The parameter that training changes."""

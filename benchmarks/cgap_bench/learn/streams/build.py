@@ -14,23 +14,26 @@ from avalanche.benchmarks import (
 from avalanche.benchmarks.utils import AvalancheDataset, ConstantSequence, DataAttribute
 from torch import Generator, Tensor
 
-from cgap_bench.errors import UsageError
-from cgap_bench.learn.batches import ImageStore
-from cgap_bench.learn.dataset import DATASETS, ImageData
-from cgap_bench.record.configuration import Split, StreamSettings
+from cgap_bench.learn.dataset import ImageData
+from cgap_bench.learn.datasets.named import load_data
+from cgap_bench.learn.streams.orders import Part, parts_of, settled
+from cgap_bench.learn.streams.preparing import prepared, stores
+from cgap_bench.learn.streams.store import ImageStore
+from cgap_bench.record.configuration import Scenario, Split, StreamSettings
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A task-incremental stream of T experiences.
+    """A stream of T experiences.
 
     Attributes:
-        benchmark: Avalanche benchmark with `train_stream` and `test_stream`; task label =
-            index of the experience, classes from 0 in each.
+        benchmark: Avalanche benchmark with `train_stream` and `test_stream`. Told tasks have
+            their index as task label and classes from 0 in each; else the label is always 0.
         heldout: Avalanche datasets of the training images held out of each experience.
         train: Store behind `train_stream` and `heldout`.
         test: Store behind `test_stream`.
         classes: Classes of each experience, in the numbering of the dataset.
+        scenario: What a network is told and asked.
         score_on: Which images fill the accuracy matrix.
     """
 
@@ -39,6 +42,7 @@ class Stream:
     train: ImageStore
     test: ImageStore
     classes: tuple[tuple[int, ...], ...]
+    scenario: Scenario = Scenario.TASK
     score_on: Split = Split.TEST
 
     @property
@@ -59,6 +63,18 @@ class Stream:
         return len(self.classes)
 
     @property
+    def task_labels(self) -> tuple[int, ...]:
+        """Task label of each experience."""
+        told = self.scenario is Scenario.TASK
+        return tuple(task if told else 0 for task in range(self.n_experiences))
+
+    @property
+    def n_outputs(self) -> int:
+        """Classes of a head: of the largest task, or of all together."""
+        sizes = [len(group) for group in self.classes]
+        return sum(sizes) if self.scenario is Scenario.CLASS else max(sizes)
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
         _, channels, height, width = self.train.images.shape
@@ -68,6 +84,12 @@ class Stream:
     def example_input(self) -> Tensor:
         """One image of zeros, (1, C, H, W), float32."""
         return torch.zeros(1, *self.input_shape)
+
+    def heldout_of(self, experience: Any) -> list[AvalancheDataset]:
+        """What was held out of an experience of `benchmark`, or of all for the joint one."""
+        if len(experience.origin_stream) != self.n_experiences:
+            return list(self.heldout)
+        return [self.heldout[experience.current_experience]]
 
 
 def build_stream(
@@ -81,27 +103,40 @@ def build_stream(
         seed: Draws which images are held out and, under `order_by_seed`, the order of classes.
         root: Data root.
     """
-    data = DATASETS[settings.dataset].load(root)
-    classes = _split_classes(data.n_classes, settings, seed)
-    train_rows = _rows_per_experience(data.train_targets, classes, settings.n_train_per_class)
-    test_rows = _rows_per_experience(data.test_targets, classes, None)
+    settings = settled(settings, seed)
+    data = prepared(load_data(settings.dataset, settings.size, root), settings)
+    parts = parts_of(data, settings)
+    train, test = stores(data, settings, _class_numbers(data, settings, parts))
+    train_rows = _rows(data.train_targets, parts, settings.n_train_per_class)
+    if data.train_domains is not None:
+        train_rows = [
+            rows if part.domain is None else rows[data.train_domains[rows] == part.domain]
+            for part, rows in zip(parts, train_rows)
+        ]
+    test_rows = _rows(data.test_targets, parts, None)
 
     generator = Generator().manual_seed(seed)
     kept, held = [], []
-    for rows in train_rows:
+    for part, rows in zip(parts, train_rows):
         shuffled = rows[torch.randperm(len(rows), generator=generator)]
         n_held = round(holdout_share * len(rows))
-        held.append(shuffled[:n_held].sort().values)
-        kept.append(shuffled[n_held:].sort().values)
+        first = part.view * len(data.train_targets)
+        held.append(shuffled[:n_held].sort().values + first)
+        kept.append(shuffled[n_held:].sort().values + first)
+    shown = [rows + part.view * len(data.test_targets) for part, rows in zip(parts, test_rows)]
 
-    train = _store(data, data.train_images, data.train_targets, classes)
-    test = _store(data, data.test_images, data.test_targets, classes)
+    labels = list(range(len(parts)))
+    if settings.scenario is not Scenario.TASK:
+        labels = [0] * len(parts)
     benchmark = benchmark_from_datasets(
-        train=_datasets(train, kept), test=_datasets(test, test_rows)
+        train=_datasets(train, kept, labels), test=_datasets(test, shown, labels)
     )
     benchmark = with_task_labels(with_classes_timeline(benchmark))
-    heldout = tuple(_datasets(train, held))
-    return Stream(benchmark, heldout, train, test, classes, settings.score_on)
+    heldout = tuple(_datasets(train, held, labels))
+    classes = tuple(part.classes for part in parts)
+    return Stream(
+        benchmark, heldout, train, test, classes, settings.scenario, settings.score_on
+    )
 
 
 def joint_experience(stream: Stream, n: int | None = None) -> Any:
@@ -119,49 +154,28 @@ def joint_experience(stream: Stream, n: int | None = None) -> Any:
     return with_task_labels(with_classes_timeline(benchmark)).train_stream[0]
 
 
-def _split_classes(
-    n_classes: int, settings: StreamSettings, seed: int
-) -> tuple[tuple[int, ...], ...]:
-    n = settings.n_experiences
-    if n_classes % n:
-        raise UsageError(
-            f"stream.n_experiences={n} does not divide the {n_classes} classes of"
-            f" {settings.dataset}; use one of"
-            f" {', '.join(str(k) for k in range(1, n_classes + 1) if n_classes % k == 0)}"
-        )
-
-    order = list(range(n_classes))
-    order_seed = seed if settings.order_by_seed else settings.order_seed
-    if order_seed is not None:
-        generator = Generator().manual_seed(order_seed)
-        order = torch.randperm(n_classes, generator=generator).tolist()
-
-    size = n_classes // n
-    n_used = n if settings.first is None else min(n, settings.first)
-    return tuple(tuple(order[i * size : (i + 1) * size]) for i in range(n_used))
+def _class_numbers(data: ImageData, settings: StreamSettings, parts: Sequence[Part]) -> Tensor:
+    """Class of the dataset -> class as the network is to tell it, (classes,), int64."""
+    numbers = torch.zeros(data.n_classes, dtype=torch.int64)  # 0: of no experience that is used
+    first = 0
+    for part in parts:
+        numbers[list(part.classes)] = torch.arange(len(part.classes)) + first
+        if settings.scenario is Scenario.CLASS:
+            first += len(part.classes)
+    return numbers
 
 
-def _rows_per_experience(
-    targets: Tensor, classes: Sequence[Sequence[int]], limit: int | None
-) -> list[Tensor]:
+def _rows(targets: Tensor, parts: Sequence[Part], limit: int | None) -> list[Tensor]:
     """Rows of each experience in file order; of each class at most the first `limit`."""
     by_class = [
         (targets == c).nonzero().flatten()[:limit] for c in range(int(targets.max()) + 1)
     ]
-    return [torch.cat([by_class[c] for c in group]).sort().values for group in classes]
+    return [torch.cat([by_class[c] for c in part.classes]).sort().values for part in parts]
 
 
-def _store(
-    data: ImageData, images: Tensor, targets: Tensor, classes: Sequence[Sequence[int]]
-) -> ImageStore:
-    """Images with their class numbered from 0 within its experience."""
-    within = torch.zeros(data.n_classes, dtype=torch.int64)  # 0: of no experience that is used
-    for group in classes:
-        within[list(group)] = torch.arange(len(group))
-    return ImageStore(images, within[targets], data.mean, data.std)
-
-
-def _datasets(store: ImageStore, rows: Sequence[Tensor]) -> list[AvalancheDataset]:
+def _datasets(
+    store: ImageStore, rows: Sequence[Tensor], labels: Sequence[int]
+) -> list[AvalancheDataset]:
     """One Avalanche dataset per experience; the attribute `rows` leads back to the store."""
     targets = DataAttribute(store.targets.tolist(), "targets")
     whole = AvalancheDataset(
@@ -174,11 +188,11 @@ def _datasets(store: ImageStore, rows: Sequence[Tensor]) -> list[AvalancheDatase
             [whole.subset(chosen.tolist())],
             data_attributes=[
                 DataAttribute(
-                    ConstantSequence(task, len(chosen)),
+                    ConstantSequence(label, len(chosen)),
                     "targets_task_labels",
                     use_in_getitem=True,
                 )
             ],
         )
-        for task, chosen in enumerate(rows)
+        for label, chosen in zip(labels, rows)
     ]

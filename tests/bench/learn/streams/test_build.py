@@ -1,6 +1,7 @@
 """Streams: which experience holds which images and classes."""
 
 import pytest
+import torch
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import DATASETS, data_root
@@ -98,3 +99,44 @@ def test_joint_experience_holds_all_images_with_their_task():
     ):
         assert row in each[task]
     assert len(experience.dataset) == sum(map(len, each))
+
+
+def test_scenarios_differ_in_labels_and_in_what_is_to_be_told_apart():
+    task, domain, one = (digits(scenario=name) for name in ("task", "domain", "class"))
+    assert task.task_labels == (0, 1, 2, 3, 4)
+    assert domain.task_labels == one.task_labels == (0,) * 5
+    assert (task.n_outputs, domain.n_outputs, one.n_outputs) == (2, 2, 10)
+    assert [e.classes_in_this_experience for e in domain.benchmark.train_stream] == [{0, 1}] * 5
+    last = one.benchmark.train_stream[4]
+    assert last.classes_in_this_experience == {8, 9}
+    assert last.task_label == 0
+    assert rows(last) == rows(task.benchmark.train_stream[4])
+
+
+def test_in_one_head_over_all_classes_numbers_follow_the_order_of_learning():
+    stream = digits(scenario="class", order_seed=2)
+    data = DATASETS["digits"].load(data_root())
+    learnt = [one for group in stream.classes for one in group]
+    for row in range(50):
+        assert learnt[int(stream.train.targets[row])] == int(data.train_targets[row])
+
+
+def test_permuted_experiences_hold_the_same_images_in_other_rows():
+    stream = digits(cut="permuted", n_experiences=3, scenario="domain", holdout_share=0.0)
+    n = len(stream.train.images)
+    for view, experience in enumerate(stream.benchmark.train_stream):
+        assert rows(experience) == set(range(view * n, (view + 1) * n))
+    assert stream.n_outputs == 10
+    image = stream.train.images[0].flatten()
+    shown = stream.train.pixels(torch.tensor([n]))[0].flatten()
+    assert not shown.equal(image)
+    assert shown.sort().values.equal(image.sort().values)
+    assert stream.test.pixels(torch.tensor([0])).shape == (1, 1, 8, 8)
+
+
+def test_held_out_images_of_an_experience_are_its_own_and_of_the_joint_one_all():
+    stream = digits(scenario="domain")
+    third = stream.benchmark.train_stream[2]
+    (held,) = stream.heldout_of(third)
+    assert list(held.rows.data) == list(stream.heldout[2].rows.data)
+    assert len(stream.heldout_of(joint_experience(stream))) == 5

@@ -1,0 +1,132 @@
+"""Folders of image files: decoded once at one size, kept in a file that is mapped to memory."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cgap_bench.errors import UsageError
+from cgap_bench.learn.dataset import ImageData, every_fifth
+
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp"})
+SIZE = 32  # side of an image where none is asked for
+SAMPLE = 2_000  # images that mean and deviation are taken of
+
+
+def image_folder(name: str, size: int | None, root: Path) -> ImageData:
+    """A folder for each class, below ``train`` and ``test`` or right in the folder.
+
+    Without folders ``train`` and ``test``, of each class every fifth image by name is for test.
+
+    Args:
+        name: The folder; relative to the data root where it is there, else as it stands.
+        size: Side of an image; None: 32.
+        root: Data root, which also keeps what was decoded.
+
+    Raises:
+        UsageError: There is no such folder, or no image in it, or a test image of a class that
+            has none for training.
+    """
+    inside = root / name
+    folder = inside if inside.is_dir() else Path(name).expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}, and no {name} in {root}")
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        train, classes = _classes(folder / "train")
+        test, _ = _classes(folder / "test", classes)
+    else:
+        files, classes = _classes(folder)
+        is_test = every_fifth(torch.tensor([target for _, target in files]))
+        train = [one for one, held in zip(files, is_test) if not held]
+        test = [one for one, held in zip(files, is_test) if held]
+
+    side = size or SIZE
+    train_images, test_images = (
+        decoded([path for path, _ in files], side, root) for files in (train, test)
+    )
+    mean, std = mean_and_std(train_images)
+    return ImageData(
+        train_images=train_images,
+        train_targets=torch.tensor([target for _, target in train]),
+        test_images=test_images,
+        test_targets=torch.tensor([target for _, target in test]),
+        mean=mean,
+        std=std,
+    )
+
+
+def decoded(files: Sequence[Path], size: int, root: Path) -> Tensor:
+    """Image files as (N, 3, size, size), uint8, from a file in memory's place.
+
+    The shorter side is brought to the size, the middle of the longer one is kept. What was
+    decoded is kept below the data root and mapped to memory, so that there may be more of it
+    than fits; files that have changed since are decoded again.
+
+    Raises:
+        UsageError: A file is no image.
+    """
+    key = hashlib.sha256(f"{size}".encode())
+    for path in files:
+        state = path.stat()
+        key.update(f"{path.resolve()}:{state.st_size}:{state.st_mtime_ns}\n".encode())
+    cache = root / "decoded" / f"{key.hexdigest()[:16]}-{size}.u8"
+
+    shape = (len(files), 3, size, size)
+    if not cache.exists():
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = cache.with_suffix(f".{os.getpid()}")
+        _decode(files, np.memmap(unfinished, np.uint8, "w+", shape=shape), size)
+        unfinished.replace(cache)
+    n = int(np.prod(shape))
+    return torch.from_file(str(cache), size=n, dtype=torch.uint8).view(shape)
+
+
+def mean_and_std(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel, of images spread evenly over all."""
+    pixels = images[:: max(1, len(images) // SAMPLE)].double()
+    mean, std = pixels.mean((0, 2, 3)), pixels.std((0, 2, 3))
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _classes(
+    folder: Path, names: Sequence[str] | None = None
+) -> tuple[list[tuple[Path, int]], list[str]]:
+    """Image files with their class, and the names of the classes."""
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    names = there if names is None else names
+    unknown = set(there) - set(names)
+    if unknown:
+        raise UsageError(f"{folder / min(unknown)} is a class without training images")
+    numbers = {name: number for number, name in enumerate(names)}
+    files = [(path, numbers[name]) for name in there for path in _images(folder / name)]
+    if not files:
+        raise UsageError(f"{folder} has no folders with images ({', '.join(sorted(ENDINGS))})")
+    return files, list(names)
+
+
+def _images(folder: Path) -> Iterable[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+
+
+def _decode(files: Sequence[Path], out: np.memmap, size: int) -> None:
+    """Pillow leaves Python's lock while it decodes, so threads are enough."""
+    with ThreadPoolExecutor() as pool:
+        for row, pixels in enumerate(pool.map(lambda path: _pixels(path, size), files)):
+            out[row] = pixels
+    out.flush()
+
+
+def _pixels(path: Path, size: int) -> np.ndarray:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            fitted = ImageOps.fit(image.convert("RGB"), (size, size))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UsageError(f"{path} is no image that can be read: {error}") from error
+    return np.asarray(fitted).transpose(2, 0, 1)

@@ -1,0 +1,125 @@
+"""A user's own data: a folder, torchvision's, a function, an installed entry point."""
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cgap_bench.errors import UsageError
+from cgap_bench.learn.dataset import ImageData
+from cgap_bench.learn.datasets import own
+from cgap_bench.learn.datasets.named import find_dataset, load_data
+
+
+def save(path, color, size=(20, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((size[1], size[0], 3), color, dtype=np.uint8)).save(path)
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    for name, color in (("rose", (200, 0, 0)), ("violet", (50, 0, 250))):
+        for n in range(5):
+            save(tmp_path / "flowers" / name / f"{n}.png", color)
+    return tmp_path
+
+
+def test_class_folders_are_split_by_position_and_decoded_once(flowers, monkeypatch):
+    data = load_data("folder:flowers", 8, flowers)
+    assert data.train_images.shape == (8, 3, 8, 8)
+    assert data.test_targets.tolist() == [0, 1]
+    assert data.train_images[0, :, 3, 3].tolist() == [200, 0, 0]
+    assert data.mean[0] == pytest.approx(125.0)
+
+    monkeypatch.setattr("PIL.Image.open", lambda _path: 1 / 0)  # nothing is decoded again
+    assert load_data("folder:flowers", 8, flowers).test_images.equal(data.test_images)
+
+
+def test_a_file_that_changed_is_decoded_again(flowers):
+    load_data("folder:flowers", 8, flowers)
+    save(flowers / "flowers" / "rose" / "0.png", (1, 2, 3), size=(9, 9))
+    data = load_data("folder:flowers", 8, flowers)
+    assert data.train_images[0, :, 3, 3].tolist() == [1, 2, 3]
+
+
+def test_train_and_test_folders_are_taken_as_they_are(tmp_path):
+    for split, n in (("train", 3), ("test", 2)):
+        for name in ("a", "b"):
+            for one in range(n):
+                save(tmp_path / "own" / split / name / f"{one}.jpg", (9, 9, 9))
+    data = load_data(f"folder:{tmp_path / 'own'}", None, tmp_path / "root")
+    assert data.train_targets.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.test_images.shape == (4, 3, 32, 32)
+
+    save(tmp_path / "own" / "test" / "c" / "0.jpg", (9, 9, 9))
+    with pytest.raises(UsageError, match="c is a class without training images"):
+        load_data(f"folder:{tmp_path / 'own'}", None, tmp_path / "root")
+
+
+def test_a_damaged_image_and_a_missing_folder_are_named(flowers):
+    (flowers / "flowers" / "rose" / "9.png").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match=r"9\.png is no image that can be read"):
+        load_data("folder:flowers", 8, flowers)
+    with pytest.raises(UsageError, match="there is no folder trees"):
+        load_data("folder:trees", None, flowers)
+
+
+@pytest.fixture
+def module(monkeypatch):
+    made = ModuleType("my_data")
+    images, targets = torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 1, 1])
+    made.load = lambda root: ImageData(images, targets, images, targets, (0.0,), (1.0,))
+    made.wrong, made.none, made.number = lambda: None, lambda root: None, 3
+    monkeypatch.setitem(sys.modules, "my_data", made)
+    return made
+
+
+def test_a_function_of_a_module_brings_data(module):
+    assert load_data("my_data:load", None, Path()).n_classes == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("my_data:wrong", r"is called as \(root: Path\)"),
+        ("my_data:none", "returned NoneType, not ImageData"),
+        ("my_data:number", "is 3, not a function"),
+        ("my_data:nothing", "has no attribute 'nothing'"),
+        ("nowhere:load", "No module named 'nowhere'"),
+        ("torchvision:Nothing", "unknown torchvision dataset 'Nothing'"),
+        ("digitz", "did you mean 'digits'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(module, name, message, tmp_path):
+    with pytest.raises(UsageError, match=message) as caught:
+        load_data(name, None, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_installed_entry_point_is_a_name_like_any_other(module, monkeypatch):
+    point = EntryPoint("installed", "my_data:load", own.ENTRY_POINTS)
+    monkeypatch.setattr(own, "entry_points", lambda group: [point])
+    assert find_dataset("installed").load(Path()).n_classes == 2
+
+
+def test_a_dataset_of_torchvision_is_read_at_the_asked_size(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    class Tiny:
+        def __init__(self, root, train, download):
+            self._n = 4 if train else 2
+
+        def __iter__(self):
+            for n in range(self._n):
+                yield Image.fromarray(np.full((10, 10), 30 * n, dtype=np.uint8)), n % 2
+
+    monkeypatch.setattr(datasets, "KMNIST", Tiny)
+    data = load_data("torchvision:KMNIST", 5, tmp_path)
+    assert data.train_images.shape == (4, 1, 5, 5)
+    assert data.train_images[2].unique().tolist() == [60]
+    assert data.test_targets.tolist() == [0, 1]
