@@ -24,9 +24,13 @@ class Elsewhere(Tensor):
     @staticmethod
     def __new__(cls: type, values: Tensor) -> Any:
         made = Tensor._make_wrapper_subclass(
-            cls, values.size(), strides=values.stride(), dtype=values.dtype, device=PLACE,
+            cls,
+            values.size(),
+            strides=values.stride(),
+            dtype=values.dtype,
+            device=PLACE,
             storage_offset=values.storage_offset(),
-        )  # fmt: skip
+        )
         made.values_ = values
         return made
 

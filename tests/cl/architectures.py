@@ -177,6 +177,10 @@ class Drawn(nn.Module):
 
 
 ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
-    "chain": chain, "mlp": mlp, "residual": Residual, "depthwise": Depthwise,
-    "concat": Concat, "pointwise": pointwise,
-}  # fmt: skip
+    "chain": chain,
+    "mlp": mlp,
+    "residual": Residual,
+    "depthwise": Depthwise,
+    "concat": Concat,
+    "pointwise": pointwise,
+}

@@ -27,8 +27,9 @@ def plans(draw, column):
     prune = {g: subset(draw, n, n - 1) for g, n in widths.items()}
     laterals = {
         (layer.name, source): subset(draw, len(lateral.index), len(lateral.index))
-        for layer in column.plastic() for source, lateral in layer.sources()
-    }  # fmt: skip
+        for layer in column.plastic()
+        for source, lateral in layer.sources()
+    }
     return Plan(
         grow=grow if draw(st.booleans()) else {},
         prune=prune if draw(st.booleans()) else {},
@@ -37,8 +38,13 @@ def plans(draw, column):
 
 
 NEWBORNS = [
-    Split(), net2wider(), ScaledCopy(), Random(), Split(0.2, FanOut.RANDOM), GradMax(),
-]  # fmt: skip
+    Split(),
+    net2wider(),
+    ScaledCopy(),
+    Random(),
+    Split(0.2, FanOut.RANDOM),
+    GradMax(),
+]
 
 
 @st.composite

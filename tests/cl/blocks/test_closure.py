@@ -23,8 +23,9 @@ def test_closure_is_exact(name, fresh, randomise):
         randomise(column, generator)
         laterals = {
             (layer.name, s): range(len(lateral.index))[: 3 if number else None]
-            for number, layer in enumerate(column.plastic()) for s, lateral in layer.sources()
-        }  # fmt: skip
+            for number, layer in enumerate(column.plastic())
+            for s, lateral in layer.sources()
+        }
         surgery.apply(column, Plan(laterals=laterals))
         network.merge()
     kept = closure(network.all_blocks(), network.layout, 1)

@@ -13,9 +13,11 @@ from cgap_cl.change.optimizer_state import carry
 X = torch.randn(16, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 NAMES = ["chain", "mlp", "residual", "depthwise", "concat", "pointwise"]
 PRESERVING = {
-    "split": Split(), "split, not read": Split(0.5, FanOut.ZERO), "random": Random(),
+    "split": Split(),
+    "split, not read": Split(0.5, FanOut.ZERO),
+    "random": Random(),
     "gradmax": GradMax(),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NAMES)

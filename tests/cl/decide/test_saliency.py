@@ -15,10 +15,12 @@ X = torch.randn(8, 6, dtype=torch.float64, generator=torch.Generator().manual_se
 
 
 SCORES = {
-    "weight_gradient": saliency.weight_gradient, "magnitude": saliency.magnitude,
-    "taylor": saliency.taylor, "norm_taylor": saliency.norm_taylor,
+    "weight_gradient": saliency.weight_gradient,
+    "magnitude": saliency.magnitude,
+    "taylor": saliency.taylor,
+    "norm_taylor": saliency.norm_taylor,
     "activation": saliency.Activation(),
-}  # fmt: skip
+}
 
 
 SCALE_FREE = ["weight_gradient", "taylor", "norm_taylor"]

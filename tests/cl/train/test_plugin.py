@@ -57,8 +57,9 @@ def every_metric():
     """
     scopes = {"epoch": True, "experience": True, "stream": True}
     return [
-        metrics.accuracy_metrics(minibatch=True, epoch_running=True, trained_experience=True,
-                                 **scopes),
+        metrics.accuracy_metrics(
+            minibatch=True, epoch_running=True, trained_experience=True, **scopes
+        ),
         metrics.amca_metrics(),
         metrics.bwt_metrics(experience=True, stream=True),
         metrics.class_accuracy_metrics(**scopes),
@@ -72,7 +73,7 @@ def every_metric():
         metrics.timing_metrics(**scopes),
         metrics.topk_acc_metrics(top_k=2, **scopes),
         metrics.WeightCheckpoint(),
-    ]  # fmt: skip
+    ]
 
 
 def beside(name, network):
@@ -101,10 +102,18 @@ def test_nothing_is_forgotten_beside(name, network, stream, strategy):
 
 
 OPTIMIZERS = {
-    "SGD": {"momentum": 0.9, "nesterov": True}, "Adam": {"amsgrad": True}, "AdamW": {},
-    "Adagrad": {}, "RMSprop": {"momentum": 0.9, "centered": True}, "Adadelta": {},
-    "Adamax": {}, "NAdam": {}, "RAdam": {}, "ASGD": {}, "Rprop": {},
-}  # fmt: skip
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "Adam": {"amsgrad": True},
+    "AdamW": {},
+    "Adagrad": {},
+    "RMSprop": {"momentum": 0.9, "centered": True},
+    "Adadelta": {},
+    "Adamax": {},
+    "NAdam": {},
+    "RAdam": {},
+    "ASGD": {},
+    "Rprop": {},
+}
 
 
 REFUSED = {"LBFGS", "Adafactor", "SparseAdam", "Muon"}

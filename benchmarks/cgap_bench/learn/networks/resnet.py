@@ -34,7 +34,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C, H, W)."""
         y = self.norm1(self.conv1(x)).relu()
-        return (self.norm2(self.conv2(y)) + self.shortcut(x)).relu()
+        summed: Tensor = self.norm2(self.conv2(y)) + self.shortcut(x)
+        return summed.relu()
 
 
 class PreActivation(nn.Module):
@@ -56,7 +57,8 @@ class PreActivation(nn.Module):
         """Maps (N, C, H, W)."""
         active = self.norm1(x).relu()
         y = self.conv2(self.norm2(self.conv1(active)).relu())
-        return y + (x if self.shortcut is None else self.shortcut(active))
+        summed: Tensor = y + (x if self.shortcut is None else self.shortcut(active))
+        return summed
 
 
 def _cifar(

@@ -259,9 +259,14 @@ def test_hat_refuses_a_network_that_is_no_chain():
 
 def test_structured_drops_what_only_dropped_units_have_read():
     network = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3),
-        nn.ReLU(), nn.Linear(3, 2),
-    ).eval()  # fmt: skip
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+        nn.ReLU(),
+        nn.Linear(3, 2),
+    ).eval()
     with torch.no_grad():
         network[6].weight[:, 2] = 0
         network[4].weight[:2, :8] = (
