@@ -7,13 +7,14 @@ from avalanche.training.plugins import SupervisedPlugin
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method, NoSettings
+from cgap_bench.learn.method import ANY_SCENARIO, METHODS, TASK_ONLY, Method, NoSettings
 from cgap_bench.learn.methods.cgap import PlasticLearner, settings_of
 from cgap_bench.learn.methods.fixed import SharedNetwork, narrowed
 from cgap_bench.learn.methods.separate import SeparateNetworks
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.sizes import n_parameters, width_for
 from cgap_bench.learn.streams import joint_experience
+from cgap_bench.record.configuration import Scenario
 from cgap_cl import CGaPConfig, GrowthPolicy, Inherit, Phases
 
 
@@ -121,8 +122,14 @@ def _fixed_pruned(context: Context, _settings: NoSettings) -> PlasticLearner:
     return PlasticLearner(context, settings_of(config)())
 
 
-def _add(name: str, summary: str, build: Any, sized: bool = True) -> None:
-    METHODS.add(name, Method(summary, NoSettings, build, sized_by_cgap=sized))
+def _add(
+    name: str,
+    summary: str,
+    build: Any,
+    sized: bool = True,
+    scenarios: frozenset[Scenario] = TASK_ONLY,
+) -> None:
+    METHODS.add(name, Method(summary, NoSettings, build, sized, scenarios))
 
 
 _add(
@@ -130,6 +137,7 @@ _add(
     "the reference network trained on all images so far in every experience",
     lambda context, _settings: CumulativeNetwork(context),
     sized=False,
+    scenarios=ANY_SCENARIO,
 )
 _add("frozen", "the first task's network, later ones train heads only", _frozen, sized=False)
 _add(

@@ -14,7 +14,7 @@ from cgap_bench.learn.methods.projections.trgp import (
     TrustRegionNetwork,
     TrustRegionProjection,
 )
-from cgap_bench.record.configuration import Settings
+from cgap_bench.record.configuration import Scenario, Settings
 
 
 class GPMSettings(Settings):
@@ -74,12 +74,20 @@ class TrustRegionLearner:
 
 
 def _gpm(context: Context, settings: GPMSettings) -> SharedNetwork:
-    plugin = GradientProjection("backbone", **settings.options())
+    """A head that all tasks share needs protection like any other layer."""
+    own_heads = context.config.stream.scenario is Scenario.TASK
+    plugin = GradientProjection("backbone" if own_heads else "", **settings.options())
     return SharedNetwork(context, plugins=[plugin])
 
 
 METHODS.add(
-    "gpm", Method("weights move beside the inputs of old tasks only", GPMSettings, _gpm)
+    "gpm",
+    Method(
+        "weights move beside the inputs of old tasks only",
+        GPMSettings,
+        _gpm,
+        scenarios=frozenset({Scenario.TASK, Scenario.DOMAIN}),
+    ),
 )
 METHODS.add(
     "trgp",

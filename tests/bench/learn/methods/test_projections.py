@@ -214,3 +214,17 @@ def test_trgp_stores_bases_and_scales(trgp):
     )
     shared = 108 + 288 + 6 + 12 + 12  # weights, biases, batch norm
     assert model.stored_parameters() == shared + 3 * 26 + spaces + scales
+
+
+def test_gpm_protects_a_head_that_all_tasks_share(toy):
+    torch.manual_seed(0)
+    model = MultiHead(toy.chain(), [0])
+    plugin = GradientProjection("", n_images=64)
+    strategy = toy.strategy(model, [plugin], epochs=5, lr=0.05)
+    stream = toy.stream(labelled=False)
+    strategy.train(stream[0])
+    before = model.heads["0"].weight.detach().clone()
+    basis = plugin.bases["heads.0"]
+    strategy.train(stream[1])
+    step = model.heads["0"].weight.detach() - before
+    assert (step @ basis).abs().max() < 1e-5
