@@ -32,6 +32,8 @@ NOTHING_CHANGED: dict[str, Any] = {
     "ewc.fisher_batch": None,
     "ewc.fisher_images": None,
     "ewc.labels": "given",
+    "ewc.own_channels": False,
+    "fixed.own_channels": False,
     "stream.class_order": [],
     "stream.cut": "classes",
     "stream.largest_angle": 180.0,

@@ -6,11 +6,15 @@ from typing import Any
 from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
+from cgap_bench.errors import UsageError
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method, NoSettings
+from cgap_bench.learn.methods.masks.shared_weights import SharedWeights
+from cgap_bench.learn.methods.masks.task_network import TaskPlugin
 from cgap_bench.learn.multi_head import MultiHead
 from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.learn.streams import joint_experience
+from cgap_bench.record.configuration import Scenario, Settings
 
 
 class SharedNetwork:
@@ -21,6 +25,7 @@ class SharedNetwork:
         network: A chain whose last module is the model of the heads; None: the reference.
         plugins: What protects old tasks, if anything.
         rehearses: Batches hold old tasks, whose heads go on learning.
+        own_channels: Each task has its own biases and batch norms.
     """
 
     STATE: tuple[str, ...] = ("extra", "_learnt")
@@ -31,8 +36,16 @@ class SharedNetwork:
         network: nn.Sequential | None = None,
         plugins: Sequence[SupervisedPlugin] = (),
         rehearses: bool = False,
+        own_channels: bool = False,
     ) -> None:
-        self.model = MultiHead(network or context.network(), context.heads, rehearses)
+        network = network or context.network()
+        self.model: MultiHead | SharedWeights
+        if own_channels:
+            check_told(context)
+            self.model = SharedWeights(network, context.heads)
+            plugins = [*plugins, TaskPlugin()]
+        else:
+            self.model = MultiHead(network, context.heads, rehearses)
         self.strategy = context.strategy(self.model, plugins)
         self.extra: dict[str, Any] = {"width": 1.0}
         self._learnt: list[int] = []
@@ -52,9 +65,24 @@ class SharedNetwork:
         return self.model.network_for(task)
 
     def stored_parameters(self) -> int:
-        """Backbone and the heads trained so far."""
+        """Backbone and the heads trained so far, and what else tasks have of their own."""
+        if isinstance(self.model, SharedWeights):
+            return self.model.stored_parameters()
         heads = sum(n_parameters(self.model.heads[str(task)]) for task in set(self._learnt))
         return n_parameters(self.model.backbone) + heads
+
+
+class FixedSettings(Settings):
+    """Of plain fine-tuning."""
+
+    own_channels: bool = False  # each task has its own biases and batch norms
+
+
+def check_told(context: Context) -> None:
+    """Raises UsageError where tasks cannot have anything of their own: nobody names them."""
+    scenario = context.config.stream.scenario
+    if scenario is not Scenario.TASK:
+        raise UsageError(f"own_channels needs to be told the task, which {scenario} is not")
 
 
 class JointNetwork(SharedNetwork):
@@ -89,8 +117,8 @@ METHODS.add(
     "fixed",
     Method(
         "the reference network, plainly fine-tuned from task to task",
-        NoSettings,
-        lambda context, _settings: SharedNetwork(context),
+        FixedSettings,
+        lambda context, own: SharedNetwork(context, own_channels=own.own_channels),
         scenarios=ANY_SCENARIO,
     ),
 )

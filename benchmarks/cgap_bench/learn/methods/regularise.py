@@ -24,6 +24,7 @@ class EWCSettings(Settings):
     labels: Labels = Labels.GIVEN
     fisher_batch: int | None = None  # images to a squared gradient; None: a batch
     fisher_images: int | None = None  # None: all of an experience
+    own_channels: bool = False  # each task has its own biases and batch norms
 
     def options(self, lr: float) -> dict[str, Any]:
         """For the plugin."""
@@ -94,7 +95,9 @@ def _add(
 ) -> None:
     def build(context: Context, own: Settings) -> SharedNetwork:
         network = shaped_network(context, -1) if shaped else None
-        return SharedNetwork(context, network, [plugin(own, context.config.training.lr)])
+        plugins = [plugin(own, context.config.training.lr)]
+        apart = getattr(own, "own_channels", False)
+        return SharedNetwork(context, network, plugins, own_channels=apart)
 
     scenarios = TASK_ONLY if shaped else ANY_SCENARIO
     METHODS.add(name, Method(summary, settings, build, shaped, scenarios))

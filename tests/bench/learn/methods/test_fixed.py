@@ -1,5 +1,10 @@
 """One network of fixed structure: what it stores, when joint training is measured."""
 
+import pytest
+
+from cgap_bench.errors import UsageError
+from cgap_bench.record.configuration import RunConfig
+
 
 def test_stored_parameters_count_what_is_there(records):
     # digits-cnn at width 0.5: conv 16*9+16, BN 32, conv 32*16*9+32, BN 64, linear 128*64+64;
@@ -14,3 +19,21 @@ def test_stored_parameters_count_what_is_there(records):
 def test_joint_is_evaluated_once_everything_is_learnt(records):
     assert records["joint"].accuracy[0] == [None, None]
     assert records["joint"].subnetworks[0] == []
+
+
+@pytest.mark.parametrize("name", ["fixed", "ewc"])
+def test_tasks_may_have_biases_and_batch_norms_of_their_own(name, tiny, run, records):
+    record = run(tiny(name, epochs=6, own={"own_channels": True}))
+    (layers,) = record.networks.values()
+    assert [layers] == list(records["fixed"].networks.values())
+    channels = 16 + 32 + 64 + 2 * (16 + 32)  # biases, scales and shifts
+    one, two = record.stored_parameters
+    assert two - one == 325 + channels
+    assert one == records["fixed"].stored_parameters[0]
+
+
+def test_nothing_can_be_a_tasks_own_where_it_is_not_told(tiny, run):
+    content = tiny("fixed", own={"own_channels": True}).model_dump(mode="json")
+    content["stream"]["scenario"] = "domain"
+    with pytest.raises(UsageError, match="own_channels needs to be told the task"):
+        run(RunConfig.model_validate(content))

@@ -10,6 +10,7 @@ from torch import nn
 from cgap_bench.learn.methods.masks.hat import HAT, HATPlugin
 from cgap_bench.learn.methods.masks.packnet import PackNet, PackNetPlugin
 from cgap_bench.learn.methods.masks.piggyback import Piggyback
+from cgap_bench.learn.methods.masks.shared_weights import SharedWeights
 from cgap_bench.learn.methods.masks.structured import structured
 from cgap_bench.learn.methods.masks.supsup import SupSup
 from cgap_bench.learn.methods.masks.task_network import PerChannel, TaskPlugin
@@ -285,3 +286,17 @@ def test_a_batch_of_several_tasks_in_one_experience_is_refused():
     strategy = SimpleNamespace(experience=SimpleNamespace(task_labels=[0, 1]), model=None)
     with pytest.raises(ValueError, match="masks are of one task each"):
         plugin.before_training_exp(strategy)
+
+
+def test_shared_weights_move_and_values_of_a_tasks_own_stay(toy):
+    model = built(toy, SharedWeights)
+    strategy = toy.strategy(model, [TaskPlugin()], epochs=2)
+    stream = toy.stream()
+    strategy.train(stream[0])
+    before = model.network_for(0).state_dict()
+    strategy.train(stream[1])
+    after = model.network_for(0).state_dict()
+    weights = {"0.weight", "5.weight"}
+    assert {name for name in before if not torch.equal(before[name], after[name])} == weights
+    assert torch.equal(after["5.weight"], model.network_for(1)[5].weight)
+    assert model.mask_bits() == 0
