@@ -84,6 +84,31 @@ COLUMNS = (
         narrow="para-\nmeters",
     ),
     TableColumn(
+        "stored_bytes",
+        "memory",
+        "B",
+        Scale.COUNT,
+        "parameters at the word width, bits of masks and rehearsed images (8 bits a value), for"
+        " all tasks together",
+    ),
+    TableColumn(
+        "structured_macs",
+        "MACs, structured",
+        "",
+        Scale.COUNT,
+        "the same as MACs of the smaller dense network that a masked one is without the units"
+        " that its mask leaves out",
+        spare=True,
+    ),
+    TableColumn(
+        "structured_latency_ms",
+        "latency, structured",
+        "ms",
+        Scale.MEASURE,
+        "its modelled latency",
+        spare=True,
+    ),
+    TableColumn(
         "latency_ms",
         "latency",
         "ms",
@@ -119,5 +144,9 @@ COLUMNS = (
 
 
 def present(summary: pd.DataFrame) -> tuple[TableColumn, ...]:
-    """The columns that a summary has; older records know no accuracy at 8 bits."""
+    """The columns that a summary has.
+
+    Older records know no accuracy at 8 bits; memory is told where something is kept beside
+    parameters, structured forms where there are masked networks.
+    """
     return tuple(column for column in COLUMNS if column.key in summary)

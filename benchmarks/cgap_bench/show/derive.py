@@ -12,6 +12,7 @@ import pandas as pd
 from cgap_bench.record.identity import distinguishing
 from cgap_bench.record.record import Record
 from cgap_bench.show import metrics
+from cgap_bench.show.memory import stored_bytes, stores_more, structured_costs
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
 
 INFERENCE_COSTS = (
@@ -59,7 +60,10 @@ def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
     for record in known:
         for key in set(record.subnetworks[-1]) - prices.keys():
             prices[key] = platform.price(record.networks[key])
-        rows.append(_row(record, prices) | {"method": names[record.run_id]})
+        row = _row(record, prices) | structured_costs(record, platform.price)
+        if any(map(stores_more, known)):  # then it is worth a column, for all
+            row["stored_bytes"] = stored_bytes(record, platform.bits)
+        rows.append(row | {"method": names[record.run_id]})
     frame = pd.DataFrame(rows)
     if platform.bits != 8 or frame["accuracy_8bit"].isna().all():
         return frame.drop(columns="accuracy_8bit")

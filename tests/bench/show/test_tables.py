@@ -115,7 +115,9 @@ def test_no_differences_without_pairs(make_record, platform):
 
 
 def test_every_column_is_derived(make_record, platform):
-    record = make_record().model_copy(update={"accuracy_8bit": [0.9, 0.6, 0.75]})
+    record = make_record()
+    extra = {"mask_bits": [8], "structured": list(record.networks.values())}
+    record = record.model_copy(update={"accuracy_8bit": [0.9, 0.6, 0.75], "extra": extra})
     summary = tables.summarise(derive.runs_frame([record], platform))
     assert {column.key for column in COLUMNS} <= set(summary)
     assert summary["accuracy_8bit"][0] == pytest.approx(0.75)

@@ -1,0 +1,61 @@
+"""What is stored beside parameters, and what masked networks cost without their dead units.
+
+A masked network executes the dense one: that is what it is priced as. The bits of its masks are
+stored beside; where masks leave out whole units the same function is a smaller dense network.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cgap_bench.record.record import Record
+
+Layers = Sequence[Mapping[str, Any]]
+BESIDE = ("mask_bits", "stored_images")  # of a record's extra facts, one number an experience
+
+
+def stores_more(record: Record) -> bool:
+    """Whether a method keeps anything but parameters."""
+    return any(key in record.extra for key in BESIDE)
+
+
+def stored_bytes(record: Record, bits: int) -> float:
+    """Parameters, masks and images kept for all tasks together after the last experience.
+
+    Args:
+        record: Of the run.
+        bits: Of a parameter; masks are counted as they are, images at 8 bits a value.
+    """
+    mask_bits, images = (_last(record, key) for key in BESIDE)
+    values = image_values(record.networks[record.subnetworks[-1][0]])
+    return (record.stored_parameters[-1] * bits + mask_bits) / 8 + images * values
+
+
+def image_values(layers: Layers) -> int:
+    """Numbers that a network reads: channels, height and width of its first layer."""
+    first = layers[0]
+    return int(first["n_in"] * first["in_h"] * first["in_w"])
+
+
+def structured_costs(
+    record: Record, price: Callable[[Layers], Mapping[str, float]]
+) -> dict[str, float]:
+    """Mean over tasks of the smaller dense networks; nothing where there are none.
+
+    Args:
+        record: Of the run.
+        price: Layer shapes -> costs of an inference, see `cgap_bench.show.derive.Platform`.
+    """
+    networks = record.extra.get("structured")
+    if not networks:
+        return {}
+    costs = [price(layers) for layers in networks]
+    return {
+        f"structured_{key}": math.fsum(cost[key] for cost in costs) / len(costs)
+        for key in ("macs", "latency_ms")
+    }
+
+
+def _last(record: Record, key: str) -> int:
+    numbers = record.extra.get(key)
+    return int(numbers[-1]) if numbers else 0
