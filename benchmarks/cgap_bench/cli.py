@@ -56,6 +56,7 @@ def main() -> None:
 )
 @click.option("--methods", help="Comma-separated; the recipe's by default.")
 @click.option("--seeds", help="Like 0, 0,3,7 or 0-4; the recipe's by default.")
+@click.option("--orders", help="Shuffled orders of classes, each with every seed: like 0-4.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting."
 )

@@ -20,7 +20,7 @@ from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.record import Record
 from cgap_bench.run.execution import Options, execute
 from cgap_bench.run.jobs import Job, jobs_of
-from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.recipe import Recipe, load_recipe
 from cgap_bench.run.resolver import SECTIONS, resolve, variants
 from cgap_bench.run.seeds import parse_seeds
 from cgap_bench.show.metrics import mean_accuracy
@@ -37,6 +37,7 @@ class Request:
     preset: str | None
     methods: str | None
     seeds: str | None
+    orders: str | None
     overrides: tuple[str, ...]
     device: str
     board: str
@@ -56,19 +57,29 @@ class Request:
         check_device(self.device)
         load_board(self.board)
         benchmark, recipe = load_recipe(self.benchmark)
-        resolver = resolve(benchmark, recipe, self.preset, self.overrides, self.device)
+        orders = self.orders or recipe.preset(self.preset)[1].orders
+        ordered = [(f"stream.order_seed={n}",) for n in parse_seeds(orders)] if orders else [()]
+        jobs = [
+            job
+            for order in ordered
+            for job in self._jobs_in(benchmark, recipe, (*self.overrides, *order))
+        ]
+        self._check(jobs)
+        return jobs
+
+    def _jobs_in(self, benchmark: str, recipe: Recipe, overrides: tuple[str, ...]) -> list[Job]:
+        """The jobs of one order of classes."""
+        resolver = resolve(benchmark, recipe, self.preset, overrides, self.device)
         methods = _names(self.methods) if self.methods else list(resolver.overlay.methods)
         seeds = parse_seeds(self.seeds or resolver.overlay.seeds)
 
-        varied = variants(benchmark, recipe, self.preset, self.overrides, self.device)
-        jobs = jobs_of(resolver.config, methods, seeds) + [
+        varied = variants(benchmark, recipe, self.preset, overrides, self.device)
+        return jobs_of(resolver.config, methods, seeds) + [
             Job(made.config(method, seed))
             for method, made in varied
             if method in methods
             for seed in seeds
         ]
-        self._check(jobs)
-        return jobs
 
     def _check(self, jobs: list[Job]) -> None:
         """Find now what would fail, or be ignored, only once there are worker processes."""

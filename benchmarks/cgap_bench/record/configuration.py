@@ -160,8 +160,26 @@ class TrainingSettings(Settings):
         return self
 
 
+class Claims(Settings):
+    """What a recipe is to show, named before it is run: changes no number of a run."""
+
+    primary: str = ""  # row of the table that CGaP is compared with first of all
+    confirmatory: tuple[
+        str, ...
+    ] = ()  # rows that it is tested against too; all else is a screen
+    margin: float | None = Field(None, gt=0, le=1)  # "no worse than": a share of the images
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All rows that are tested, the primary one first."""
+        first = (self.primary,) if self.primary else ()
+        return first + tuple(name for name in self.confirmatory if name != self.primary)
+
+
 class RunConfig(Settings):
-    """Everything that can change the numbers of one run; `variant` only names it in tables.
+    """Everything that can change the numbers of one run, and two things that cannot.
+
+    `variant` only names it in tables, `claims` says what the recipe set out to show.
 
     The method's own settings are a plain table of all of them, defaults included: a record can
     be read whatever became of the method since. Only running validates them.
@@ -177,6 +195,7 @@ class RunConfig(Settings):
     stream: StreamSettings
     training: TrainingSettings
     method_settings: dict[str, Any] = {}
+    claims: Claims = Claims()
 
     @model_validator(mode="after")
     def _scored(self) -> Self:

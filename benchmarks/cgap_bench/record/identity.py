@@ -47,7 +47,7 @@ NOTHING_CHANGED: dict[str, Any] = {
 
 def distinguishing(config: RunConfig) -> dict[str, Any]:
     """What can tell a run from others, as JSON: without settings at which nothing changes."""
-    content = config.model_dump(mode="json", exclude={"variant"})
+    content = config.model_dump(mode="json", exclude={"variant", "claims"})
     for key, value in NOTHING_CHANGED.items():
         owner, *path = key.split(".")
         if owner in SECTIONS:

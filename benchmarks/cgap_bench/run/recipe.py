@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.record.configuration import Settings
+from cgap_bench.record.configuration import Claims, Settings
 from cgap_bench.run.keys import first_mistake
 
 Table = dict[str, Any]
@@ -29,6 +29,9 @@ class Overlay(Settings):
         training: Keys of `TrainingSettings`.
         training_of: Method -> keys of `TrainingSettings` where it must differ.
         method: Method -> keys of its own settings.
+        claims: What it is to show, named before it is run.
+        orders: Values of `stream.order_seed`, each run with every seed; as `parse_seeds` reads
+            them, empty: the one of the stream.
     """
 
     description: str = ""
@@ -40,6 +43,8 @@ class Overlay(Settings):
     training: Table = Field(default_factory=dict)
     training_of: dict[str, Table] = Field(default_factory=dict)
     method: dict[str, Table] = Field(default_factory=dict)
+    claims: Claims = Claims()
+    orders: str = ""
 
 
 class Recipe(Overlay):

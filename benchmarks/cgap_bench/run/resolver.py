@@ -55,6 +55,7 @@ class Resolver:
                 "method": method,
                 "seed": seed,
                 "method_settings": own.model_dump(mode="json"),
+                "claims": overlay.claims,
             }
         )
 

@@ -8,11 +8,12 @@ from itertools import groupby
 import pandas as pd
 
 from cgap_bench.errors import UnknownNameError
-from cgap_bench.record.configuration import Split
+from cgap_bench.record.configuration import Claims, Split
 from cgap_bench.record.record import Record
 from cgap_bench.show import derive, stats, tables
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
+from cgap_bench.show.paired.differences import differences, paired
 
 INTERVAL_NOTE = (
     "± is the half-width of the 95 % t interval over seeds, without the cost model's own error."
@@ -79,14 +80,20 @@ class Comparison:
         return present(self.summary)
 
     @cached_property
-    def differences(self) -> tables.Table | None:
-        """CGaP against the others, paired by seed."""
-        return tables.differences(self.runs)
+    def difference_table(self) -> tables.Table | None:
+        """CGaP against the others, paired by seed and order."""
+        return differences(self.runs, self.claims)
 
     @property
-    def paired(self) -> dict[str, stats.PairedDifference]:
+    def claims(self) -> Claims:
+        """What the recipe named before the runs, as far as all of them were made under it."""
+        named = {record.config.claims for record in self.records}
+        return named.pop() if len(named) == 1 else Claims()
+
+    @property
+    def pairs(self) -> dict[str, stats.PairedDifference]:
         """The same, as numbers."""
-        return tables.paired(self.runs, "accuracy")
+        return paired(self.runs, "accuracy")
 
     @property
     def command(self) -> str:

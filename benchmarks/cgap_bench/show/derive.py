@@ -71,7 +71,7 @@ def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
 
 
 def labels(records: Sequence[Record]) -> dict[str, str]:
-    """Names the rows of a table: run_id -> method, told apart by what differs but the seed.
+    """Names the rows of a table: run_id -> method, told apart by all but seed and order.
 
     A variant of a preset is named by what it varies.
     """
@@ -118,6 +118,7 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
         "benchmark": record.config.benchmark,
         "preset": record.config.preset,
         "seed": record.config.seed,
+        "order": json.dumps(record.config.stream.order_seed),
         "run_id": record.run_id,
         "accuracy": metrics.mean_accuracy(matrix),
         "accuracy_8bit": metrics.mean_accuracy([record.accuracy_8bit]),
@@ -153,7 +154,7 @@ def _numbers(cost: NetworkCost) -> dict[str, float]:
 
 
 def _settings(records: Sequence[Record]) -> dict[str, dict[str, str]]:
-    """run_id -> flat settings, without the seed, with those of the run it was sized by."""
+    """run_id -> flat settings without seed and order, with those of what it was sized by."""
     own = {record.run_id: _flat(record) for record in records}
     return {
         record.run_id: own[record.run_id]
@@ -163,9 +164,9 @@ def _settings(records: Sequence[Record]) -> dict[str, dict[str, str]]:
 
 
 def _flat(record: Record) -> dict[str, str]:
-    """The configuration as ``{"training.epochs": "3"}``, seed and method's name left out."""
+    """The configuration as ``{"training.epochs": "3"}``, seed, order and method left out."""
     content = distinguishing(record.config)
-    del content["seed"], content["method"]
+    del content["seed"], content["method"], content["stream"]["order_seed"]
     flat: dict[str, str] = {}
     pending = list(content.items())
     while pending:

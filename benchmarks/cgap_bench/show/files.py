@@ -51,7 +51,7 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
         "trade-off": figures.trade_off(comparison.summary, comparison.title),
         "experiences": figures.over_experiences(comparison.tasks, comparison.stream),
         "tasks": figures.per_task(comparison.tasks, comparison.stream),
-        "differences": figures.differences(comparison.paired, comparison.stream),
+        "differences": figures.differences(comparison.pairs, comparison.stream),
     }
 
     written: list[Path] = []

@@ -96,7 +96,7 @@ def _find(kind: str, name: str, known: Mapping[str, T]) -> T:
 
 def _differences(comparison: Comparison) -> str:
     """The table of paired differences, or why there is none."""
-    table = comparison.differences
+    table = comparison.difference_table
     return table.markdown() if table else "One seed: no paired differences."
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import brentq
 
 CONFIDENCE = 0.95
+MAX_EXACT = 20  # pairs: a million choices of signs
+ROUNDING = 1e-12  # sums that differ by less, relative to all differences, are equal
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,51 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A difference between two methods over the seeds both have been run with.
+    """A difference between two methods over the runs that both have made.
 
-    ``p_value`` is two-sided, of Student's paired t-test; ``nan`` with fewer than two pairs.
-    ``smallest`` and ``largest`` are the extremes of single pairs.
+    Attributes:
+        difference: Mean and t interval.
+        p_value: Two-sided, of Student's paired t-test; ``nan`` with fewer than two pairs.
+        values: The difference of each pair.
     """
 
     difference: Estimate
     p_value: float
-    smallest: float
-    largest: float
+    values: tuple[float, ...]
+
+    @property
+    def smallest(self) -> float:
+        """Of any pair."""
+        return min(self.values)
+
+    @property
+    def largest(self) -> float:
+        """Of any pair."""
+        return max(self.values)
+
+    @property
+    def median(self) -> float:
+        """Of the pairs."""
+        return float(np.median(self.values))
+
+    @property
+    def sign_flip_p(self) -> float:
+        """`sign_flip_p` of the pairs."""
+        return sign_flip_p(self.values)
+
+    @property
+    def leave_one_out(self) -> tuple[float, float]:
+        """Smallest and largest mean with any one pair left out; ``nan`` for a single pair."""
+        n, total = len(self.values), math.fsum(self.values)
+        if n < 2:
+            return math.nan, math.nan
+        means = [(total - value) / (n - 1) for value in self.values]
+        return min(means), max(means)
+
+    @property
+    def detectable(self) -> float:
+        """`detectable` of the pairs."""
+        return detectable(self.values)
 
 
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -88,9 +126,71 @@ def compare(left: Sequence[float], right: Sequence[float]) -> PairedDifference:
         raise ValueError(f"{len(left)} and {len(right)} runs cannot be paired")
     differences = [a - b for a, b in zip(left, right, strict=True)]
     difference = estimate(differences)
-    return PairedDifference(
-        difference, _p_value(difference), min(differences), max(differences)
+    return PairedDifference(difference, _p_value(difference), tuple(differences))
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Exact two-sided p of "each difference might as well have had the other sign".
+
+    Fisher's (1935) randomisation test: the share of all 2^n choices of signs whose sum is as
+    far from 0 as the one that was seen. With five pairs it is 0.0625 at best.
+
+    Raises:
+        ValueError: There are more than 20, too many to go through them all.
+
+    Example:
+        >>> sign_flip_p([1.0, 2.0, 3.0])
+        0.25
+    """
+    n = len(differences)
+    if n > MAX_EXACT:
+        raise ValueError(f"{n} differences are too many for an exact test ({MAX_EXACT})")
+    if n < 2:
+        return math.nan
+    sums = np.zeros(1)
+    for value in np.abs(differences):
+        sums = np.concatenate([sums - value, sums + value])
+    seen = abs(math.fsum(differences))
+    return float((np.abs(sums) >= seen - ROUNDING * np.abs(differences).sum()).mean())
+
+
+def detectable(differences: Sequence[float], power: float = 0.8) -> float:
+    """The true difference that a paired t-test would find with this many pairs.
+
+    At 5 % two-sided, with the spread of these differences, in a share `power` of all cases;
+    ``nan`` with fewer than two pairs.
+    """
+    n, spread = (
+        len(differences),
+        float(np.std(differences, ddof=1)) if len(differences) > 1 else 0,
     )
+    if n < 2 or spread == 0.0:
+        return math.nan if n < 2 else 0.0
+    critical = float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, n - 1))
+
+    def missing(shift: float) -> float:
+        return float(stats.nct.sf(critical, n - 1, shift)) - power
+
+    shift = brentq(missing, 0.0, critical + 10.0)  # of t, in its standard errors
+    return float(shift) * spread / math.sqrt(n)
+
+
+def no_worse_p(difference: Estimate, margin: float) -> float:
+    """One-sided p of "the mean difference is ``-margin`` or below", from its t interval.
+
+    Small: no worse than by the margin (non-inferiority, as in clinical trials).
+
+    Example:
+        >>> print(f"{no_worse_p(estimate([0.1, 0.0, -0.1]), 0.5):.3f}")
+        0.007
+    """
+    if difference.n < 2:
+        return math.nan
+    if difference.half_width == 0.0:
+        return 0.0 if difference.mean > -margin else 1.0
+    quantile = float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, difference.n - 1))
+    error = difference.half_width / quantile
+    return float(stats.t.sf((difference.mean + margin) / error, difference.n - 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cgap_bench.record.configuration import REFERENCE_METHOD
 from cgap_bench.show import stats
 from cgap_bench.show.columns import Scale, TableColumn, present
 
@@ -90,59 +89,6 @@ def comparison(summary: pd.DataFrame) -> Table:
     return Table(header, rows)
 
 
-def differences(runs: pd.DataFrame, reference: str = REFERENCE_METHOD) -> Table | None:
-    """Accuracy of the reference minus that of every other method, paired by seed.
-
-    Returns:
-        The table, or None where no method shares two seeds or more with the reference.
-    """
-    results = paired(runs, "accuracy", reference)
-    later = paired(runs, "later_accuracy", reference)
-    adjusted = stats.holm([result.p_value for result in results.values()])
-
-    rows = tuple(
-        (
-            method,
-            str(result.difference.n),
-            _difference(result.difference),
-            _p_value(p),
-            *(_later(later[method]) if method in later else ("-", "-")),
-        )
-        for (method, result), p in zip(results.items(), adjusted, strict=True)
-    )
-    header = (
-        f"{reference} against",
-        "seeds",
-        "accuracy difference [points]",
-        "p (Holm)",
-        "without the first task [points]",
-        "without the first task, range over seeds",
-    )
-    return Table(header, rows) if rows else None
-
-
-def paired(
-    runs: pd.DataFrame, key: str, reference: str = REFERENCE_METHOD
-) -> dict[str, stats.PairedDifference]:
-    """The reference minus each method that shares two seeds or more with it.
-
-    Args:
-        runs: One row a run (`derive.runs_frame`).
-        key: The column that is compared.
-        reference: The method that the others are compared with.
-    """
-    values = runs.pivot(index="seed", columns="method", values=key)
-    if reference not in values:
-        return {}
-    results = {}
-    for method in values.columns.drop(reference):
-        pairs = values[[reference, method]].dropna()
-        if len(pairs) > 1:
-            left, right = list(pairs[reference]), list(pairs[method])
-            results[str(method)] = stats.compare(left, right)
-    return results
-
-
 def column_cells(summary: pd.DataFrame, column: TableColumn) -> tuple[str, list[str]]:
     """Title with unit, and the formatted cells, of one column of a summary."""
     means = [float(value) for value in summary[column.key]]
@@ -183,23 +129,6 @@ def _fixed(value: float, digits: int) -> str:
     """Fixed decimals, and never a negative zero."""
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text
-
-
-def _difference(difference: stats.Estimate) -> str:
-    """A difference of ratios in points, always with its sign."""
-    text = format_estimate(difference.mean * 100, difference.half_width * 100, 2)
-    return f"+{text}" if difference.mean > 0 else text
-
-
-def _later(result: stats.PairedDifference) -> tuple[str, str]:
-    """A paired difference, and its smallest and largest value."""
-    extremes = (f"{100 * value:+.1f}" for value in (result.smallest, result.largest))
-    return _difference(result.difference), " to ".join(extremes)
-
-
-def _p_value(value: float) -> str:
-    """Three decimals, and no false zero."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _pad(cells: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -72,3 +72,43 @@ def test_holm_worked_example():
     assert math.isnan(adjusted[1])
     assert adjusted[2] == pytest.approx(0.02)
     assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=7))
+def test_sign_flips_are_scipys_permutation_test(values):
+    expected = reference.permutation_test(
+        (values,), lambda x: abs(x.sum()), permutation_type="samples", alternative="greater"
+    ).pvalue
+    assert stats.sign_flip_p(values) == pytest.approx(expected, abs=1e-9)
+
+
+def test_five_pairs_can_never_be_significant_and_ten_can():
+    assert stats.sign_flip_p([1.0, 2.0, 0.5, 3.0, 1.5]) == 2 / 32
+    assert stats.sign_flip_p([1.0] * 10) == 2 / 1024
+    assert math.isnan(stats.sign_flip_p([1.0]))
+    with pytest.raises(ValueError, match="21 differences are too many"):
+        stats.sign_flip_p([1.0] * 21)
+
+
+def test_the_detectable_difference_is_found_in_four_of_five_experiments():
+    shape = np.array([-1.3, -0.4, 0.0, 0.1, 0.6, 1.0, -0.2, 0.2])
+    shift = stats.detectable(list(shape)) / np.std(shape, ddof=1)  # of unit normal pairs
+    drawn = np.random.default_rng(0).normal(shift, 1.0, (20_000, len(shape)))
+    found = reference.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.01)
+    assert stats.detectable([0.1, 0.1]) == 0.0
+    assert math.isnan(stats.detectable([0.1]))
+
+
+def test_no_worse_is_scipys_one_sided_test_against_the_margin():
+    values = [0.1, -0.3, 0.2, -0.1]
+    expected = reference.ttest_1samp(values, -0.25, alternative="greater").pvalue
+    assert stats.no_worse_p(stats.estimate(values), 0.25) == pytest.approx(expected)
+    assert stats.no_worse_p(stats.estimate([-0.2] * 3), 0.1) == 1.0
+
+
+def test_a_difference_says_what_it_rests_on():
+    result = stats.compare([0.5, 0.75, 1.0], [0.25, 0.75, 0.25])
+    assert result.values == (0.25, 0.0, 0.75)
+    assert (result.smallest, result.median, result.largest) == (0.0, 0.25, 0.75)
+    assert result.leave_one_out == (0.125, 0.5)

@@ -94,26 +94,6 @@ def test_latex_escapes_what_latex_reads():
     ]
 
 
-def test_differences_are_paired_by_seed(some_records, make_record, platform):
-    alone = make_record("once", seed=2)
-    table = tables.differences(derive.runs_frame([*some_records, alone], platform))
-    assert table.header[0] == "cgap against"
-    # the seeds shift both methods alike, so the paired difference has no spread
-    assert table.rows[0][:3] == ("ewc", "3", "+5.00 ± 0.00")
-    assert table.rows[1][:3] == ("fixed", "3", "+30.00 ± 0.00")
-    assert [row[3] for row in table.rows] == ["< 0.001", "< 0.001"]
-    assert [row[4:] for row in table.rows] == [
-        ("+5.00 ± 0.00", "+5.0 to +5.0"),
-        ("+30.00 ± 0.00", "+30.0 to +30.0"),
-    ]
-
-
-def test_no_differences_without_pairs(make_record, platform):
-    runs = derive.runs_frame([make_record("cgap"), make_record("ewc")], platform)
-    assert tables.differences(runs) is None
-    assert tables.differences(derive.runs_frame([make_record("ewc")], platform)) is None
-
-
 def test_every_column_is_derived(make_record, platform):
     record = make_record()
     extra = {"mask_bits": [8], "structured": list(record.networks.values())}

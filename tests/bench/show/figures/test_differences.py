@@ -2,8 +2,9 @@
 
 import pytest
 
-from cgap_bench.show import derive, stats, tables
+from cgap_bench.show import derive, stats
 from cgap_bench.show.figures import differences
+from cgap_bench.show.paired.differences import paired
 from cgap_hw import load_board
 
 
@@ -34,4 +35,4 @@ def test_a_difference_that_may_be_none_is_hollow(values, hollow):
 
 def test_nothing_to_compare_is_no_figure(make_record):
     runs = derive.runs_frame([make_record()], derive.Platform(load_board("zcu102")))
-    assert differences(tables.paired(runs, "accuracy"), "toy") is None
+    assert differences(paired(runs, "accuracy"), "toy") is None
