@@ -94,8 +94,30 @@ def run(benchmark: str, **options: Any) -> None:
         run_benchmark(request)
 
 
+@main.command(epilog=EXAMPLES + "cgap-cl reproduce hsu-mnist/task/ewc --seeds 0-9")
+@click.argument("cell")
+@click.option("--seeds", help="Like 0, 0,3,7 or 0-4; as published by default.")
+@click.option("--data-root", type=Path, help="Folder with datasets; else $CGAP_CL_DATA.")
+@click.option(
+    "--output",
+    type=Path,
+    default=DEFAULT_OUTPUT,
+    show_default=True,
+    help="Folder for records, tables, figures and the report.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; one per core by default.")
+def reproduce(cell: str, **options: Any) -> None:
+    """Make the runs behind a published number and say whether ours agrees.
+
+    CELL is a name from `cgap-cl list cells`.
+    """
+    from cgap_bench.commands.reproduce import reproduce_text
+
+    click.echo(reproduce_text(cell, **options))
+
+
 @main.command("list", epilog=EXAMPLES + "cgap-cl list boards")
-@click.argument("what", metavar="[benchmarks|methods|networks|boards]")
+@click.argument("what", metavar="[benchmarks|methods|networks|boards|cells]")
 def list_(what: str) -> None:
     """List what can be chosen."""
     from cgap_bench.commands.list import listing

@@ -9,7 +9,7 @@ def listing(what: str) -> str:
     """A table of names and descriptions.
 
     Args:
-        what: ``benchmarks``, ``methods``, ``networks`` or ``boards``.
+        what: ``benchmarks``, ``methods``, ``networks``, ``boards`` or ``cells``.
 
     Raises:
         UnknownNameError: It is none of these.
@@ -47,6 +47,15 @@ def _networks() -> list[tuple[str, str]]:
     return [(name, (NETWORKS[name].__doc__ or "").splitlines()[0]) for name in names]
 
 
+def _cells() -> list[tuple[str, str]]:
+    from cgap_bench.show.cells.published import cells
+
+    return [
+        (name, f"{cell.number.value:.2f} %  {cell.table.source}")
+        for name, cell in cells().items()
+    ]
+
+
 def _boards() -> list[tuple[str, str]]:
     from cgap_hw import board_names, load_board
 
@@ -58,4 +67,5 @@ TABLES: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "methods": _methods,
     "networks": _networks,
     "boards": _boards,
+    "cells": _cells,
 }

@@ -10,6 +10,7 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
     figure NAME KIND                 a link to a figure
     value NAME METHOD COLUMN         one number with its interval
     share NAME METHOD OTHER COLUMN   a number as a percentage of another method's
+    cells                            every published number beside ours
     measured SCRIPT FIGURE           a figure, to three significant digits
 
 `validation` is written by `cgap-cl validate-hardware --page`.
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.show.cells.verdict import table_of_cells
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.markers import Render
 from cgap_bench.show.measurements import Measurements
@@ -38,6 +40,7 @@ _N_WORDS = {
     "value": 3,
     "share": 4,
     "measured": 2,
+    "cells": 0,
 }
 
 
@@ -72,6 +75,10 @@ def renderer(
                 f" not {len(arguments)}"
             )
 
+        if word == "cells":
+            return table_of_cells(
+                [record for one in known for record in one.records]
+            ).markdown()
         name, *rest = arguments
         if word == "measured":
             return f"{_find('figure', rest[0], _find('script', name, measured)):.3g}"

@@ -1,0 +1,1 @@
+"""Which published numbers are there, and do ours agree?"""
