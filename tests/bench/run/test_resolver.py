@@ -105,7 +105,7 @@ def test_overrides_reach_their_section_and_only_their_method():
     assert ewc.training.lr == fixed.training.lr == 0.5
     assert ewc.stream.order_seed == 7
     assert ewc.method_settings["strength"] == 3.0
-    assert fixed.method_settings == {}
+    assert fixed.method_settings == {"own_channels": False}
     cleared = resolver("split-cifar100", "quick", "stream.n_train_per_class=none")
     assert cleared.config("fixed", 0).stream.n_train_per_class is None
 
