@@ -284,3 +284,23 @@ def validate_hardware(measured: Path | None, as_json: bool, page: Path | None) -
     from cgap_bench.commands.validate import page_text, validate_text
 
     click.echo(page_text(page) if page else validate_text(measured, as_json=as_json))
+
+
+@main.command(
+    "validate-counts",
+    epilog=EXAMPLES
+    + "cgap-cl validate-counts\n"
+    + "  cgap-cl validate-counts vit_b_16 swin_v2_t --json",
+)
+@click.argument("networks", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option("--page", type=Path, help="Rewrite the table of this page.")
+def validate_counts(networks: tuple[str, ...], as_json: bool, page: Path | None) -> None:
+    """Compare priced multiply-adds with torch's own counter.
+
+    NETWORKS are classification networks of torchvision, by name; without any, all of them (some
+    minutes), each at its own image size.
+    """
+    from cgap_bench.commands.counts import counts_text, page_text
+
+    click.echo(page_text(networks, page) if page else counts_text(networks, as_json=as_json))

@@ -8,6 +8,7 @@ import pytest
 # Modules whose public functions a user calls.
 MODULES = (
     "cgap_bench.learn.quantise",
+    "cgap_bench.shapes.counting",
     "cgap_bench.shapes.forms",
     "cgap_bench.shapes.sources",
     "cgap_bench.shapes.torchvision_networks",

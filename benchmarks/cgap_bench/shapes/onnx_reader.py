@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cgap_bench.shapes.forms import Size
+from cgap_bench.shapes.onnx_products import PRODUCTS
 from cgap_bench.shapes.onnx_rules import OPERATORS, Operator, UnsizedError
 from cgap_bench.shapes.rules import UNKNOWN, LayerJSON, Role, Rule
 from cgap_bench.shapes.tracing import NETWORK_INPUT
 
-PRODUCTS = ("MatMul", "MatMulInteger")  # whose bias is a sum behind them
 WINDOWS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool")
+PARTS = {"Attention": "Softmax"}  # within an operator that is priced, what is not
 SMALL = 64  # numbers of a constant that a rule may want to read
 
 
@@ -62,6 +63,8 @@ class Reader:
             self._list(f"operator {self._kind(node, maps[0])!r}", node)
             return
 
+        if node.op_type in PARTS:
+            self.unsupported[f"operator {PARTS[node.op_type]!r}"] += 1
         inputs = self._read(maps)
         for layer in found if isinstance(found, list) else [found]:
             self.layers.append({**layer, "inputs": list(inputs)})

@@ -20,6 +20,10 @@ AnyFormula = TypeVar("AnyFormula", bound=OperatorFormula)
 
 OPERATORS: dict[str, Rule] = {}
 
+# Where the weights are among the inputs, and the bias.
+WEIGHTS = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3}
+BIAS = {"Conv": 2, "ConvTranspose": 2, "FusedConv": 2, "Gemm": 2, "QLinearConv": 8, "QGemm": 6}
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -56,6 +60,11 @@ class Operator:
                 f"{self.kind} {self.name!r} reads {maps} channels with weights for {weights};"
                 " other input sizes are needed"
             )
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether it adds one."""
+        return self.given(BIAS.get(self.kind, len(self.inputs)))
 
     def given(self, i: int) -> bool:
         """Whether there is such an input: those left out have no name."""
@@ -96,10 +105,6 @@ _register(
 )
 _register(Role.CONSTANT, "Shape", "Size")
 
-# Where the weights are among the inputs, and the bias.
-WEIGHTS = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3}
-BIAS = {"Conv": 2, "ConvTranspose": 2, "FusedConv": 2, "Gemm": 2, "QLinearConv": 8, "QGemm": 6}
-
 
 @operator(Role.WEIGHTED, "Conv", "ConvInteger", "QLinearConv", "FusedConv")
 def _convolution(op: Operator) -> LayerJSON | None:
@@ -110,7 +115,7 @@ def _convolution(op: Operator) -> LayerJSON | None:
     groups = op.settings.get("group", 1)
     op.check_depth(op.size(op.maps[0])[1], weight[1] * groups)
     apart = axes(op.settings.get("dilations", 1), len(weight) - 2, 1)
-    extra = {"groups": groups, "bias": _has_bias(op)}
+    extra = {"groups": groups, "bias": op.has_bias}
     dilated = {"dilation_h": apart[0], "dilation_w": apart[1]}
     seen = forms.window(*_window(op, weight[2:]))
     return _between("conv", op) | seen | extra | dilated
@@ -126,71 +131,7 @@ def _transposed(op: Operator) -> LayerJSON | None:
     kernel, stride, _ = _window(op, weight[2:])
     steps = stride if together else None
     layer = forms.transposed(op.name, size, weight[1] * groups, kernel, steps, groups)
-    return layer | {"bias": _has_bias(op)}
-
-
-@operator(Role.WEIGHTED, "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm")
-def _matrix(op: Operator) -> LayerJSON:
-    """Products with constant weights, or of maps with maps."""
-    second = op.inputs[WEIGHTS.get(op.kind, 1)]
-    left = _matrices(op.size(op.inputs[0]), op.settings.get("transA", 0), 0)
-    right = _matrices(op.size(second), op.settings.get("transB", 0), 1)
-    (*many, rows, depth), (*others, deep, columns) = left, right
-    op.check_depth(depth, deep)
-    times = max(prod(many), prod(others))
-
-    if op.inputs[0] not in op.maps:  # weights on the left
-        return forms.weighted(op.name, (times, columns), depth, rows)
-    if second not in op.maps and prod(others) > 1:
-        each = times // prod(others) * rows
-        return forms.weighted_apart(op.name, prod(others), each, depth, columns)
-    if second not in op.maps:
-        positions = (*many, rows)
-        return forms.weighted(op.name, positions, depth, columns, bias=_has_bias(op))
-    if prod(others) == 1:
-        return forms.products(op.name, 1, times * rows, depth, columns)
-    return forms.products(op.name, times, rows, depth, columns)
-
-
-@operator(Role.WORK, "Einsum")
-def _einsum(op: Operator) -> LayerJSON | None:
-    """Of two operands: labels of both are the count where the result has them, else depth."""
-    said = op.settings["equation"].decode().replace(" ", "")
-    if len(op.inputs) != 2 or "->" not in said or "." in said:
-        return None
-    operands, result = said.split("->")
-    left, right = operands.split(",")
-    sizes: dict[str, int] = {}
-    for labels, name in zip((left, right), op.inputs, strict=True):
-        sizes |= dict(zip(labels, op.size(name), strict=True))
-
-    def over(labels: set[str]) -> int:
-        return prod(sizes[label] for label in labels)
-
-    both = set(left) & set(right)
-    count, depth = over(both & set(result)), over(both - set(result))
-    rows, columns = over(set(left) - both), over(set(right) - both)
-    if op.inputs[0] not in op.maps:
-        rows, columns = columns, rows
-    if len(op.maps) == 2:
-        return forms.products(op.name, count, rows, depth, columns)
-    return forms.weighted_apart(op.name, count, rows, depth, columns)
-
-
-@operator(Role.WORK, "LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
-def _recurrent(op: Operator) -> Layers:
-    """Weights (directions, rows, depth) for the input and for the state."""
-    steps, items, depth = op.size(op.inputs[0])
-    if op.settings.get("layout", 0):
-        steps, items = items, steps
-    state = op.size(op.inputs[2])
-    inside = op.settings.get("hidden_size", state[-1])
-    rows = prod(state[1:]) // inside
-    weights = [(rows, depth), (rows, inside)]
-    layers: Layers = []
-    for _ in range(state[0]):
-        layers += forms.recurrent(op.name, steps, items, weights)
-    return layers
+    return layer | {"bias": op.has_bias}
 
 
 @operator(Role.NORM, "BatchNormalization")
@@ -274,17 +215,6 @@ def _pool(op: Operator, kind: str) -> LayerJSON | None:
 def _between(kind: str, op: Operator) -> LayerJSON:
     """A layer of a kind, between the first map that is read and what is written."""
     return forms.between(kind, op.name, op.size(op.maps[0]), op.size(op.output))
-
-
-def _has_bias(op: Operator) -> bool:
-    return op.given(BIAS.get(op.kind, len(op.inputs)))
-
-
-def _matrices(size: Size, transposed: int, side: int) -> Size:
-    """(..., rows, columns); a vector is one row on the left (side 0), a column on the right."""
-    if len(size) == 1:
-        size = (1, *size) if side == 0 else (*size, 1)
-    return (*size[:-2], size[-1], size[-2]) if transposed else size
 
 
 def _window(op: Operator, kernel: Any) -> tuple[Pair, Pair, Pair]:

@@ -229,6 +229,19 @@ def test_quantised_forms_are_priced_at_their_bits(form, tmp_path):
     assert workload.bits == bits
 
 
+@pytest.mark.parametrize(
+    ("size", "settings"),
+    [((2, 4, 10, 16), {}), ((2, 10, 64), {"q_num_heads": 4, "kv_num_heads": 4})],
+)
+def test_attention_as_one_operator_is_its_two_products(size, settings, tmp_path):
+    node = onnx.helper.make_node("Attention", ["x", "x", "x"], ["y"], **settings)
+    path = model([node], {"x": ("FLOAT", size)}, {}, tmp_path / "a.onnx", 23)
+    workload = onnx_shapes.onnx_workload(path)
+    shapes = [LayerShape(**layer) for layer in workload.layers]
+    assert [(x.kind, x.macs) for x in shapes] == [("matmul", 8 * 10 * 16 * 10)] * 2
+    assert workload.unsupported == {"operator 'Softmax'": 1}
+
+
 def test_what_is_not_known_is_named_with_its_kind(tmp_path):
     node = onnx.helper.make_node
     nodes = [
