@@ -54,6 +54,9 @@ def main() -> None:
 @click.option(
     "--preset", help="Variant of the benchmark; the recipe says which is the default."
 )
+@click.option(
+    "--network", help="From `list networks`, torchvision:NAME, timm:NAME or module:function."
+)
 @click.option("--methods", help="Comma-separated; the recipe's by default.")
 @click.option("--seeds", help="Like 0, 0,3,7 or 0-4; the recipe's by default.")
 @click.option("--orders", help="Shuffled orders of classes, each with every seed: like 0-4.")

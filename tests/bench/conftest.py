@@ -108,7 +108,9 @@ def reference():
     from cgap_bench.run.reference import Reference
 
     widths = {"conv1": 5, "conv2": 7, "linear": 9}
-    return Reference("0" * 12, 60_000.0, (widths, widths), stored=9000, peak=0.5, mean=0.3)
+    prices = {"peak": 0.5, "mean": 0.3}
+    sizes = {"stored": 9000, "training_macs": 120_000_000}
+    return Reference("0" * 12, 60_000.0, (widths, widths), **sizes, **prices)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from cgap_bench.learn.streams import build_stream
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.record import Record
 from cgap_bench.run.execution import Options, execute
-from cgap_bench.run.jobs import Job, jobs_of
+from cgap_bench.run.jobs import Job, job_of, jobs_of
 from cgap_bench.run.recipe import Recipe, load_recipe
 from cgap_bench.run.resolver import SECTIONS, resolve, variants
 from cgap_bench.run.seeds import parse_seeds
@@ -35,6 +35,7 @@ class Request:
 
     benchmark: str
     preset: str | None
+    network: str | None
     methods: str | None
     seeds: str | None
     orders: str | None
@@ -59,10 +60,11 @@ class Request:
         benchmark, recipe = load_recipe(self.benchmark)
         orders = self.orders or recipe.preset(self.preset)[1].orders
         ordered = [(f"stream.order_seed={n}",) for n in parse_seeds(orders)] if orders else [()]
+        overrides = (*self._named_network(), *self.overrides)
         jobs = [
             job
             for order in ordered
-            for job in self._jobs_in(benchmark, recipe, (*self.overrides, *order))
+            for job in self._jobs_in(benchmark, recipe, (*overrides, *order))
         ]
         self._check(jobs)
         return jobs
@@ -75,11 +77,15 @@ class Request:
 
         varied = variants(benchmark, recipe, self.preset, overrides, self.device)
         return jobs_of(resolver.config, methods, seeds) + [
-            Job(made.config(method, seed))
+            job_of(made.config(method, seed), resolver.config)
             for method, made in varied
             if method in methods
             for seed in seeds
         ]
+
+    def _named_network(self) -> list[str]:
+        """`--network` is short for an override, which quotes a name with a colon in it."""
+        return [f'network.name="{self.network}"'] if self.network else []
 
     def _check(self, jobs: list[Job]) -> None:
         """Find now what would fail, or be ignored, only once there are worker processes."""

@@ -14,6 +14,7 @@ from cgap_bench.learn.learning_rate import learning_rate_plugin
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import width_for
 from cgap_bench.learn.streams import Stream
+from cgap_bench.learn.training_macs import TrainingMacs
 from cgap_bench.record.configuration import (
     NetworkSettings,
     Optimizer,
@@ -39,6 +40,8 @@ class Context:
         target_peak: MACs of its largest column in training, of the reference network's; None
             where its prices are not MACs.
         target_mean: The same, mean over all of its training.
+        target_training_macs: MACs of its forward and backward passes; 0: not known.
+        training_macs: Counts those of this run.
     """
 
     config: RunConfig
@@ -51,6 +54,8 @@ class Context:
     target_stored: int = 0
     target_peak: float | None = None
     target_mean: float | None = None
+    target_training_macs: int = 0
+    training_macs: TrainingMacs = field(default_factory=TrainingMacs)
 
     @property
     def n_outputs(self) -> int:
@@ -101,7 +106,7 @@ class Context:
             eval_mb_size=training.eval_batch_size,
             train_epochs=training.epochs,
             device=self.device,
-            plugins=[learning_rate, *plugins, _Counter(self.on_images)],
+            plugins=[learning_rate, *plugins, self.training_macs, _Counter(self.on_images)],
             evaluator=EvaluationPlugin(loggers=[BaseLogger()]),
         )
 

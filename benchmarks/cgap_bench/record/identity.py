@@ -33,7 +33,11 @@ NOTHING_CHANGED: dict[str, Any] = {
     "ewc.fisher_images": None,
     "ewc.labels": "given",
     "ewc.own_channels": False,
+    "fixed-equal.budget": "epochs",
     "fixed.own_channels": False,
+    "independent.budget": "epochs",
+    "shaped-warm.budget": "epochs",
+    "shaped.budget": "epochs",
     "stream.class_order": [],
     "stream.cut": "classes",
     "stream.largest_angle": 180.0,
@@ -42,6 +46,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "stream.size": None,
     "stream.task_order": [],
     "training.optimizer": "sgd",
+    "warm.budget": "epochs",
 }
 
 

@@ -36,6 +36,8 @@ class Record(BaseModel):
         subnetworks: ``[i][j]`` (j <= i): hash of what one inference of task j executes
             after experience i; an empty list where nothing was evaluated.
         stored_parameters: Everything stored for all tasks after experience i, heads included.
+        training_macs: Multiply-adds of the forward and backward passes of each experience
+            (`cgap_bench.learn.training_macs`); empty in records older than the count.
         history: What the method did to the structure, in order.
         extra: Plain facts of the method, for instance the width it chose.
         classes: Classes of each experience as the dataset counts, in the order learnt; empty
@@ -56,6 +58,7 @@ class Record(BaseModel):
     networks: dict[str, list[dict[str, Any]]]
     subnetworks: list[list[str]]
     stored_parameters: list[int]
+    training_macs: list[int] = []
     history: list[dict[str, Any]] = []
     extra: dict[str, Any] = {}
     classes: list[list[int]] = []

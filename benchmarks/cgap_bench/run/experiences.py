@@ -134,6 +134,7 @@ class Run:
             networks=results.networks,
             subnetworks=results.subnetworks,
             stored_parameters=results.stored_parameters,
+            training_macs=results.training_macs,
             history=self.learner.history,
             extra=self.learner.extra,
             classes=[list(group) for group in self.context.stream.classes],
@@ -225,4 +226,5 @@ def _context(
         target_stored=reference.stored,
         target_peak=reference.peak,
         target_mean=reference.mean,
+        target_training_macs=reference.training_macs,
     )

@@ -53,7 +53,17 @@ def jobs_of(
         plain.insert(0, REFERENCE_METHOD)
     plain.sort(key=lambda name: name != REFERENCE_METHOD)
 
-    jobs = [Job(config_of(name, seed)) for name in plain for seed in seeds]
-    for name in sized:
-        jobs += [Job(config_of(name, s), config_of(REFERENCE_METHOD, s)) for s in seeds]
-    return jobs
+    ordered = [*plain, *sized]
+    return [job_of(config_of(name, seed), config_of) for name in ordered for seed in seeds]
+
+
+def job_of(config: RunConfig, config_of: Callable[[str, int], RunConfig]) -> Job:
+    """The job of one configuration, after the CGaP run of its seed if it is sized by that.
+
+    Args:
+        config: What to run.
+        config_of: Method and seed -> configuration.
+    """
+    if not METHODS[config.method].sized_by_cgap:
+        return Job(config)
+    return Job(config, config_of(REFERENCE_METHOD, config.seed))

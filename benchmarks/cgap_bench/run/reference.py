@@ -21,6 +21,7 @@ class Reference:
         peak: Largest price of a column while it was trained, of the reference network's; None
             where prices are not MACs.
         mean: Mean price over all training iterations, likewise.
+        training_macs: Of all forward and backward passes; 0: its record is too old to say.
     """
 
     run_id: str
@@ -29,6 +30,7 @@ class Reference:
     stored: int = 0
     peak: float | None = None
     mean: float | None = None
+    training_macs: int = 0
 
 
 def reference_of(record: Record) -> Reference:
@@ -36,7 +38,12 @@ def reference_of(record: Record) -> Reference:
     macs = [total_macs(record.networks[key]) for key in record.subnetworks[-1]]
     widths = tuple(step["executed"] for step in record.history if step["kind"] == "merge")
     reference = Reference(record.run_id, sum(macs) / len(macs), widths)
-    return replace(reference, stored=record.stored_parameters[-1], **_prices(record))
+    return replace(
+        reference,
+        stored=record.stored_parameters[-1],
+        training_macs=sum(record.training_macs),
+        **_prices(record),
+    )
 
 
 def _prices(record: Record) -> dict[str, Any]:

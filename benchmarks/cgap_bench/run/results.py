@@ -25,6 +25,7 @@ class Results:
         "networks",
         "subnetworks",
         "stored_parameters",
+        "training_macs",
         "timings",
     )
 
@@ -41,6 +42,7 @@ class Results:
         self.stored_parameters: list[int] = []
         self.timings: dict[str, Any] = {"train_s": [], "evaluate_s": []}
         self._since = time.perf_counter()
+        self.training_macs: list[int] = []
 
     def measure(self, learner: Learner) -> None:
         """Measure a learner on all tasks so far, one more than at the last call."""
@@ -62,6 +64,7 @@ class Results:
         self.accuracy_8bit = rounded if n_learnt == n else []
         self.subnetworks.append(used)
         self.stored_parameters.append(learner.stored_parameters())
+        self.training_macs.append(self._context.training_macs.taken())
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ import pandas as pd
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.configuration import Claims, Split
 from cgap_bench.record.record import Record
-from cgap_bench.show import derive, stats, tables
+from cgap_bench.show import changes, derive, stats, tables
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.paired.differences import differences, paired
@@ -83,6 +83,13 @@ class Comparison:
     def difference_table(self) -> tables.Table | None:
         """CGaP against the others, paired by seed and order."""
         return differences(self.runs, self.claims)
+
+    @cached_property
+    def changes(self) -> tables.Table | None:
+        """What methods save of the dense network, where there is a single experience."""
+        if self.records[0].config.stream.n_experiences > 1:
+            return None
+        return changes.changes(self.runs, self.benchmark)
 
     @property
     def claims(self) -> Claims:

@@ -134,7 +134,8 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
     means = {
         key: math.fsum(task[key] for task in tasks) / len(tasks) for key in INFERENCE_COSTS
     }
-    return identity | means
+    trained = {"training_macs": sum(record.training_macs)} if record.training_macs else {}
+    return identity | trained | means
 
 
 def _numbers(cost: NetworkCost) -> dict[str, float]:

@@ -5,6 +5,7 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
 
     table NAME                       the comparison table
     differences NAME                 CGaP against the others, paired by seed
+    changes NAME                     what methods save of the dense network
     caption NAME                     benchmark, preset, board, seeds
     command NAME                     the command that makes the numbers
     figure NAME KIND                 a link to a figure
@@ -34,6 +35,7 @@ _ELSEWHERE = ("validation",)  # markers that another command fills
 _N_WORDS = {
     "table": 1,
     "differences": 1,
+    "changes": 1,
     "caption": 1,
     "command": 1,
     "figure": 2,
@@ -107,6 +109,12 @@ def _differences(comparison: Comparison) -> str:
     return table.markdown() if table else "One seed: no paired differences."
 
 
+def _changes(comparison: Comparison) -> str:
+    """The table of changes, or why there is none."""
+    table = comparison.changes
+    return table.markdown() if table else "Several experiences, or no dense network to compare."
+
+
 def _link(comparison: Comparison, page: Path, figure: Path) -> str:
     """A Markdown image with a link relative to the page."""
     link = os.path.relpath(figure.resolve(), page.resolve().parent)
@@ -116,6 +124,7 @@ def _link(comparison: Comparison, page: Path, figure: Path) -> str:
 _TEXT: Mapping[str, Renderer] = {
     "table": lambda one: one.table.markdown(),
     "differences": _differences,
+    "changes": _changes,
     "caption": lambda one: one.caption,
     "command": lambda one: f"`{one.command}`",
     "value": lambda one, method, column: one.cell(method, column),

@@ -40,6 +40,8 @@ def show(
 
     for made in comparisons(records, platform):
         console.print(terminal_table(made, console.width))
+        if made.changes:
+            console.print(made.changes.markdown(), highlight=False, soft_wrap=True)
         for whole in everything:
             if whole.name == made.name:
                 files.write(files.table_files(whole, out))

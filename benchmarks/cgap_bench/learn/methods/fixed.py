@@ -7,6 +7,7 @@ from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 
 from cgap_bench.errors import UsageError
+from cgap_bench.learn.budget import Budget, Budgeted, within
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method, NoSettings
 from cgap_bench.learn.methods.masks.shared_weights import SharedWeights
@@ -106,10 +107,14 @@ class JointNetwork(SharedNetwork):
         return super().stored_parameters() if self._learnt else 0
 
 
-def narrowed(context: Context, width: float) -> SharedNetwork:
+def narrowed(context: Context, width: float, budget: Budget = Budget.EPOCHS) -> SharedNetwork:
     """The reference network times a width."""
-    learner = SharedNetwork(context, context.network(width))
+    network = context.network(width)
+    budgeted = within(context, budget, [network] * context.stream.n_experiences)
+    learner = SharedNetwork(budgeted, network)
     learner.extra["width"] = width
+    if budget is not Budget.EPOCHS:
+        learner.extra["epochs"] = budgeted.config.training.epochs
     return learner
 
 
@@ -126,8 +131,8 @@ METHODS.add(
     "fixed-equal",
     Method(
         "the same, narrowed until one inference takes as many MACs as CGaP's",
-        NoSettings,
-        lambda context, _settings: narrowed(context, context.equal_width()),
+        Budgeted,
+        lambda context, own: narrowed(context, context.equal_width(), own.budget),
         sized_by_cgap=True,
     ),
 )

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from cgap_bench.learn.batches import TensorStrategy
+from cgap_bench.learn.budget import Budget, Budgeted, within
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method, NoSettings
+from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.multi_head import MultiHead
 from cgap_bench.learn.sizes import n_parameters
@@ -82,28 +83,45 @@ def copy_overlap(source: nn.Module, target: nn.Module) -> None:
         mine[corner] = theirs[corner]
 
 
-def narrowed(context: Context, warm: bool) -> SeparateNetworks:
+def narrowed(context: Context, warm: bool, budget: Budget) -> SeparateNetworks:
     """Every layer narrowed alike until an inference takes as many MACs as CGaP's."""
     width = context.equal_width()
-    learner = SeparateNetworks(context, lambda _task: context.network(width), warm)
+    learner = _separate(context, lambda _task: context.network(width), warm, budget)
     learner.extra["width"] = width
     return learner
 
 
-def shaped(context: Context, warm: bool) -> SeparateNetworks:
+def shaped(context: Context, warm: bool, budget: Budget) -> SeparateNetworks:
     """Every layer as wide as CGaP ended up with in the same experience."""
-    return SeparateNetworks(context, lambda task: shaped_network(context, task), warm)
+    return _separate(context, lambda task: shaped_network(context, task), warm, budget)
+
+
+def _separate(
+    context: Context, network: Callable[[int], nn.Sequential], warm: bool, budget: Budget
+) -> SeparateNetworks:
+    """Separate networks, trained for as long as the budget allows."""
+    if budget is Budget.EPOCHS:
+        return SeparateNetworks(context, network, warm)
+    with torch.random.fork_rng(devices=[]):  # only their sizes count here
+        networks = [network(task) for task in range(context.stream.n_experiences)]
+    budgeted = within(context, budget, networks)
+    learner = SeparateNetworks(budgeted, network, warm)
+    learner.extra["epochs"] = budgeted.config.training.epochs
+    return learner
 
 
 def _add(
-    name: str, summary: str, build: Callable[[Context, bool], SeparateNetworks], warm: bool
+    name: str,
+    summary: str,
+    build: Callable[[Context, bool, Budget], SeparateNetworks],
+    warm: bool,
 ) -> None:
     METHODS.add(
         name,
         Method(
             summary,
-            NoSettings,
-            lambda context, _settings: build(context, warm),
+            Budgeted,
+            lambda context, own: build(context, warm, own.budget),
             sized_by_cgap=True,
         ),
     )

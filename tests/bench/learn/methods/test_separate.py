@@ -6,7 +6,7 @@ import torch
 from cgap_bench.learn.batches import BatchSource
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.dataset import data_root
-from cgap_bench.learn.method import METHODS, NoSettings
+from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.shapes.tracing import total_macs
 
@@ -46,7 +46,7 @@ def two_networks(method, config, reference):
     stream = build_stream(config.stream, config.training.holdout_share, 0, data_root())
     source = BatchSource(stream.train, config.training.augment, torch.Generator())
     learner = METHODS[method].build(
-        Context(config, stream, source, reference.macs), NoSettings()
+        Context(config, stream, source, reference.macs), METHODS[method].settings()
     )
     for experience in stream.benchmark.train_stream:
         learner.learn(experience)
