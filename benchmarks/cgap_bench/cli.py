@@ -238,6 +238,8 @@ def cost(
     metavar="NAME=1,3,224,224",
     help="Size of an input of an ONNX file, where it is open or another is wanted.",
 )
+@click.option("--array", help="Whose sizes are varied; rtl-4x4x4 for arrays of hardware/rtl.")
+@click.option("--write", type=Path, help="Folder for the fastest design as files.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def explore(
@@ -245,6 +247,7 @@ def explore(
     image_size: int | None,
     input_shapes: tuple[str, ...],
     top: int,
+    write: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -254,7 +257,8 @@ def explore(
     from cgap_bench.shapes.sources import InputSizes
 
     sizes = InputSizes.of(image_size, input_shapes)
-    click.echo(explore_text(source, Target(**options), sizes, top, as_json=as_json))
+    target = Target(**options)
+    click.echo(explore_text(source, target, sizes, top, as_json=as_json, write=write))
 
 
 @main.command(

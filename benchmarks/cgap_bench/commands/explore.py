@@ -1,17 +1,30 @@
 """What `cgap-cl explore` does: shapes in, the designs that no other beats out."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 from cgap_bench.commands.target import ENERGY_SCOPE, Target
+from cgap_bench.errors import UsageError
 from cgap_bench.shapes.sources import InputSizes, load_source
 from cgap_bench.show.text_tables import aligned
-from cgap_hw import load_board
+from cgap_hw import LayerShape
+from cgap_hw.arrays import OutputStationary
+from cgap_hw.boards.board_file import write_board
+from cgap_hw.boards.rtl_parameters import write_rtl_parameters
 from cgap_hw.price.designs import removals
 from cgap_hw.price.explore import Exploration, explore
+from cgap_hw.price.explore_rtl import RtlExploration, explore_rtl
 
 
 def explore_text(
-    source: str, target: Target, sizes: InputSizes, top: int, *, as_json: bool
+    source: str,
+    target: Target,
+    sizes: InputSizes,
+    top: int,
+    *,
+    as_json: bool,
+    write: Path | None = None,
 ) -> str:
     """The Pareto front of latency, energy and DSP blocks of the first network of a source.
 
@@ -21,12 +34,14 @@ def explore_text(
         sizes: Of the inputs, where the network's own are not wanted.
         top: Designs to show, fastest first.
         as_json: JSON instead of a table.
+        write: Folder for the fastest design: a board file, and what hardware/rtl is built with.
     """
     origin = load_source(source, sizes)
     target = target.in_words_of(origin.bits)
     title, layers = next(iter(origin.networks.items()))
-    found = explore(layers, load_board(target.board), target.width)
+    found = _found(layers, target)
     front = found.pareto()[:top]
+    written = _write(found.array(int(front[0])), target, write) if write else ""
     rows = [_row(found, int(i)) for i in front]
     if as_json:
         content = {"n_designs": len(found), "removed": found.removed, "pareto": rows}
@@ -38,7 +53,7 @@ def explore_text(
     text = (
         f"{title}{size} on {target.board}, {target.width} bit: {len(found):,} designs; of the"
         f" others {removals(found.removed)}; no other is better in latency, energy and DSP"
-        f" blocks than\n{aligned(table)}\nenergy: {ENERGY_SCOPE}"
+        f" blocks than\n{aligned(table)}\nenergy: {ENERGY_SCOPE}{written}"
     )
     if origin.complete:
         return text
@@ -47,8 +62,38 @@ def explore_text(
     )
 
 
-def _row(found: Exploration, i: int) -> dict[str, float]:
-    """One design: sizes, shares of the buffers and price."""
-    sizes = ("pox", "poy", "pof", "dsp", "latency_ms", "energy_mj")
-    shares = found.array(i).buffers.model_dump()
-    return {name: getattr(found, name)[i].item() for name in sizes} | shares
+def _found(layers: Sequence[LayerShape], target: Target) -> Exploration | RtlExploration:
+    """Designs of the board's array, or of hardware/rtl if the array is one of it."""
+    board = target.hardware
+    array = board.array
+    if isinstance(array, OutputStationary) and array.controller:
+        return explore_rtl(layers, board, array, target.width)
+    return explore(layers, board, target.width)
+
+
+def _row(found: Exploration | RtlExploration, i: int) -> dict[str, float]:
+    """One design: sizes, price, and shares or words of the buffers."""
+    array = found.array(i)
+    sizes = dict(zip(("pox", "poy", "pof"), array.dimensions, strict=True))
+    prices = ("dsp", "latency_ms", "energy_mj")
+    buffers = array.controller or array.buffers
+    return sizes | {n: getattr(found, n)[i].item() for n in prices} | buffers.model_dump()
+
+
+def _write(array: OutputStationary, target: Target, folder: Path) -> str:
+    """Board file and parameters; what was written, in lines.
+
+    Raises:
+        UsageError: The folder cannot be written.
+    """
+    board = target.hardware.model_copy(update={"array": array})
+    files = [folder / "board.toml"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_board(board, files[0], f"Chosen by cgap-cl explore, {target.width} bit.")
+        if array.controller:
+            files.append(folder / "parameters.svh")
+            write_rtl_parameters(array, files[1], target.width)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error}") from error
+    return "".join(f"\nwritten: {file}" for file in files)

@@ -1,5 +1,6 @@
 """The generated validation tables of hardware/README.md."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cgap_hw.evidence.published import (
     yolo_port_gbps,
     yolo_savings,
 )
+from cgap_hw.evidence.releases import ReleaseRow, other_rows, zoo_release_rows
 from cgap_hw.evidence.validate import Errors, leave_one_out, network_errors, price_rows
 
 MARKER = "validation"
@@ -29,7 +31,7 @@ def write_page(path: Path) -> None:
 
 def tables() -> str:
     """All tables as Markdown; the measured rows themselves are not in them."""
-    return "\n\n".join((_layers(), _dpu(), _yolo(), _ma()))
+    return "\n\n".join((_layers(), _dpu(), _releases(), _yolo(), _ma()))
 
 
 def _layers() -> str:
@@ -73,6 +75,44 @@ def _dpu() -> str:
         for r in rows
     ]
     return "\n".join([*lines, "", *_first_layer(list(found))])
+
+
+def _releases() -> str:
+    """Rows of other releases and boards, each group in one line, and those of others singly."""
+    path = data_folder() / "boards.csv"
+    zoo, others = zoo_release_rows(path), other_rows(path)
+    groups: dict[tuple[str, str], list[ReleaseRow]] = defaultdict(list)
+    for row in zoo:
+        groups[row.release, row.board].append(row)
+
+    lines = [
+        "The DPU in other releases: the port fitted on ResNet-18, ResNet-50 and VGG-16 of each"
+        " release and board, all other networks predicted.",
+        "",
+        "| release | board | networks predicted | mean error % | from % | to % |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for (release, board), rows in groups.items():
+        errors = [row.error_pct for row in rows if not row.fitted]
+        mean = sum(map(abs, errors)) / len(errors)
+        lines.append(
+            f"| {release} | {board} | {len(errors)} | {mean:.1f} | {min(errors):+.1f} |"
+            f" {max(errors):+.1f} |"
+        )
+
+    lines += [
+        "",
+        "Measured by others, nothing fitted on them (QuTiBench states no release, no clock).",
+        "",
+        "| source | board | network | measured ms | predicted ms | error % |",
+        "|---|---|---|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {r.release} | {r.board} | {r.name} | {r.measured_ms:.2f} | {r.predicted_ms:.2f} |"
+        f" {r.error_pct:+.1f} |"
+        for r in others
+    ]
+    return "\n".join(lines)
 
 
 def _first_layer(boards: Sequence[str]) -> list[str]:

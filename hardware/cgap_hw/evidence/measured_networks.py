@@ -16,6 +16,7 @@ class MeasuredNetwork:
     Attributes:
         engine: ``DPU`` or ``FINN``.
         size: Of the DPU; that of the Ultra96 is inferred.
+        cores: Inferred from how the rate grows with threads (ZCU104: not at all).
         size_left_ratio: How much pruning left, as published.
         threads_or_batch: Images under way at once; 0 where only the highest rate is stated.
         fps: Images a second.

@@ -60,15 +60,19 @@ class Exploration:
 
     def pareto(self) -> Indices:
         """Designs that no other beats in latency, energy and DSP blocks; fastest first."""
-        left = np.lexsort((self.dsp, self.energy_mj, self.latency_ms))
-        front: list[int] = []
-        while len(left):
-            # All that are left are no faster: only the other two can speak for them.
-            best = left[0]
-            front.append(int(best))
-            energy, dsp = self.energy_mj[left], self.dsp[left]
-            left = left[(energy < self.energy_mj[best]) | (dsp < self.dsp[best])]
-        return np.array(front, dtype=np.int64)
+        return pareto_front(self.latency_ms, self.energy_mj, self.dsp)
+
+
+def pareto_front(latency: Values, energy: Values, dsp: Indices) -> Indices:
+    """Designs that no other beats in all three; fastest first."""
+    left = np.lexsort((dsp, energy, latency))
+    front: list[int] = []
+    while len(left):
+        # All that are left are no faster: only the other two can speak for them.
+        best = left[0]
+        front.append(int(best))
+        left = left[(energy[left] < energy[best]) | (dsp[left] < dsp[best])]
+    return np.array(front, dtype=np.int64)
 
 
 def explore(

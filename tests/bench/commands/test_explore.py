@@ -3,6 +3,28 @@
 import json
 
 
+def test_the_fastest_design_is_written_as_files(run, network, tmp_path):
+    folder = tmp_path / "design"
+    result = run("explore", network, "--board", "pynq-z2", "--write", folder)
+    assert f"written: {folder / 'board.toml'}" in result.output
+    assert run("cost", network, "--board", folder / "board.toml").exit_code == 0
+    assert not (folder / "parameters.svh").exists()
+    blocked = run("explore", network, "--board", "pynq-z2", "--write", network)
+    assert blocked.exit_code == 2
+    assert "cannot write" in blocked.output
+
+
+def test_arrays_of_the_rtl_are_explored_and_written(run, network, tmp_path):
+    words = ("explore", network, "--board", "arty-a7-100t", "--array", "rtl-4x4x4")
+    result = run(*words, "--write", tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    (best, *_) = json.loads(result.output)["pareto"]
+    text = (tmp_path / "parameters.svh").read_text()
+    assert f"localparam int POX = {best['pox']};" in text
+    assert f"localparam int IN_DEPTH = {best['pixel_words']};" in text
+    assert run("cost", network, "--board", tmp_path / "board.toml").exit_code == 0
+
+
 def test_explore_shows_the_front(run, network):
     content = json.loads(run("explore", network, "--board", "pynq-z2", "--json").output)
     rows = content["pareto"]

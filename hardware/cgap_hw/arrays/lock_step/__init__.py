@@ -6,7 +6,17 @@ Every constant here is a number of cycles read off the state machines in `hardwa
 """
 
 from cgap_hw.arrays.lock_step.search import best_tiles
-from cgap_hw.arrays.lock_step.sizes import Machine, Port, Sizes, Tiles, fits
+from cgap_hw.arrays.lock_step.sizes import Machine, Port, Sizes, Tiles, fits, words_of
 from cgap_hw.arrays.lock_step.steps import Timeline, timeline
 
-__all__ = ["Machine", "Port", "Sizes", "Tiles", "Timeline", "best_tiles", "fits", "timeline"]
+__all__ = [
+    "Machine",
+    "Port",
+    "Sizes",
+    "Tiles",
+    "Timeline",
+    "best_tiles",
+    "fits",
+    "timeline",
+    "words_of",
+]

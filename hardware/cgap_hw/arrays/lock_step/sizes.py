@@ -94,17 +94,23 @@ class Tiles:
     rows_outer: bool = True
 
 
-def fits(s: Sizes, tiles: Tiles, m: Machine) -> bool:
-    """Whether a full tile fits the buffers, and channel tiles are whole blocks of Pof."""
-    if s.groups == 1 and tiles.units % m.pof and tiles.units < s.n_of:
-        return False
+def words_of(s: Sizes, tiles: Tiles, m: Machine) -> tuple[int, int, int, int]:
+    """Words of a full tile: input bank, weights, output bank; and blocks of channels."""
     span = (tiles.rows - 1) * s.sy + s.ky
     columns = s.sx * ceil_div(ceil_div(s.ix, s.sx), m.pox)
     words = s.sy * ceil_div(ceil_div(span, s.sy), m.poy) * columns
     blocks = s.blocks(tiles.units, m.pof)
     return (
-        s.channels_in(tiles.units) * words <= m.pixel_words
-        and blocks * s.depth <= m.weight_words
-        and blocks * tiles.rows * ceil_div(s.ox, m.pox) <= m.output_words
-        and s.blocks(s.units, m.pof) <= m.channel_blocks
+        s.channels_in(tiles.units) * words,
+        blocks * s.depth,
+        blocks * tiles.rows * ceil_div(s.ox, m.pox),
+        s.blocks(s.units, m.pof),
     )
+
+
+def fits(s: Sizes, tiles: Tiles, m: Machine) -> bool:
+    """Whether a full tile fits the buffers, and channel tiles are whole blocks of Pof."""
+    if s.groups == 1 and tiles.units % m.pof and tiles.units < s.n_of:
+        return False
+    there = (m.pixel_words, m.weight_words, m.output_words, m.channel_blocks)
+    return all(n <= most for n, most in zip(words_of(s, tiles, m), there, strict=True))
