@@ -1,14 +1,18 @@
 """The command line: parse, one call, print."""
 
+import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cgap_bench.errors import OutOfDateError, UsageError
+from cgap_bench.errors import OutOfDateError, RunError, Stop, UsageError
 
 DEFAULT_BOARD = "zcu104"
 DEFAULT_OUTPUT = Path("results")
+SIGNALLED = 128  # shells add the signal's number
 EXAMPLES = "\b\nExamples:\n  "
 
 
@@ -17,15 +21,36 @@ class _WrongInput(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Turns errors that a user can act on into one line and exit code 2."""
+    """Turns errors that a user can act on into one line and an exit code.
+
+    2: something asked for cannot be done; 1: a run was not finished, or a number is out of
+    date; 128 and the number of the signal that ended it.
+    """
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """As a program: ended by a signal nothing is tidied up: torch takes seconds."""
+        try:
+            return self.main(*args, **options)
+        except SystemExit as end:
+            if isinstance(end.code, int) and end.code > SIGNALLED:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(end.code)
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except UsageError as error:
             raise _WrongInput(str(error)) from error
-        except OutOfDateError as error:
+        except (OutOfDateError, RunError) as error:
             raise click.ClickException(str(error)) from error
+        except (Stop, KeyboardInterrupt) as stop:
+            number = getattr(stop, "number", signal.SIGINT)
+            kept = getattr(stop, "kept", "")
+            line = f"stopped by {signal.Signals(number).name}"
+            click.echo(f"{line}: {kept}" if kept else line, err=True)
+            ctx.exit(SIGNALLED + number)
         except ValueError as error:
             from cgap_hw import CostModelError
 

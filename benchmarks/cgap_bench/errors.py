@@ -25,6 +25,25 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
 
 
+class RunError(Exception):
+    """A run could not be finished, through no fault of its settings; one clear line."""
+
+
+class Stop(BaseException):
+    """A signal asks the program to end.
+
+    Args:
+        number: Of the signal.
+
+    Attributes:
+        kept: What is kept of the work so far, in words.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number, self.kept = number, ""
+
+
 class OutOfDateError(Exception):
     """Something generated is not what the records say."""
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from rich.console import Console
 
 from cgap_bench.commands.run_progress import RunBars, progress_view
-from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.commands.stopping import stoppable
+from cgap_bench.errors import Stop, UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import find_dataset
 from cgap_bench.learn.method import METHODS, check_scenario
@@ -142,16 +144,34 @@ def run_benchmark(request: Request) -> None:
     for note in steered_elsewhere(jobs, request.board):
         console.print(note, highlight=False, soft_wrap=True)
 
-    counted = {job.run_id: n for job, n in zip(jobs, _images(jobs, options))}
     records: list[Record] = []
-    with progress_view(console) as progress:
-        bars = RunBars(progress, counted, {job.run_id: job.name for job in jobs})
-        for job, record in execute(jobs, options, bars.advance):
-            bars.finish(job.run_id)
-            records.append(record)
-            console.print(f"{job.name}: {_summary(record)}", highlight=False)
+    try:
+        with stoppable():
+            _execute(jobs, options, console, records)
+    except Stop as stop:
+        stop.kept = (
+            f"{len(records)} of {len(jobs)} runs are finished and recorded in"
+            f" {options.output}; the same command goes on with the others, those under way"
+            " from their last checkpoint"
+        )
+        raise
+    if records:
+        show(records, request.board, request.output, console)
 
-    show(records, request.board, request.output, console)
+
+def _execute(
+    jobs: list[Job], options: Options, console: Console, records: list[Record]
+) -> None:
+    """Add the records as they are finished, with bars and a line each."""
+    counted = {job.run_id: n for job, n in zip(jobs, _images(jobs, options))}
+    names = {job.run_id: job.name for job in jobs}
+    with progress_view(console) as progress:
+        bars = RunBars(progress, counted, names)
+        with closing(execute(jobs, options, bars.advance)) as finished:
+            for job, record in finished:
+                bars.finish(job.run_id)
+                console.print(f"{job.name}: {_summary(record)}", highlight=False)
+                records.append(record)
 
 
 def steered_elsewhere(jobs: list[Job], board: str) -> list[str]:

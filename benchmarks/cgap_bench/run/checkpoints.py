@@ -72,6 +72,8 @@ class CheckpointFiles:
     def newest(self) -> tuple[State | None, State | None]:
         """The furthest state between experiences, and inside the one that comes after it."""
         self._tell_others()
+        for rest in self.folder.glob(".*.tmp"):  # of a writer that was killed
+            rest.unlink()
         between, n_finished = None, 0
         for path, state in self._readable(self._newest_first(BETWEEN)):
             between, n_finished = state, _n_finished(path)

@@ -1,12 +1,10 @@
 """Many runs over local processes; finished ones are kept, dependants run after CGaP."""
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cgap_bench.errors import UsageError
 from cgap_bench.record.record import (
     Record,
     ensure_present_schema,
@@ -17,7 +15,7 @@ from cgap_bench.record.record import (
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import MINUTES, Checkpoints
 from cgap_bench.run.reference import Reference, reference_of
-from cgap_bench.run.workers import Report, work, worker_pool
+from cgap_bench.run.workers import Crew, Outcome, Report
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Options:
 
 def execute(
     jobs: Sequence[Job], options: Options, report: Report
-) -> Iterator[tuple[Job, Record]]:
+) -> Generator[tuple[Job, Record]]:
     """Do all jobs that have no record yet, write each record, and hand out all records.
 
     Args:
@@ -63,7 +61,8 @@ def execute(
     Raises:
         UsageError: The output folder cannot be written to or holds records of an older schema,
             a record cannot be read, or a run failed for a reason that the user can act on.
-        RuntimeError: A run failed; all others have been finished and written before.
+        RunError: A run could not be finished, for instance for want of memory.
+        RuntimeError: A run failed for a reason that nobody foresaw.
     """
     ensure_writable(options.output)
     for benchmark in {job.config.benchmark for job in jobs}:
@@ -71,7 +70,7 @@ def execute(
 
     done: dict[str, Record] = {}
     waiting = []
-    for job in jobs:
+    for job in {job.run_id: job for job in jobs}.values():
         record = options.finished(job)
         if record is None:
             waiting.append(job)
@@ -79,48 +78,71 @@ def execute(
             done[job.run_id] = record
             yield job, record
     if waiting:
-        yield from _execute(waiting, done, options, report)
+        yield from _execute(_Agenda(waiting, done, report), options)
 
 
-def _execute(
-    waiting: list[Job], done: dict[str, Record], options: Options, report: Report
-) -> Iterator[tuple[Job, Record]]:
+def _execute(agenda: "_Agenda", options: Options) -> Iterator[tuple[Job, Record]]:
     """Keep as many workers busy as asked for, until nothing is left that can be done."""
-    failed: dict[str, BaseException] = {}
-    running: dict[Future[Record], Job] = {}
-    with worker_pool(min(options.jobs, len(waiting)), report) as pool:
-        while waiting or running:
-            for job in [job for job in waiting if _ready(job, done)]:
-                waiting.remove(job)
-                arguments = job, options.root, _reference(job, done), options.checkpoints
-                running[pool.submit(work, *arguments)] = job
-            if not running:
-                break  # what is left is sized by a run that failed
+    with Crew(options.jobs, agenda.report) as crew:
+        while True:
+            for job in agenda.ready()[: crew.n_free]:
+                agenda.waiting.remove(job)
+                crew.start(job, options.root, agenda.reference(job), options.checkpoints)
+            if not crew:
+                break
 
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                job = running.pop(future)
-                error = future.exception()
-                if error is not None:
-                    failed[job.name] = error
-                    continue
-                done[job.run_id] = future.result()
-                yield job, future.result()
-    if failed:
-        raise _failure(failed, len(failed) + len(waiting))
+            for job, outcome in crew.ended():
+                agenda.settle(job, outcome)
+                if outcome.record is not None:
+                    yield job, outcome.record
+    agenda.close()
 
 
-def _ready(job: Job, done: dict[str, Record]) -> bool:
-    return job.waits_for is None or job.waits_for in done
+class _Agenda:
+    """What is still to do, and what has become of the rest.
 
+    Args:
+        waiting: Not yet begun.
+        done: Records of runs that others may be sized by.
+        report: Told lines.
+    """
 
-def _reference(job: Job, done: dict[str, Record]) -> Reference | None:
-    return None if job.waits_for is None else reference_of(done[job.waits_for])
+    def __init__(self, waiting: list[Job], done: dict[str, Record], report: Report) -> None:
+        self.waiting, self.done, self.report = waiting, done, report
+        self._failed: dict[str, Exception] = {}
+        self._elsewhere: set[str] = set()
+        self._tried: set[str] = set()
 
+    def ready(self) -> list[Job]:
+        """Those that can be begun."""
+        return [j for j in self.waiting if j.waits_for is None or j.waits_for in self.done]
 
-def _failure(failed: dict[str, BaseException], n_missing: int) -> Exception:
-    """The first failure, with the number of runs that are missing for it."""
-    name, cause = next(iter(failed.items()))
-    kind = UsageError if isinstance(cause, UsageError) else RuntimeError
-    error = kind(f"{n_missing} of the runs not done, first {name}: {cause}")
-    error.__cause__ = cause
-    return error
+    def reference(self, job: Job) -> Reference | None:
+        """What a job is sized by."""
+        return None if job.waits_for is None else reference_of(self.done[job.waits_for])
+
+    def settle(self, job: Job, outcome: Outcome) -> None:
+        """A worker has ended."""
+        if outcome.record is not None:
+            self.done[job.run_id] = outcome.record
+        elif outcome.error is None:
+            self._elsewhere.add(job.run_id)
+            self.report(job.run_id, "skipped: another process is doing it")
+        elif outcome.died and job.run_id not in self._tried:
+            self._tried.add(job.run_id)
+            self.waiting.insert(0, job)
+            self.report(job.run_id, f"{outcome.error}; it is tried once more")
+        else:
+            self._failed[job.name] = outcome.error
+
+    def close(self) -> None:
+        """Tell what was left out; raise what failed, with the number of runs missing for it."""
+        for job in [job for job in self.waiting if job.waits_for in self._elsewhere]:
+            self.waiting.remove(job)
+            self.report(job.run_id, "skipped: the run that it is sized by is done elsewhere")
+        if self._failed:
+            name, cause = next(iter(self._failed.items()))
+            n_missing = len(self._failed) + len(self.waiting)
+            raise type(cause)(
+                f"{n_missing} of the runs not done, first {name}: {cause}"
+            ) from cause

@@ -1,5 +1,6 @@
 """Keeps what a run is about while it trains, and lets it go on there after it was killed."""
 
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,12 +86,22 @@ class Keeper(TrainingWatch):
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self._files = CheckpointFiles(setting.output, run_id, tell)
-        self._setting, self._tell = setting, tell
+        self.setting, self._tell = setting, tell
         self._run: Kept | None = None
         self._inside: State | None = None  # not yet taken up
+        self._ending = False
         self._n_begun = 0  # trainings in the present experience; most methods have one
         self._last_s = time.monotonic()
         self._spent: dict[str, Any] = {"n": 0, "largest_bytes": 0, "write_s": 0.0, "resumed": 0}
+
+    def end(self) -> None:
+        """End the process at the next batch, with a checkpoint; called by a signal."""
+        self._ending = True
+
+    @property
+    def experience(self) -> int:
+        """The one that is going on, counted from 1; 0 before the data are loaded."""
+        return 0 if self._run is None else self._run.next_experience + 1
 
     @property
     def run(self) -> Kept:
@@ -101,7 +112,7 @@ class Keeper(TrainingWatch):
     def take_up(self, run: Kept) -> None:
         """Look after a run that has just been made; go on where an earlier process was."""
         self._run = run
-        if self._setting.anew:
+        if self.setting.anew:
             self.remove()
         between, self._inside = self._files.newest()
         newest = self._inside or between
@@ -124,10 +135,13 @@ class Keeper(TrainingWatch):
 
     def before_batch(self, strategy: TensorStrategy) -> None:
         """Write a checkpoint if it is time."""
-        every_s = self._setting.every_s
-        if every_s is not None and time.monotonic() - self._last_s >= every_s:
+        every_s = self.setting.every_s
+        due = every_s is not None and time.monotonic() - self._last_s >= every_s
+        if due or self._ending:
             state = {"run": self.run.inside(strategy), "n_begun": self._n_begun}
             self._write(INSIDE, strategy.clock.train_exp_iterations, state)
+        if self._ending:
+            raise SystemExit(128 + signal.SIGTERM)
 
     def after_experience(self) -> None:
         """Write a checkpoint; after the last experience there is the record."""

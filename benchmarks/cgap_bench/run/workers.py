@@ -1,88 +1,201 @@
-"""Worker processes: one thread each, finished records written at once, progress reported."""
+"""Worker processes: one a run, one thread each; whatever ends one of them costs no other."""
 
-import gc
 import multiprocessing
+import os
 import signal
+import time
+import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing.queues import SimpleQueue
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from threading import Thread
+from types import TracebackType
+from typing import Any, Self
 
 import torch
 
-from cgap_bench.errors import UsageError
-from cgap_bench.record.record import Record, write_record
+from cgap_bench.errors import RunError, UsageError
+from cgap_bench.record.record import Record, read_record, record_path, write_record
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import Checkpoints, Keeper
+from cgap_bench.run.locks import locked
 from cgap_bench.run.reference import Reference
 
 # run_id, and training images since the last call or a line for people
 Report = Callable[[str, int | str], None]
-Queue = SimpleQueue[tuple[str, int | str] | None]
+GRACE_S = 1.2  # from the wish that a worker ends to its end: a checkpoint may take that long
 
 
-@contextmanager
-def worker_pool(n_workers: int, report: Report) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes whose reports reach a function here, called from a thread."""
-    context = _context()
-    queue: Queue = context.SimpleQueue()
+@dataclass(frozen=True)
+class Outcome:
+    """How a worker ended.
 
-    def listen() -> None:
-        while (message := queue.get()) is not None:
-            report(*message)
+    Attributes:
+        record: What came out; None where nothing did.
+        error: Why; None where another process is doing the run.
+        died: The error is that its process is gone, through no fault that is known.
+    """
 
-    listener = Thread(target=listen, daemon=True)
-    listener.start()
-    pool = ProcessPoolExecutor(n_workers, context, _start_worker, (queue,))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        queue.put(None)  # the listener's end
-        listener.join()
+    record: Record | None = None
+    error: Exception | None = None
+    died: bool = False
 
 
-def work(job: Job, root: Path, reference: Reference | None, checkpoints: Checkpoints) -> Record:
-    """In a worker process: run and write the record at once, so that nothing is lost later.
+class Crew:
+    """Workers that do one run each, at most so many at a time; a context that ends them.
+
+    Args:
+        size: Processes at a time.
+        report: Called while runs are going on.
+    """
+
+    def __init__(self, size: int, report: Report) -> None:
+        self._size, self._report = size, report
+        self._context = _context()
+        self._busy: dict[Connection, tuple[Job, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._busy)
+
+    @property
+    def n_free(self) -> int:
+        """How many can be started now."""
+        return self._size - len(self._busy)
+
+    def start(
+        self, job: Job, root: Path, reference: Reference | None, checkpoints: Checkpoints
+    ) -> None:
+        """Begin a run in a process of its own."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        arguments = (theirs, job, root, reference, checkpoints)
+        process = self._context.Process(target=_live, args=arguments, daemon=True)  # type: ignore[attr-defined]
+        process.start()
+        theirs.close()  # what comes from it ends when the worker does
+        self._busy[ours] = job, process
+
+    def ended(self) -> Iterator[tuple[Job, Outcome]]:
+        """Wait for whatever workers have to say; those that have ended, and how."""
+        for ready in wait(list(self._busy)):
+            assert isinstance(ready, Connection)
+            job, process = self._busy[ready]
+            try:
+                message = ready.recv()
+            except (EOFError, OSError):
+                process.join(GRACE_S)
+                message = Outcome(error=RunError(_cause(process.exitcode)), died=True)
+            if not isinstance(message, Outcome):
+                self._report(job.run_id, message)
+                continue
+            del self._busy[ready]
+            ready.close()
+            yield job, message
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ask all that are left to keep where they are and end; after a moment, end them."""
+        processes = [process for _, process in self._busy.values()]
+        for process in processes:
+            process.terminate()
+        until = time.monotonic() + GRACE_S
+        for process in processes:
+            process.join(max(0.0, until - time.monotonic()))
+            process.kill()
+        self._busy.clear()
+
+
+def work(
+    job: Job,
+    root: Path,
+    reference: Reference | None,
+    keeper: Keeper,
+    report: Callable[[int | str], None],
+) -> Outcome:
+    """Run and write the record at once, so that nothing is lost later.
 
     Args:
         job: What to run.
         root: Data root.
         reference: The run that it is sized by, if any.
-        checkpoints: What is kept meanwhile, and the folder that the record goes to.
+        keeper: Keeps what the run is about meanwhile.
+        report: Told training images, and lines.
     """
-
-    def report(what: int | str) -> None:
-        _report(job.run_id, what)
-
-    keeper = Keeper(checkpoints, job.run_id, report)
-    try:
+    setting = keeper.setting
+    path = record_path(setting.output, job.config.benchmark, job.run_id)
+    with locked(setting.output, job.run_id) as ours:
+        if not ours:
+            return Outcome()
+        if path.exists() and not setting.anew:  # another process has just finished it
+            return Outcome(read_record(path))
         record = train(job.config, root, reference, report, keeper)
-    except UsageError as error:  # its subclasses do not survive the way between processes
-        raise UsageError(str(error)) from None
-    write_record(record, checkpoints.output)
-    keeper.remove()
-    gc.collect()  # strategies and plugins hold one another, and with them a whole dataset
-    return record
+        write_record(record, setting.output)
+        keeper.remove()
+        return Outcome(record)
 
 
-_queue: Queue | None = None
-
-
-def _start_worker(queue: Queue) -> None:
-    """One thread each: processes share the cores, and numbers do not depend on their count."""
-    global _queue  # noqa: PLW0603  the only way into a pool's workers
-    _queue = queue
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a run at once
+def _live(
+    connection: Connection,
+    job: Job,
+    root: Path,
+    reference: Reference | None,
+    checkpoints: Checkpoints,
+) -> None:
+    """The life of a worker process."""
+    keeper = Keeper(checkpoints, job.run_id, connection.send)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and then terminates
+    signal.signal(signal.SIGTERM, lambda *_: keeper.end())
+    Thread(target=_end_with_parent, daemon=True).start()
+    # processes share the cores, and numbers do not depend on how many there are
     torch.set_num_threads(1)
+    try:
+        outcome = work(job, root, reference, keeper, connection.send)
+    except (UsageError, RunError) as error:  # a subclass does not survive the way out of here
+        kind = UsageError if isinstance(error, UsageError) else RunError
+        outcome = Outcome(error=kind(str(error)))
+    except Exception as error:
+        outcome = Outcome(error=_told(error, keeper))
+    connection.send(outcome)
 
 
-def _report(key: str, what: int | str) -> None:
-    if _queue is not None:
-        _queue.put((key, what))
+def _end_with_parent() -> None:
+    """End when the parent has, whatever ended it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _told(error: Exception, keeper: Keeper) -> Exception:
+    """An error in words, as it can be sent to another process."""
+    if _no_memory(error):
+        return RunError(
+            f"no memory left in experience {keeper.experience}; lower training.batch_size,"
+            f" training.eval_batch_size, network.width or --jobs ({str(error)[:200]})"
+        )
+    return RuntimeError("".join(traceback.format_exception(error)))
+
+
+def _no_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # torch has no class of its own for the CPU's
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        hint = "; is there enough memory?" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{hint}"
+    return f"its process ended with code {exit_code}"
 
 
 def _context() -> multiprocessing.context.BaseContext:
@@ -90,5 +203,5 @@ def _context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["cgap_bench.run.preload"])
     return context

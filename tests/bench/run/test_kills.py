@@ -1,0 +1,223 @@
+"""Real processes, really killed: equal records, nothing left running, nothing left lying.
+
+A sample here; `make soak` raises CGAP_CL_KILLS to 100.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cgap_bench.record.record import read_records
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"
+)
+
+N_KILLS = int(os.environ.get("CGAP_CL_KILLS", "8"))
+IMAGES = ["--set", "stream.n_train_per_class=60"] if N_KILLS < 100 else []
+COMMAND = [
+    *(sys.executable, "-m", "cgap_bench", "run", "split-digits", "--preset", "quick"),
+    *("--methods", "cgap,ewc", "--jobs", "2", "--checkpoint-minutes", "0.005", *IMAGES),
+]
+PATIENCE_S = 240  # machines may have other things to do
+
+
+def allowed_s():
+    """Two seconds on a machine that has nothing else to do."""
+    return 2 * max(1.0, 3 * os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def _heed_signals():
+    """What runs the tests may ignore some, as shells do in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+class Session:
+    """The command in a session of its own, as a terminal gives it one."""
+
+    def __init__(self, output, *more):
+        environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+        self.main = subprocess.Popen(
+            [*COMMAND, *more, "--output", str(output)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=_heed_signals,  # noqa: PLW1509  no threads here
+        )
+
+    def processes(self):
+        """Process -> parent, of all in the session that are not dead."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal():
+                continue
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it has ended meanwhile
+                continue
+            state, parent, session = fields[0], int(fields[1]), int(fields[3])
+            if session == self.main.pid and state not in "ZX":
+                found[int(entry.name)] = parent
+        return found
+
+    def workers(self):
+        """They are children of a server, which is a child of the main process."""
+        processes = self.processes()
+        return [pid for pid, parent in processes.items() if processes.get(parent) in processes]
+
+    def wait_for_workers(self, n=1):
+        until = time.monotonic() + PATIENCE_S
+        while len(workers := self.workers()) < n:
+            assert self.main.poll() is None, self.main.stdout.read()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        return workers
+
+    def end(self):
+        """What it printed, once nothing of it is left; fails if something stays."""
+        text, _ = self.main.communicate(timeout=600)
+        until = time.monotonic() + PATIENCE_S
+        while self.processes():
+            assert time.monotonic() < until, f"still running: {self.processes()}"
+            time.sleep(0.02)
+        return text
+
+
+def kill_group(session):
+    os.killpg(session.main.pid, signal.SIGKILL)
+
+
+def kill_main(session):
+    session.main.kill()
+
+
+def terminate_main(session):
+    session.main.terminate()
+
+
+def interrupt_main(session):
+    session.main.send_signal(signal.SIGINT)
+
+
+def kill_worker(session):
+    workers = session.workers()
+    if workers:
+        os.kill(random.choice(workers), signal.SIGKILL)
+
+
+KILLS = (kill_group, kill_main, terminate_main, interrupt_main, kill_worker)
+
+
+def records(output):
+    return {record.run_id: record for record in read_records(output)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed")
+    started = time.monotonic()
+    session = Session(output)
+    text = session.end()
+    assert session.main.returncode == 0, text
+    return records(output), time.monotonic() - started
+
+
+def test_killed_at_random_points_it_ends_in_equal_records(undisturbed, tmp_path):
+    expected, duration_s = undisturbed
+    points = random.Random(20)
+    n_kills = n_equal = 0
+    while n_kills < N_KILLS:
+        output = tmp_path / str(n_kills)
+        finished = False
+        while not finished:
+            session = Session(output)
+            try:
+                session.main.wait(points.uniform(0, 0.7 * duration_s))
+            except subprocess.TimeoutExpired:
+                KILLS[n_kills % len(KILLS)](session)
+                n_kills += 1
+            text = session.end()
+            finished = session.main.returncode == 0
+            assert "Traceback" not in text or session.main.returncode in (-9, 130), text
+        assert records(output) == expected
+        assert not list((output / "unfinished").iterdir())
+        n_equal += 1
+    print(f"{n_kills} kills, {n_equal} times equal records")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP"],
+)
+def test_a_signal_to_the_main_process_alone_ends_all_and_says_what_is_kept(
+    tmp_path, number, code
+):
+    session = Session(tmp_path)
+    session.wait_for_workers()
+    limit_s, sent = allowed_s(), time.monotonic()
+    session.main.send_signal(number)
+    text = session.end()
+    assert time.monotonic() - sent < limit_s
+    assert session.main.returncode == code
+    assert f"stopped by {number.name}: " in text
+    assert "of 2 runs are finished and recorded" in text
+    assert "Traceback" not in text
+
+
+def test_a_stop_keeps_what_was_trained_since_the_last_checkpoint(tmp_path):
+    """Without checkpoints inside an experience, but for the one on the way out."""
+    session = Session(tmp_path, "--checkpoint-minutes", "0")
+    session.wait_for_workers(2)
+    until = time.monotonic() + PATIENCE_S
+    while not list(tmp_path.glob("unfinished/*/between-*.pt")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    session.main.terminate()
+    session.end()
+    assert list(tmp_path.glob("unfinished/*/inside-*.pt"))
+    text = Session(tmp_path).end()
+    assert "goes on in experience" in text
+
+
+def test_workers_end_when_the_main_process_is_killed(tmp_path):
+    session = Session(tmp_path)
+    session.wait_for_workers(2)
+    limit_s, killed = allowed_s(), time.monotonic()
+    session.main.kill()
+    session.end()
+    assert time.monotonic() - killed < limit_s
+
+
+def test_a_dead_worker_costs_its_own_run_alone_and_is_tried_once_more(undisturbed, tmp_path):
+    expected, _ = undisturbed
+    session = Session(tmp_path)
+    os.kill(session.wait_for_workers(2)[0], signal.SIGKILL)
+    text = session.end()
+    assert session.main.returncode == 0
+    assert text.count("its process was ended by SIGKILL; is there enough memory?") == 1
+    assert "it is tried once more" in text
+    assert records(tmp_path) == expected
+
+
+def test_two_processes_share_a_results_folder(undisturbed, tmp_path):
+    """Each run is done once; what the other one does is skipped with a line."""
+    expected, _ = undisturbed
+    first = Session(tmp_path)
+    first.wait_for_workers(2)
+    second = Session(tmp_path)
+    texts = [second.end(), first.end()]
+    assert [s.main.returncode for s in (first, second)] == [0, 0], texts
+    assert records(tmp_path) == expected
+    trained = sum(text.count("checkpoints of up to") for text in texts)
+    assert trained >= 2
+    assert not list((tmp_path / "unfinished").iterdir())
