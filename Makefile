@@ -14,12 +14,13 @@ DEMO := results/scratch/demo
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check lint format report rtl constraints clean
+.PHONY: help demo test test-all soak check lint format report rtl constraints clean
 
 help:
 	@echo 'make demo      set up, then compare all methods on scikit-learn digits (a few minutes)'
 	@echo 'make test      set up, then all checks and the tests that take minutes'
 	@echo 'make test-all  the same with the long tests'
+	@echo 'make soak      kill runs a hundred times; all must end in equal records'
 	@echo 'make check     style, types, import rules, generated numbers'
 	@echo 'make format    rewrite the code in the common style'
 	@echo 'make report    rebuild tables, figures and the numbers in the pages from results/runs'
@@ -47,6 +48,9 @@ test: check
 test-all: check
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(JOBS)
 	@echo 'All tests passed, the long ones too. Next: make report'
+
+soak: $(STAMP)
+	CGAP_CL_KILLS=100 $(ONE_THREAD) $(BIN)/python -m pytest -q -s tests/bench/run/test_kills.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Generator
 
+from cgap_bench.errors import UsageError
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS
@@ -67,6 +68,7 @@ class Run:
 
     Attributes:
         n_images: Training images so far.
+        data_digest: Hash of the training images.
         context: Stream, source of batches (its generator: `context.source.generator`), device.
         learner: The method at work: networks, structure, and in `learner.strategy` the model,
             optimizer, plugins and place in Avalanche's loop.
@@ -84,7 +86,8 @@ class Run:
         _seed_everything(config.seed)
         self.config, self.reference = config, reference
         self.n_images, self._on_images = 0, on_images
-        stream = build_stream(config.stream, config.training.holdout_share, config.seed, root)
+        stream = _stream(config, root)
+        self.data_digest = stream.train.digest()
         context = _context(config, stream, reference, self.count_images)
         self.context = replace(context, watch=watch or TrainingWatch())
 
@@ -202,6 +205,17 @@ def _seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+
+
+def _stream(config: RunConfig, root: Path) -> Stream:
+    """The data, cut; damage that is met only on reading is the user's to mend, too."""
+    try:
+        return build_stream(config.stream, config.training.holdout_share, config.seed, root)
+    except (OSError, EOFError) as error:
+        raise UsageError(
+            f"cannot read the data of {config.stream.dataset}: {error}; put the files right, or"
+            " point to others with --data-root"
+        ) from error
 
 
 def _context(

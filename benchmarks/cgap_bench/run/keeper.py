@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from cgap_bench.errors import UsageError
 from cgap_bench.learn.batches import TensorStrategy, TrainingWatch
 from cgap_bench.run.checkpoints import BETWEEN, INSIDE, CheckpointFiles, State
 from cgap_bench.run.results import Results
@@ -35,10 +36,12 @@ class Kept(Protocol):
 
     Attributes:
         n_images: Training images so far.
+        data_digest: Hash of the training images.
         results: What was measured.
     """
 
     n_images: int
+    data_digest: str
     results: Results
 
     @property
@@ -116,6 +119,11 @@ class Keeper(TrainingWatch):
             self.remove()
         between, self._inside = self._files.newest()
         newest = self._inside or between
+        if newest is not None and newest["data"] != run.data_digest:
+            raise UsageError(
+                "the data are not those that the run began with; put them back, or start it"
+                " anew with --force"
+            )
         if between is not None:
             run.load_state_dict(between["run"])
         if newest is not None:
@@ -155,7 +163,11 @@ class Keeper(TrainingWatch):
 
     def _write(self, kind: str, n_batches: int, state: State) -> None:
         started = time.perf_counter()
-        state |= {"spent": self._spent, "n_images": self.run.n_images}
+        state |= {
+            "spent": self._spent,
+            "n_images": self.run.n_images,
+            "data": self.run.data_digest,
+        }
         try:
             size = self._files.write(kind, self.run.next_experience, n_batches, state)
         except OSError as error:  # the run itself is in no danger

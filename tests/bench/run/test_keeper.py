@@ -1,12 +1,14 @@
 """A run that is killed again and again ends as one that is left alone, for every method."""
 
+import dataclasses
 from collections import OrderedDict
 
 import pytest
 import torch
 from torch import nn
 
-from cgap_bench.learn.datasets import data_root
+from cgap_bench.errors import UsageError
+from cgap_bench.learn.dataset import DATASETS, data_root
 from cgap_bench.learn.dropout import FastDropout
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.network import NETWORKS
@@ -215,3 +217,32 @@ def test_a_disk_that_is_full_costs_the_checkpoint_not_the_run(tiny, life, monkey
     run = lives.one(lifetime=1000, every_s=None)
     assert lives.lines == ["no checkpoint: No space left on device; the run goes on without"]
     assert run.record().timings["checkpoints"]["n"] == 0
+
+
+def test_other_data_are_told(tiny, life, monkeypatch):
+    lives = life(tiny("fixed"))
+    with pytest.raises(KilledError):
+        lives.one(lifetime=8, every_s=0.0)
+    read = DATASETS["digits"].load
+
+    def replaced(root):
+        data = read(root)
+        data.train_images[7, 0, 3, 3] += 1
+        return data
+
+    changed = dataclasses.replace(DATASETS["digits"], load=replaced)
+    monkeypatch.setitem(DATASETS._entries, "digits", changed)
+    with pytest.raises(UsageError, match="not those that the run began with"):
+        lives.one(lifetime=1000, every_s=0.0)
+    monkeypatch.undo()
+    assert_equal(lives.one(lifetime=1000, every_s=0.0), lives.undisturbed())
+
+
+def test_data_that_cannot_be_read_are_told_in_a_line(tiny, monkeypatch):
+    def torn(root):
+        raise EOFError("Ran out of input")
+
+    changed = dataclasses.replace(DATASETS["digits"], load=torn)
+    monkeypatch.setitem(DATASETS._entries, "digits", changed)
+    with pytest.raises(UsageError, match="cannot read the data of digits: Ran out of input"):
+        Run(tiny("fixed"), data_root())

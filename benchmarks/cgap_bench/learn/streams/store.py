@@ -1,5 +1,6 @@
 """Images held in memory, and what a row of a stream shows of them."""
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -33,6 +34,13 @@ class ImageStore(Dataset[tuple[Tensor, int]]):
             movable = isinstance(value, (Tensor, ImageStore))
             setattr(moved, name, value.to(device) if movable else value)
         return moved
+
+    def digest(self) -> str:
+        """Hash of images and targets."""
+        hashed = hashlib.sha256()
+        for values in (self.images, self.targets):
+            hashed.update(values.cpu().contiguous().numpy().data)
+        return hashed.hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.targets)
