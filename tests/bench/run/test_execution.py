@@ -81,3 +81,13 @@ def test_nothing_is_run_beside_records_of_an_older_schema(tmp_path):
     with pytest.raises(UsageError, match=r"abc\.json is of .*cgap-cl migrate"):
         list(execute(jobs, Options(tmp_path, data_root()), lambda key, n: None))
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_numbers_do_not_depend_on_processes_or_order(tmp_path):
+    todo = jobs_of(config_of(), ["cgap", "fixed"], [0])
+    one = Options(tmp_path / "one", data_root(), jobs=1)
+    two = Options(tmp_path / "two", data_root(), jobs=2)
+    first = by_id(execute(todo, one, lambda key, what: None))
+    second = by_id(execute(todo[::-1], two, lambda key, what: None))
+    assert first == second
+    assert not list((tmp_path / "two" / "unfinished").iterdir())
