@@ -29,6 +29,7 @@ def check_modules(module: nn.Module) -> None:
     _check_mixing(module)
     _check_plain(module)
     _check_hooks(module)
+    _check_frozen(module)
     _check_sharing(module)
 
 
@@ -42,6 +43,19 @@ def _check_hooks(module: nn.Module) -> None:
                 "it has hooks, which the layers of a block would not have: write what they "
                 "compute as a module of its own behind the layer, or put them on "
                 "subnetwork(task)",
+            )
+
+
+def _check_frozen(module: nn.Module) -> None:
+    """Refuse layers that are not to be trained: columns begin with values of their own."""
+    for name, layer in module.named_modules():
+        parameters = layer.parameters(recurse=False)
+        if isinstance(layer, LAYERS) and not all(p.requires_grad for p in parameters):
+            raise UnsupportedNetworkError(
+                name,
+                "it is frozen (requires_grad=False), but columns neither take over the values "
+                "of the reference nor leave a layer untrained: give the reference with "
+                "requires_grad_(True), or put the frozen layers before it, outside the network",
             )
 
 

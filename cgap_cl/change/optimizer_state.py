@@ -217,6 +217,25 @@ class Places:
         """The group of every parameter whose layer is known; a lateral goes with its layer."""
         return {p: self._known[_role(name)] for name, p in named if _role(name) in self._known}
 
+    def hand_over(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gone: nn.Module | None,
+        column: nn.Module,
+        live: Iterable[tuple[str, nn.Parameter]],
+    ) -> None:
+        """Let an optimizer that holds a column that is gone hold another, layer by layer.
+
+        Args:
+            optimizer: the optimizer.
+            gone: the column that is gone; None: there was none.
+            column: the one that is there.
+            live: every live parameter with its name in the network.
+        """
+        if gone is not None:
+            self.learn(optimizer, gone.named_parameters())
+        adopt(optimizer, live, self.of(column.named_parameters()))
+
 
 def _role(name: str) -> str:
     """``"blocks.2.body.conv.laterals.0.op.weight"`` -> ``"body.conv.own.weight"``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 from cgap_cl.decide.policy import check_share
@@ -55,6 +56,16 @@ class Phases:
         spans = [(self.growth_events, self.grow_until)]
         spans.append((self.pruning_steps - 1, self.prune_until - self.prune_from))
         return math.ceil(max((n / span for n, span in spans if n > 0 and span > 0), default=1))
+
+    def check(self, total: int) -> None:
+        """Warn where a training of ``total`` iterations is too short for the events."""
+        if total < self.least_iterations:
+            warnings.warn(
+                f"{total} iterations are too few for {self.growth_events} growth events and "
+                f"{self.pruning_steps} pruning steps: some fall together, with no training "
+                f"between; {self.least_iterations} are needed (more epochs, smaller batches)",
+                stacklevel=3,
+            )
 
     def growth_iterations(self, total: int) -> list[int]:
         """Iterations (1-based, ascending) after which a growth event takes place."""

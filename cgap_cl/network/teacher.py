@@ -1,4 +1,4 @@
-"""Distillation: the column at peak capacity teaches what is left of it after pruning."""
+"""Distillation: a frozen block teaches the column: what it was at its peak, or before it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ class Teacher:
     Args:
         block: a copy of the column, the teacher's own: ``copy_of(network.column)``.
         temperature: softens both outputs.
+        weight: of what it says, against that of the classes.
 
     Attributes:
         loss: of the last training batch, summed over its rows of the present task; taken once.
     """
 
-    def __init__(self, block: Block, temperature: float) -> None:
+    def __init__(self, block: Block, temperature: float, weight: float) -> None:
         self.block = block.eval().requires_grad_(False)
         self.temperature = temperature
+        self.weight = weight
         self.loss: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -45,12 +47,23 @@ class Teacher:
         """
         with torch.no_grad():
             own = self.block.run(x, dict(taps)).float()
+        n_known = own.shape[1]  # an older version of the task has no classes that came later
         soft, target = (
-            functional.log_softmax(values / self.temperature, 1)
+            functional.log_softmax(values[:, :n_known] / self.temperature, 1)
             for values in (logits.float(), own)
         )
         divergence = functional.kl_div(soft, target, reduction="sum", log_target=True)
         self.loss = self.temperature**2 * divergence
+
+    def added(self, loss: Tensor, n_rows: int) -> Tensor:
+        """A batch's loss with its own part, as long as a batch was compared.
+
+        Args:
+            loss: mean over the rows of the batch.
+            n_rows: rows of the batch, those of older tasks included.
+        """
+        own = self.take()
+        return loss if own is None else (1 - self.weight) * loss + self.weight * own / n_rows
 
     def take(self) -> Tensor | None:
         """The loss of the last batch, once."""
@@ -60,4 +73,9 @@ class Teacher:
     def state_dict(self) -> dict[str, Any]:
         """Structure and tensors, loadable with ``weights_only=True``."""
         values = {name: value.clone() for name, value in self.block.state_dict().items()}
-        return {"block": describe(self.block), "index": self.block.index, "values": values}
+        return {
+            "block": describe(self.block),
+            "index": self.block.index,
+            "values": values,
+            "weight": self.weight,
+        }

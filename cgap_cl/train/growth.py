@@ -15,7 +15,6 @@ loop.finish(optimizer)                 # outstanding pruning, merge
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,25 +23,19 @@ import torch
 from torch import Tensor
 
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.structure import describe
 from cgap_cl.blocks.weight_counts import executed_widths
-from cgap_cl.change import surgery
-from cgap_cl.change.optimizer_state import Places, adopt, carry, check_supported
+from cgap_cl.change.optimizer_state import Places
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig
-from cgap_cl.decide.policy import Price, prune_laterals
-from cgap_cl.decide.price import checked
-from cgap_cl.decide.saliency import magnitude, score_laterals, score_units
 from cgap_cl.errors import UnreachableTargetError
 from cgap_cl.network.head import align, class_ids
 from cgap_cl.network.plastic_network import PlasticNetwork
-from cgap_cl.network.teacher import Teacher
-from cgap_cl.train.births import Judge, ceiling, check_groups, choose_birth, trunk_laterals
-from cgap_cl.train.progress import Peak, Progress
-from cgap_cl.train.scores import Scores
+from cgap_cl.train.births import choose_birth, trunk_laterals
+from cgap_cl.train.events import Events
+from cgap_cl.train.progress import Progress
 
 
-class GrowthLoop:
+class GrowthLoop(Events):
     """Scores -> plan -> surgery -> optimizer, at the iterations that the phases name.
 
     Args:
@@ -80,37 +73,8 @@ class GrowthLoop:
     """
 
     def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
-        check_groups(network.layout, config)  # told before training starts
-        self.network = network
-        self.config = config
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.judge: Judge | None = None
-        self.history: list[dict[str, Any]] = []
+        super().__init__(network, config)
         self.classes: dict[int, frozenset[int]] = {}
-        self.progress = Progress()
-        self.scores = Scores(config.score, config.newborn)
-
-    @property
-    def column(self) -> Block:
-        """The column that is learning."""
-        column = self.network.column
-        assert column is not None, "no column: call sprout first"
-        return column
-
-    @property
-    def price(self) -> Price:
-        """Cost of the column's task at given widths, as a share of the reference's.
-
-        Raises:
-            TypeError: the setting is a price itself, not what makes one for a network.
-        """
-        return checked(self.config.price(self.network))
-
-    @property
-    def limits(self) -> dict[str, int]:
-        """Widths that are never passed; shared groups have all they need."""
-        widths = ceiling(self.network.layout, self.config)
-        return widths | {group: self.column.widths[group] for group in self.progress.shared}
 
     # -- one experience ----------------------------------------------------------------------
 
@@ -132,6 +96,10 @@ class GrowthLoop:
         laterals = trunk_laterals(column, birth, without_head=revisited)
         new = frozenset(class_ids(classes)) - self.classes.get(label, frozenset())
         self.progress = Progress(frozenset(birth.share), laterals, new)
+        if revisited and self.config.recall:
+            self._taught_by(
+                self.network.block(self.network.versions(label)[-2]), self.config.recall
+            )
         self.scores.follow(column)
         self._note("sprout", ancestor=birth.ancestor, trunk=list(birth.trunk))
         return column
@@ -143,13 +111,7 @@ class GrowthLoop:
             UnreachableTargetError: the first column would be dearer with one unit a layer.
         """
         phases = self.config.phases
-        if total < phases.least_iterations:
-            warnings.warn(
-                f"{total} iterations are too few for {phases.growth_events} growth events and "
-                f"{phases.pruning_steps} pruning steps: some fall together, with no training "
-                f"between; {phases.least_iterations} are needed (more epochs, smaller batches)",
-                stacklevel=2,
-            )
+        phases.check(total)
         self.progress = self.progress.started(phases, total, self._peak())
         self.scores.forget()
         # the first column must not be pruned to nothing in search of a price there is not
@@ -173,11 +135,8 @@ class GrowthLoop:
             loss: mean over the rows of the batch.
             n_rows: rows of the batch, those of older tasks included.
         """
-        teacher, weight = self.network.teacher, self.config.distillation
-        distilled = None if teacher is None else teacher.take()
-        if distilled is None:
-            return loss
-        return (1 - weight) * loss + weight * distilled / n_rows
+        teacher = self.network.teacher
+        return loss if teacher is None else teacher.added(loss, n_rows)
 
     def advance(self, optimizer: torch.optim.Optimizer) -> Plan:
         """Count one iteration and grow or prune if it is time; returns what was done."""
@@ -213,122 +172,13 @@ class GrowthLoop:
         self._note("merge", executed=executed_widths(blocks, layout, column.index))
         return outstanding
 
-    # -- steps -------------------------------------------------------------------------------
-
-    def _grow(self, optimizer: torch.optim.Optimizer) -> Plan:
-        config, progress = self.config, self.progress
-        self.progress = progress = replace(progress, growth=progress.growth[1:])
-        if self.judge is not None:
-            watch = progress.watch.grown(self.judge.measure())
-            self.progress = progress = replace(progress, watch=watch)
-            if watch.plateau(config.growth_patience):
-                self.progress = replace(progress, growth=())
-                self._note("plateau")
-                return Plan()
-
-        plan = Plan()
-        if self.scores.fit:  # a restored state may have other widths than were scored
-            limit = progress.growth_limit(config.target_price * config.peak_ratio)
-            plan = config.growth.plan(
-                self.scores.units, self.limits, self.price, limit, self.generator
-            )
-        self._apply("grow", plan, optimizer)
-        self.scores.forget()
-        self.progress = replace(progress, peak=self._peak())
-        return plan
-
-    def _prune_step(self, optimizer: torch.optim.Optimizer) -> Plan:
-        config, progress = self.config, self.progress
-        if self.judge is not None:
-            quality = self.judge.measure()
-            watch = progress.watch.pruned(quality)
-            self.progress = progress = replace(progress, watch=watch)
-            if watch.too_low(quality, config.pruning_tolerance):
-                self.progress = replace(progress, pruning=(), pruned={})
-                self._note("tolerance")
-                return Plan()
-
-        if config.distillation and self.network.teacher is None:
-            self._teach(describe(self.column), self.column.index, self.column.state_dict())
-        self.progress = replace(progress, pruning=progress.pruning[1:])
-        return self._prune(optimizer)
-
-    def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
-        """Prune lateral inputs, then units, down to what this step of the phases asks for."""
-        config, progress, column = self.config, self.progress, self.column
-        units, laterals = self.scores.units, self.scores.laterals
-        if not self.scores.fit:  # no gradients since the last change: fall back on magnitudes
-            units, laterals = score_units(column, magnitude), {}
-        laterals = laterals or score_laterals(column)
-
-        keep = 1 - (1 - config.lateral_keep) * progress.pruned_share
-        first = prune_laterals(laterals, keep, progress.initial_laterals)
-        self._apply("prune", first, optimizer)
-
-        target = progress.pruning_target(config.target_price)
-        second = config.pruning.plan(
-            units, progress.peak.widths, self.price, target, self.generator
-        )
-        self._apply("prune", second, optimizer)
-
-        self.scores.forget()
-        self.progress = replace(progress, pruned=self._structure())
-        return Plan(prune=second.prune, laterals=first.laterals)
-
-    def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
-        if not plan:
-            return
-        check_supported(optimizer)  # before anything is changed
-        newborn, batch = self.config.newborn, self.scores.batch
-        index_map = surgery.apply(self.column, plan, newborn, self.generator, batch)
-        carry(optimizer, index_map, self.network.parameters())
-        self.scores.changed()
-
-        units = plan.grow or plan.prune
-        changed = {group: len(chosen) for group, chosen in units.items()}
-        n_laterals = sum(len(gone) for gone in plan.laterals.values())
-        self._note(kind, changed=changed, lateral_inputs=n_laterals)
-
     def _catch_up(self, optimizer: torch.optim.Optimizer) -> None:
         """Follow the column that is there, after a state of another structure was loaded."""
         gone, column = self.scores.column, self.column
-        if gone is column:
-            return
-        places = Places()  # the optimizer still holds the parameters of the column that is gone
-        if gone is not None:
-            places.learn(optimizer, gone.named_parameters())
-        homes = places.of(column.named_parameters())
-        adopt(optimizer, self.network.named_live_parameters(), homes)
-        self.scores.follow(column)
-
-    def _teach(self, described: Mapping[str, Any], index: int, values: Any) -> None:
-        """Let a block of this description and these values teach the column."""
-        block = self.network.build(described, index)
-        block.load_state_dict(values)
-        self.network.teacher = Teacher(block, self.config.temperature)
-
-    def _peak(self) -> Peak:
-        widths = dict(self.column.widths)
-        return Peak(widths, self.price(widths))
-
-    def _structure(self) -> dict[str, Any]:
-        """Widths and numbers of lateral inputs of the column, as plain values."""
-        described = describe(self.column)
-        return {key: described[key] for key in ("widths", "laterals")}
-
-    def _note(self, kind: str, **facts: Any) -> None:
-        block = self.network.newest
-        self.history.append(
-            {
-                "kind": kind,
-                "block": block.index,
-                "label": block.label,
-                "iteration": self.progress.iteration,
-                "widths": dict(block.widths),
-                "price": self.price(block.widths),
-                **facts,
-            }
-        )
+        if gone is not column:
+            live = self.network.named_live_parameters()
+            Places().hand_over(optimizer, gone, column, live)
+            self.scores.follow(column)
 
     # -- checkpoints -------------------------------------------------------------------------
 
@@ -358,4 +208,4 @@ class GrowthLoop:
         self.network.teacher = None
         if saved["teacher"] is not None:
             taught = saved["teacher"]
-            self._teach(taught["block"], taught["index"], taught["values"])
+            self._teach(taught["weight"], taught["block"], taught["index"], taught["values"])

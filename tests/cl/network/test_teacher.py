@@ -103,7 +103,7 @@ def test_a_copy_has_nothing_to_teach_and_another_has(architectures):
     network = make(architectures, "mlp")
     network.sprout(0, 3)
     x, _ = batch(0)
-    network.teacher = Teacher(copy.deepcopy(network.column), temperature=2.0)
+    network.teacher = Teacher(copy.deepcopy(network.column), temperature=2.0, weight=0.5)
     network.train()(x, 0)
     assert network.teacher.take().item() == pytest.approx(0, abs=1e-5)
     with torch.no_grad():
@@ -121,7 +121,7 @@ def test_only_rows_of_the_present_task_are_taught(architectures):
     loop, optimizer = begin(network, 0)
     loop.finish(optimizer)
     begin(network, 1)
-    network.teacher = Teacher(copy.deepcopy(network.column), temperature=2.0)
+    network.teacher = Teacher(copy.deepcopy(network.column), temperature=2.0, weight=0.5)
     network.train()
     x, _ = batch(0)
     network(x, torch.zeros(8, dtype=torch.int64))

@@ -85,3 +85,31 @@ def test_a_label_that_returns_is_refused_on_request(network):
 def test_more_groups_to_share_than_there_are(network):
     with pytest.raises(ValueError, match="share_groups=99, but the network has 3 groups: 0, 4"):
         GrowthLoop(network, CGaPConfig(share_groups=99))
+
+
+def test_the_version_before_teaches_what_it_knows(network, tmp_path):
+    """Of a label that returns; the loss is that of its own classes, kept in a checkpoint."""
+    loop = GrowthLoop(network, CGaPConfig(recall=0.25))
+    x = torch.randn(8, 2, 6, 6)
+    loop.sprout(0, 2)
+    assert network.teacher is None
+    network.merge()
+    loop.sprout(0, 4)
+    network.eval()
+    assert network.teacher.block.classes == (0, 1)
+    loss = torch.tensor(2.0)
+    assert loop.taught(loss, 8) is loss  # no batch was compared
+    network.train()
+    network(x, 0)
+    said = network.teacher.loss
+    torch.testing.assert_close(loop.taught(loss, 8), 0.75 * loss + 0.25 * said / 8)
+
+    torch.save(loop.state_dict(), tmp_path / "loop.pt")
+    again = GrowthLoop(network, CGaPConfig(recall=0.25))
+    again.load_state_dict(torch.load(tmp_path / "loop.pt", weights_only=True))
+    network(x, 0)
+    assert network.teacher.weight == 0.25
+    assert network.teacher.block.classes == (0, 1)
+    network.merge()
+    GrowthLoop(network, CGaPConfig(recall=0.0)).sprout(0, 4)
+    assert network.teacher is None

@@ -1,0 +1,183 @@
+"""Events: what growth and pruning do to a column when it is time for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.structure import describe
+from cgap_cl.change import surgery
+from cgap_cl.change.optimizer_state import carry, check_supported
+from cgap_cl.change.plan import Plan
+from cgap_cl.config import CGaPConfig
+from cgap_cl.decide.policy import Price, prune_laterals
+from cgap_cl.decide.price import checked
+from cgap_cl.decide.saliency import magnitude, score_laterals, score_units
+from cgap_cl.network.plastic_network import PlasticNetwork
+from cgap_cl.network.teacher import Teacher
+from cgap_cl.train.births import Judge, ceiling, check_groups
+from cgap_cl.train.progress import Peak, Progress
+from cgap_cl.train.scores import Scores
+
+
+class Events:
+    """Scores -> plan -> surgery -> optimizer, and what is noted of it.
+
+    Args:
+        network: the network that grows.
+        config: the method's settings.
+
+    Raises:
+        ValueError: settings name or count groups that the network does not have.
+
+    Attributes:
+        history: what happened to the structure, as plain values.
+        progress: where the present experience stands.
+        scores: saliency of the column's units, added up since the last change.
+        judge: judges the column on held-out data; None where nothing is held out.
+    """
+
+    def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
+        check_groups(network.layout, config)  # told before training starts
+        self.network = network
+        self.config = config
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.judge: Judge | None = None
+        self.history: list[dict[str, Any]] = []
+        self.progress = Progress()
+        self.scores = Scores(config.score, config.newborn)
+
+    @property
+    def column(self) -> Block:
+        """The column that is learning."""
+        column = self.network.column
+        assert column is not None, "no column: call sprout first"
+        return column
+
+    @property
+    def price(self) -> Price:
+        """Cost of the column's task at given widths, as a share of the reference's.
+
+        Raises:
+            TypeError: the setting is a price itself, not what makes one for a network.
+        """
+        return checked(self.config.price(self.network))
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Widths that are never passed; shared groups have all they need."""
+        widths = ceiling(self.network.layout, self.config)
+        return widths | {group: self.column.widths[group] for group in self.progress.shared}
+
+    def _grow(self, optimizer: torch.optim.Optimizer) -> Plan:
+        config, progress = self.config, self.progress
+        self.progress = progress = replace(progress, growth=progress.growth[1:])
+        if self.judge is not None:
+            watch = progress.watch.grown(self.judge.measure())
+            self.progress = progress = replace(progress, watch=watch)
+            if watch.plateau(config.growth_patience):
+                self.progress = replace(progress, growth=())
+                self._note("plateau")
+                return Plan()
+
+        plan = Plan()
+        if self.scores.fit:  # a restored state may have other widths than were scored
+            limit = progress.growth_limit(config.target_price * config.peak_ratio)
+            plan = config.growth.plan(
+                self.scores.units, self.limits, self.price, limit, self.generator
+            )
+        self._apply("grow", plan, optimizer)
+        self.scores.forget()
+        self.progress = replace(progress, peak=self._peak())
+        return plan
+
+    def _prune_step(self, optimizer: torch.optim.Optimizer) -> Plan:
+        config, progress = self.config, self.progress
+        if self.judge is not None:
+            quality = self.judge.measure()
+            watch = progress.watch.pruned(quality)
+            self.progress = progress = replace(progress, watch=watch)
+            if watch.too_low(quality, config.pruning_tolerance):
+                self.progress = replace(progress, pruning=(), pruned={})
+                self._note("tolerance")
+                return Plan()
+
+        if config.distillation and self.network.teacher is None:
+            self._taught_by(self.column, config.distillation)
+        self.progress = replace(progress, pruning=progress.pruning[1:])
+        return self._prune(optimizer)
+
+    def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
+        """Prune lateral inputs, then units, down to what this step of the phases asks for."""
+        config, progress, column = self.config, self.progress, self.column
+        units, laterals = self.scores.units, self.scores.laterals
+        if not self.scores.fit:  # no gradients since the last change: fall back on magnitudes
+            units, laterals = score_units(column, magnitude), {}
+        laterals = laterals or score_laterals(column)
+
+        keep = 1 - (1 - config.lateral_keep) * progress.pruned_share
+        first = prune_laterals(laterals, keep, progress.initial_laterals)
+        self._apply("prune", first, optimizer)
+
+        target = progress.pruning_target(config.target_price)
+        second = config.pruning.plan(
+            units, progress.peak.widths, self.price, target, self.generator
+        )
+        self._apply("prune", second, optimizer)
+
+        self.scores.forget()
+        self.progress = replace(progress, pruned=self._structure())
+        return Plan(prune=second.prune, laterals=first.laterals)
+
+    def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+        if not plan:
+            return
+        check_supported(optimizer)  # before anything is changed
+        newborn, batch = self.config.newborn, self.scores.batch
+        index_map = surgery.apply(self.column, plan, newborn, self.generator, batch)
+        carry(optimizer, index_map, self.network.parameters())
+        self.scores.changed()
+
+        units = plan.grow or plan.prune
+        changed = {group: len(chosen) for group, chosen in units.items()}
+        n_laterals = sum(len(gone) for gone in plan.laterals.values())
+        self._note(kind, changed=changed, lateral_inputs=n_laterals)
+
+    def _teach(
+        self, weight: float, described: Mapping[str, Any], index: int, values: Any
+    ) -> None:
+        """Let a copy of a block teach the column."""
+        block = self.network.build(described, index)
+        block.load_state_dict(values)
+        self.network.teacher = Teacher(block, self.config.temperature, weight)
+
+    def _taught_by(self, block: Block, weight: float) -> None:
+        """Let a block as it is now teach the column."""
+        self._teach(weight, describe(block), block.index, block.state_dict())
+
+    def _peak(self) -> Peak:
+        widths = dict(self.column.widths)
+        return Peak(widths, self.price(widths))
+
+    def _structure(self) -> dict[str, Any]:
+        """Widths and numbers of lateral inputs of the column, as plain values."""
+        described = describe(self.column)
+        return {key: described[key] for key in ("widths", "laterals")}
+
+    def _note(self, kind: str, **facts: Any) -> None:
+        block = self.network.newest
+        self.history.append(
+            {
+                "kind": kind,
+                "block": block.index,
+                "label": block.label,
+                "iteration": self.progress.iteration,
+                "widths": dict(block.widths),
+                "price": self.price(block.widths),
+                **facts,
+            }
+        )
