@@ -26,6 +26,7 @@ def request_of(
         jobs=jobs,
         dry_run=False,
         force=False,
+        checkpoint_minutes=5.0,
     )
 
 

@@ -167,7 +167,9 @@ class Claims(Settings):
     confirmatory: tuple[
         str, ...
     ] = ()  # rows that it is tested against too; all else is a screen
-    margin: float | None = Field(None, gt=0, le=1)  # "no worse than": a share of the images
+    margin: float | None = Field(
+        default=None, gt=0, le=1
+    )  # "no worse than": a share of the images
 
     @property
     def named(self) -> tuple[str, ...]:
