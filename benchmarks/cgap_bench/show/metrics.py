@@ -91,11 +91,55 @@ def gain_over(matrix: Matrix, alone: Matrix) -> float:
     Raises:
         ValueError: The two matrices differ in their number of experiences.
     """
-    if len(matrix) != len(alone):
-        raise ValueError(
-            f"matrices of {len(matrix)} and {len(alone)} experiences cannot be compared"
-        )
+    _check_length(matrix, alone)
     return _mean([_minus(matrix[j][j], alone[j][j]) for j in range(1, len(matrix))])
+
+
+def intransigence(matrix: Matrix, joint: Sequence[float | None]) -> float:
+    """Mean over tasks of (accuracy of a network trained on all tasks - just learnt here).
+
+    I of Chaudhry et al. (2018), eq. 5, with one joint network over all tasks as the reference:
+    what a method cannot learn since it holds on to the past. Negative where it learns better.
+
+    Args:
+        matrix: The accuracy matrix.
+        joint: Accuracy of the joint network, per task: the last row of its matrix.
+
+    Raises:
+        ValueError: They differ in their number of tasks.
+
+    Example:
+        >>> intransigence([[0.75, None], [0.5, 1.0]], [0.875, 1.0])
+        0.0625
+    """
+    _check_length(matrix, joint)
+    return _mean([_minus(joint[j], matrix[j][j]) for j in range(len(matrix))])
+
+
+def plasticity(matrix: Matrix, alone: Matrix) -> float:
+    """Just-learnt accuracy over all tasks as a ratio of that of networks trained from scratch.
+
+    ``mean_j A[j][j] / mean_j alone[j][j]``: 1 where the past costs nothing in learning, below 1
+    where a network has lost plasticity (as asked for in Avalanche's issue #1510).
+
+    Args:
+        matrix: The accuracy matrix.
+        alone: That of one independent network a task, trained alike.
+
+    Raises:
+        ValueError: They differ in their number of tasks.
+
+    Example:
+        >>> plasticity([[0.75, None], [0.5, 0.75]], [[1.0, None], [1.0, 1.0]])
+        0.75
+    """
+    _check_length(matrix, alone)
+    return learning_accuracy(matrix) / learning_accuracy(alone)
+
+
+def _check_length(matrix: Matrix, other: Sequence[object]) -> None:
+    if len(matrix) != len(other):
+        raise ValueError(f"{len(matrix)} and {len(other)} tasks cannot be compared")
 
 
 def _drop(matrix: Matrix, task: int, last: int) -> float | None:

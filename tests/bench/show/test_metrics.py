@@ -32,7 +32,7 @@ def test_values_derived_by_hand():
 def test_gain_over_independent_networks():
     alone = [[0.9, None, None], [0.9, 0.7, None], [0.9, 0.7, 0.55]]
     assert metrics.gain_over(MATRIX, alone) == pytest.approx((0.1 - 0.05) / 2)
-    with pytest.raises(ValueError, match="3 and 2 experiences"):
+    with pytest.raises(ValueError, match="3 and 2 tasks"):
         metrics.gain_over(MATRIX, alone[:2])
 
 
@@ -80,3 +80,14 @@ def test_what_was_not_evaluated_is_undefined():
 def test_one_experience_cannot_be_forgotten():
     assert metrics.mean_accuracy([[0.9]]) == 0.9
     assert math.isnan(metrics.forgetting([[0.9]]))
+
+
+def test_intransigence_and_plasticity_by_hand():
+    matrix = [[0.8, None, None], [0.6, 0.7, None], [0.5, 0.6, 0.6]]
+    alone = [[0.9, None, None], [0.9, 0.8, None], [0.9, 0.8, 0.7]]
+    # just learnt: 0.8, 0.7, 0.6; joint 0.9, 0.9, 0.6: (0.1 + 0.2 + 0) / 3
+    assert metrics.intransigence(matrix, [0.9, 0.9, 0.6]) == pytest.approx(0.1)
+    assert metrics.plasticity(matrix, alone) == pytest.approx(0.7 / 0.8)
+    assert math.isnan(metrics.intransigence(matrix, [None, 0.9, 0.6]))
+    with pytest.raises(ValueError, match="3 and 2 tasks cannot be compared"):
+        metrics.plasticity(matrix, alone[:2])
