@@ -15,6 +15,7 @@ def request_of(
     return Request(
         benchmark=cell.table.benchmark,
         preset=cell.preset,
+        network=None,
         methods=cell.method,
         seeds=seeds or cell.table.seeds,
         orders=None,

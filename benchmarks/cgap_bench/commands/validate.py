@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cgap_bench.commands.validation_page import write_page
 from cgap_bench.show.text_tables import aligned
-from cgap_bench.show.validation_page import write_page
 from cgap_hw.evidence.measured import data_folder, read_measured
 from cgap_hw.evidence.validate import (
     PricedRow,
