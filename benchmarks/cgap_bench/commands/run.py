@@ -170,7 +170,9 @@ def _execute(
         with closing(execute(jobs, options, bars.advance)) as finished:
             for job, record in finished:
                 bars.finish(job.run_id)
-                console.print(f"{job.name}: {_summary(record)}", highlight=False)
+                console.print(
+                    f"{job.name}: {_summary(record)}", highlight=False, soft_wrap=True
+                )
                 records.append(record)
 
 

@@ -39,7 +39,7 @@ class RunBars:
         """Images that went through a run, or a line on it."""
         if isinstance(what, str):
             line = f"{self._names[run_id]}: {what}"
-            self._progress.console.print(line, highlight=False, markup=False)
+            self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
             return
         self._left[run_id] -= what
         self._progress.advance(self._images, what)
