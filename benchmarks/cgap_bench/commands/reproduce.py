@@ -18,16 +18,10 @@ def request_of(
         network=None,
         methods=cell.method,
         seeds=seeds or cell.table.seeds,
-        orders=None,
         overrides=cell.overrides,
-        device="cpu",
-        board="zcu104",
         data_root=data_root,
         output=output,
         jobs=jobs,
-        dry_run=False,
-        force=False,
-        checkpoint_minutes=5.0,
     )
 
 

@@ -36,20 +36,20 @@ class Request:
     """What the user asked for, as typed; the fields are the options of `cgap-cl run`."""
 
     benchmark: str
-    preset: str | None
-    network: str | None
-    methods: str | None
-    seeds: str | None
-    orders: str | None
-    overrides: tuple[str, ...]
-    device: str
-    board: str
-    data_root: Path | None
-    output: Path
-    jobs: int | None
-    dry_run: bool
-    force: bool
-    checkpoint_minutes: float
+    preset: str | None = None
+    network: str | None = None
+    methods: str | None = None
+    seeds: str | None = None
+    orders: str | None = None
+    overrides: tuple[str, ...] = ()
+    device: str = "cpu"
+    board: str = "zcu104"
+    data_root: Path | None = None
+    output: Path = Path("results")
+    jobs: int | None = None
+    dry_run: bool = False
+    force: bool = False
+    checkpoint_minutes: float = 5.0
 
     def job_list(self) -> list[Job]:
         """The jobs it takes.
