@@ -133,7 +133,7 @@ def test_killed_every_few_batches(name, tiny, life):
     ("own", "training"),
     [
         (EVERYTHING, {}),
-        (EVERYTHING, {"lr_course": "plateau", "holdout_share": 0.2, "patience": 1}),
+        (EVERYTHING, {"lr_schedule": "plateau", "holdout_share": 0.2, "patience": 1}),
         ({"score": "random", "newborn": "gradmax"}, {"precision": "bfloat16"}),
         ({"score": "activation"}, {"augment": "crop-flip", "memory_format": "channels-last"}),
     ],
@@ -149,12 +149,12 @@ def test_cgap_killed_after_every_other_batch(own, training, tiny, life):
 @pytest.mark.parametrize(
     "training",
     [
-        {"lr_course": "plateau", "holdout_share": 0.2, "patience": 1},
+        {"lr_schedule": "plateau", "holdout_share": 0.2, "patience": 1},
         {"precision": "bfloat16", "augment": "crop-flip"},
     ],
 )
 @pytest.mark.parametrize("name", ["ewc", "warm", "hat"])
-def test_other_courses_and_precisions(name, training, tiny, life):
+def test_other_schedules_and_precisions(name, training, tiny, life):
     lives = life(tiny(name, epochs=3, **training))
     run, _ = lives.many(lifetime=7)
     assert_equal(run, lives.undisturbed())
