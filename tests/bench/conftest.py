@@ -11,6 +11,34 @@ from cgap_bench.record.configuration import (
 from cgap_bench.record.identity import run_id
 from cgap_bench.record.record import Record, network_hash
 
+# One method a family: those that a test of all methods runs with in `make test`.
+REPRESENTATIVES = [
+    "cgap",
+    "fixed",
+    "ewc",
+    "si",
+    "packnet",
+    "hat",
+    "gpm",
+    "replay",
+    "lwf",
+    "pnn",
+    "warm",
+    "shaped",
+    "pruned",
+    "joint",
+]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests of all methods are slow but for one method a family."""
+    for item in items:
+        if item.get_closest_marker("every_method"):
+            method = item.callspec.params.get("name", item.callspec.params.get("method"))
+            if method not in REPRESENTATIVES:
+                item.add_marker(pytest.mark.slow)
+
 
 def _layers(width):
     """A 3x3 convolution on an 8x8 image, then a linear head: 576 * width + 20 * width MACs."""
@@ -129,7 +157,11 @@ def run(reference):
 
 @pytest.fixture(scope="session")
 def records(tiny, run):
-    """A finished run of every method."""
-    from cgap_bench.learn.method import METHODS
+    """A finished run of every method, made when it is first asked for."""
 
-    return {name: run(tiny(name)) for name in METHODS.names()}
+    class Records(dict[str, Record]):
+        def __missing__(self, name):
+            self[name] = run(tiny(name))
+            return self[name]
+
+    return Records()

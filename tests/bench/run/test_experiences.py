@@ -12,6 +12,7 @@ from cgap_bench.record.configuration import Norm
 from cgap_bench.run.experiences import Run
 
 
+@pytest.mark.every_method
 @pytest.mark.parametrize("name", METHODS.names())
 def test_every_method_is_the_same_on_another_device(records, name, second_device, tiny, run):
     """What it takes from the CPU it moves: CUDA would do the same, but for rounding."""
@@ -21,6 +22,7 @@ def test_every_method_is_the_same_on_another_device(records, name, second_device
         assert getattr(record, part) == getattr(records[name], part), part
 
 
+@pytest.mark.every_method
 @pytest.mark.parametrize("name", METHODS.names())
 def test_record_is_complete(records, name):
     record = records[name]
@@ -34,6 +36,7 @@ def test_record_is_complete(records, name):
     assert (record.depends_on is not None) == METHODS[name].sized_by_cgap
 
 
+@pytest.mark.every_method
 @pytest.mark.parametrize("name", METHODS.names())
 def test_it_learns(records, name, tiny, run):
     """Five classes: chance is 0.2; two epochs suffice for far more on the last experience."""
@@ -41,6 +44,7 @@ def test_it_learns(records, name, tiny, run):
     assert longer.accuracy[1][1] > 0.5
 
 
+@pytest.mark.every_method
 @pytest.mark.parametrize("name", METHODS.names())
 def test_same_seed_gives_an_equal_record_and_another_seed_another(records, name, tiny, run):
     assert run(tiny(name)) == records[name]
@@ -75,6 +79,7 @@ def test_batch_statistics_network_is_evaluated_by_batch(tiny, run):
     assert [layer["kind"] for layer in layers].count("elementwise") == 2
 
 
+@pytest.mark.every_method
 @pytest.mark.parametrize("name", [n for n in METHODS.names() if not METHODS[n].sized_by_cgap])
 def test_a_run_is_made_of_steps_and_holds_all_that_its_next_batch_depends_on(
     records, tiny, name

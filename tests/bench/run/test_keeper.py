@@ -119,6 +119,7 @@ def assert_same(mine, theirs, where):
         assert mine == theirs, where
 
 
+@pytest.mark.every_method
 @pytest.mark.parametrize("name", METHODS.names())
 def test_killed_every_few_batches(name, tiny, life):
     """In the middle of epochs, in both experiences, in growth and in pruning."""

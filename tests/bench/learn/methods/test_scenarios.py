@@ -20,6 +20,7 @@ def in_scenario(config, scenario):
     return RunConfig.model_validate(content)
 
 
+@pytest.mark.every_method
 @pytest.mark.parametrize(("method", "scenario"), UNTOLD)
 def test_without_the_task_a_method_learns_and_every_task_has_the_one_network(
     method, scenario, tiny, run
