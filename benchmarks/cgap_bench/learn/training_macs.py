@@ -47,7 +47,7 @@ class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
         total: Since the last `taken`.
     """
 
-    STATE = ("total",)
+    STATE = ("total", "_shapes", "_per_image")
 
     def __init__(self) -> None:
         super().__init__()
