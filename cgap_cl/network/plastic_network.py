@@ -48,10 +48,11 @@ class PlasticNetwork(BlockStore):
     >>> network.sprout(0, classes=3).widths  # then train network.live_parameters()
     {'0': 7}
     >>> merged = network.merge()  # frozen from here on
+    >>> from cgap_cl import Birth
     >>> network.sprout(1, classes=[4, 5], birth=Birth(ancestor=0)).widths
     {'0': 7}
-    >>> network(torch.zeros(5, 6), task_labels=1).argmax(1).unique().tolist()  # as ids
-    [4]
+    >>> int(network(torch.zeros(5, 6), task_labels=1).argmax(1)[0]) in (4, 5)  # ids
+    True
     """
 
     def __init__(

@@ -28,7 +28,7 @@ VIOLATIONS = {
         "import avalanche.core",
     ),
     "Rooms of the method": ("cgap_cl/blocks/block.py", "from cgap_cl.change import plan"),
-    "Torch-Pruning is fenced in by one module": (
+    "Torch-Pruning is fenced in by one module of the method and one baseline": (
         "cgap_cl/accept/probe.py",
         "from torch_pruning import ops",
     ),

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"
 )
 
+pytestmark = pytest.mark.slow  # minutes of processes that come and go
 N_KILLS = int(os.environ.get("CGAP_CL_KILLS", "8"))
 IMAGES = ["--set", "stream.n_train_per_class=60"] if N_KILLS < 100 else []
 COMMAND = [
