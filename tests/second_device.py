@@ -54,12 +54,14 @@ class Makes(TorchDispatchMode):
 
 
 class FromData(TorchFunctionMode):
-    """``torch.tensor`` makes its result below the dispatcher: make it here and move it."""
+    """What torch makes below the dispatcher is made here: ``torch.tensor``, list indices."""
 
     def __torch_function__(self, func: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in (torch.tensor, torch.as_tensor) and _is_there(kwargs.get("device")):
             return func(*args, **{**kwargs, "device": "cpu"}).to(PLACE)
+        if func is Tensor.__getitem__ and isinstance(args[1], list):
+            args = (args[0], torch.tensor(args[1]))
         return func(*args, **kwargs)
 
 

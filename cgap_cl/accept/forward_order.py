@@ -53,6 +53,8 @@ def _run(module: nn.Module, x: Tensor) -> Tensor:
     given = x.clone()
     try:
         logits: Tensor = module(given)
+    except UnsupportedNetworkError:  # from the hooks that watch the layers
+        raise
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise UnsupportedNetworkError(
             "(network)",

@@ -28,9 +28,9 @@ def check_modules(module: nn.Module) -> None:
     """
     _check_mixing(module)
     _check_plain(module)
+    _check_sharing(module)
     _check_hooks(module)
     _check_frozen(module)
-    _check_sharing(module)
 
 
 def _check_hooks(module: nn.Module) -> None:
