@@ -6,7 +6,7 @@ from cgap_hw import CostModelError
 from cgap_hw.evidence.measured import data_folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data():
     """Their folder, or a skip that says where it was looked for."""
     try:

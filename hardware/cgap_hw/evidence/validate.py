@@ -17,6 +17,7 @@ from cgap_hw.errors import CostModelError
 from cgap_hw.evidence.flat_fit import fit_flat
 from cgap_hw.evidence.measured import MeasuredLayer, unique
 from cgap_hw.evidence.predict import predict_ns
+from cgap_hw.layers.shapes import LayerShape
 
 REPORTED = ("conv", "depthwise", "linear", "pool", "add")
 
@@ -104,7 +105,8 @@ def leave_one_out(rows: Sequence[MeasuredLayer], what: str) -> dict[str, Errors]
 
     Returns:
         ``unseen conv``: convolutions whose shape occurs in no fitted row, each once;
-        ``conv``: all convolutions left out; ``networks``: sums over all their layers.
+        ``conv``: all convolutions left out, and of them those of each kind in `HARD`;
+        ``networks``: sums over all their layers.
     """
     if what not in ("network", "accelerator"):
         raise CostModelError(f"leave out 'network' or 'accelerator', not {what!r}")
@@ -121,11 +123,34 @@ def leave_one_out(rows: Sequence[MeasuredLayer], what: str) -> dict[str, Errors]
 
         unseen += [p.error_pct for key, p in convs.items() if key not in fitted_keys]
         priced += left_out
+    convolutions = [p for p in priced if p.row.kind == "conv"]
+    hard = {
+        name: Errors.of(p.error_pct for p in convolutions if belongs(p.row.shape))
+        for name, belongs in HARD.items()
+    }
     return {
         "unseen conv": Errors.of(unseen),
-        "conv": Errors.of(p.error_pct for p in priced if p.row.kind == "conv"),
+        "conv": Errors.of(p.error_pct for p in convolutions),
+        **hard,
         "networks": network_errors(priced),
     }
+
+
+def _many_weights(shape: LayerShape) -> bool:
+    """Many weights for few pixels: what the weight memory and its stream may hold up."""
+    return shape.n_weights > 1e6 and shape.out_h * shape.out_w <= 49
+
+
+def _strided(shape: LayerShape) -> bool:
+    """3 x 3 with a stride: tiles that wait for lines beside tiles that wait for cells."""
+    return (shape.kernel_h, shape.stride_h) == (3, 2)
+
+
+# Kinds of convolutions that a model without a queue or a weight stream misses.
+HARD: Mapping[str, Callable[[LayerShape], bool]] = {
+    "conv of > 1 M weights on <= 49 pixels": _many_weights,
+    "conv 3 x 3, stride 2": _strided,
+}
 
 
 def by_size(rows: Iterable[MeasuredLayer]) -> dict[tuple[int, int], list[MeasuredLayer]]:
