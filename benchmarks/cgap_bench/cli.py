@@ -336,3 +336,13 @@ def validate_counts(networks: tuple[str, ...], as_json: bool, page: Path | None)
     from cgap_bench.commands.counts import counts_text, page_text
 
     click.echo(page_text(networks, page) if page else counts_text(networks, as_json=as_json))
+
+
+@main.command("price-published", epilog=EXAMPLES + "cgap-cl price-published --json")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option("--page", type=Path, help="Rewrite the table of this page.")
+def price_published(as_json: bool, page: Path | None) -> None:
+    """Price the paper's networks at the sizes that it reports, without training."""
+    from cgap_bench.commands.published import page_text, published_text
+
+    click.echo(page_text(page) if page else published_text(as_json=as_json))

@@ -1,16 +1,31 @@
 """What a method saves of the dense network, as the paper that CGaP is from puts it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from cgap_bench.record.record import Record
 from cgap_bench.show import stats
+from cgap_bench.show.derive import Platform, runs_frame
 from cgap_bench.show.tables import Table, format_estimate
+from cgap_hw import load_board
 
 BASELINE = "fixed"  # the dense network
+OURS = "cgap"
+BOARDS = ("stratix-10-gx2800", "arria-10-gx1150", "zcu102")  # of the paper's kind
+BITS = (8, 16)
 # benchmark -> network, changes in percent (Du et al. 2019, arXiv 1905.11530 and 1905.11533)
 PUBLISHED: dict[str, tuple[str, dict[str, float]]] = {
-    "cifar10": ("ResNet-110", {"parameters": -64.0, "macs": -63.3, "latency_ms": -40.2}),
+    "cifar10": (
+        "ResNet-110",
+        {
+            "parameters": -64.0,
+            "macs": -63.3,
+            "latency_ms": -40.2,
+            "dram_energy_mj": -11.8,
+        },
+    ),
     "cifar100": ("VGG-19", {"parameters": -78.9, "macs": -53.2}),
     "svhn": ("VGG-19", {"parameters": -85.8, "macs": -74.2}),
 }
@@ -19,9 +34,11 @@ COLUMNS = {
     "macs": "MACs",
     "latency_ms": "latency",
     "dram_bytes": "DRAM traffic",
+    "dram_energy_mj": "DRAM energy",
     "energy_mj": "energy",
     "training_macs": "training MACs",
 }
+PRICED = ("latency_ms", "dram_bytes", "dram_energy_mj", "energy_mj")  # what a board decides
 
 
 def changes(runs: pd.DataFrame, benchmark: str) -> Table | None:
@@ -57,7 +74,35 @@ def changes(runs: pd.DataFrame, benchmark: str) -> Table | None:
     return Table(header, tuple(rows))
 
 
-def _cells(method: pd.DataFrame, dense: pd.DataFrame, columns: list[str]) -> list[str]:
+def on_boards(records: Sequence[Record]) -> Table | None:
+    """CGaP against the dense network of the same seed on `BOARDS`, at 8 and 16 bits.
+
+    Returns:
+        The table, or None without both.
+    """
+    compared = [record for record in records if record.config.method in (BASELINE, OURS)]
+    rows = []
+    for platform in platforms():
+        runs = runs_frame(compared, platform) if compared else pd.DataFrame()
+        if set(runs.get("method", ())) < {BASELINE, OURS}:
+            return None
+        by_method = {name: group.set_index("seed") for name, group in runs.groupby("method")}
+        cells = _cells(by_method[OURS], by_method[BASELINE], PRICED)
+        rows.append((platform.title, *cells[1:]))
+    header = (f"{OURS} against {BASELINE}", *(f"{COLUMNS[key]} [%]" for key in PRICED))
+    return Table(header, tuple(rows))
+
+
+def platforms(boards: Sequence[str] = BOARDS) -> list[Platform]:
+    """Each board at 8 and at 16 bits.
+
+    Raises:
+        UnknownNameError: There is no board of a name.
+    """
+    return [Platform(load_board(board), bits) for board in boards for bits in BITS]
+
+
+def _cells(method: pd.DataFrame, dense: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """Differences over the seeds that both have; "-" where there are none."""
     seeds = method.index.intersection(dense.index)
     if seeds.empty:

@@ -25,6 +25,7 @@ INFERENCE_COSTS = (
     "energy_mj",
     "energy_high_mj",
     "dram_bytes",
+    "dram_energy_mj",
 )
 
 
@@ -150,6 +151,7 @@ def _numbers(cost: NetworkCost) -> dict[str, float]:
         cost.energy_mj.mid,
         cost.energy_mj.high,
         cost.dram_bytes,
+        math.fsum(part.mid for name, part in cost.energy_split_mj.items() if "dram" in name),
     )
     return dict(zip(INFERENCE_COSTS, values, strict=True))
 

@@ -6,6 +6,7 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
     table NAME                       the comparison table
     differences NAME                 CGaP against the others, paired by seed
     changes NAME                     what methods save of the dense network
+    boards NAME                      CGaP against the dense network on the paper's boards
     caption NAME                     benchmark, preset, board, seeds
     command NAME                     the command that makes the numbers
     figure NAME KIND                 a link to a figure
@@ -14,7 +15,8 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
     cells                            every published number beside ours
     measured SCRIPT FIGURE           a figure, to three significant digits
 
-`validation` is written by `cgap-cl validate-hardware --page`.
+`validation` is written by `cgap-cl validate-hardware --page`, `published` and `parts` by
+`cgap-cl price-published --page`.
 """
 
 import os
@@ -24,6 +26,7 @@ from typing import TypeVar
 
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.show.cells.verdict import table_of_cells
+from cgap_bench.show.changes import on_boards
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.markers import Render
 from cgap_bench.show.measurements import Measurements
@@ -31,11 +34,12 @@ from cgap_bench.show.measurements import Measurements
 Renderer = Callable[..., str]
 T = TypeVar("T")
 
-_ELSEWHERE = ("validation",)  # markers that another command fills
+_ELSEWHERE = ("validation", "published", "parts")  # markers that another command fills
 _N_WORDS = {
     "table": 1,
     "differences": 1,
     "changes": 1,
+    "boards": 1,
     "caption": 1,
     "command": 1,
     "figure": 2,
@@ -115,6 +119,12 @@ def _changes(comparison: Comparison) -> str:
     return table.markdown() if table else "Several experiences, or no dense network to compare."
 
 
+def _boards(comparison: Comparison) -> str:
+    """The table of boards, or why there is none."""
+    table = on_boards(comparison.records)
+    return table.markdown() if table else "No run of CGaP, or no dense network to compare."
+
+
 def _link(comparison: Comparison, page: Path, figure: Path) -> str:
     """A Markdown image with a link relative to the page."""
     link = os.path.relpath(figure.resolve(), page.resolve().parent)
@@ -125,6 +135,7 @@ _TEXT: Mapping[str, Renderer] = {
     "table": lambda one: one.table.markdown(),
     "differences": _differences,
     "changes": _changes,
+    "boards": _boards,
     "caption": lambda one: one.caption,
     "command": lambda one: f"`{one.command}`",
     "value": lambda one, method, column: one.cell(method, column),

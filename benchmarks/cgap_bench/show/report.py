@@ -18,6 +18,7 @@ PAGES = (
     "README.md",
     "benchmarks/README.md",
     "cgap_cl/README.md",
+    "docs/paper.md",
     "hardware/README.md",
     "results/README.md",
 )
