@@ -39,8 +39,8 @@ class CountingMode(TorchDispatchMode):
 class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
     """Multiply-adds of training, for whatever network trains.
 
-    Passes are counted in the first batch after each change of a shape; other batches take as
-    many for an image. What a plugin computes between Avalanche's `before_forward` and
+    Passes are counted in the first batch of an experience and after each change of a shape;
+    other batches take as many for an image. What a plugin computes between Avalanche's `before_forward` and
     `after_backward` counts, what it computes elsewhere, a Fisher matrix say, does not.
 
     Attributes:
@@ -60,6 +60,10 @@ class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
         """What was counted; counting starts anew."""
         total, self.total = self.total, 0
         return total
+
+    def before_training_exp(self, *_: Any, **__: Any) -> None:
+        """Passes may be others now in the same shapes: layers are frozen, losses added."""
+        self._shapes = []
 
     def before_forward(self, strategy: Any, **_: Any) -> None:
         """Count this batch if the network is not what it was."""

@@ -46,6 +46,20 @@ def test_a_change_of_width_is_followed():
     assert counter.total == 8 * training_macs(narrow, (6,)) + 10 * training_macs(wide, (6,))
 
 
+def test_a_new_experience_is_counted_anew():
+    """Nothing changes its shape when layers are frozen, but their backward products go."""
+    counter, network = TrainingMacs(), nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 2))
+    for trainable in (True, False):
+        network[0].requires_grad_(trainable)
+        strategy = SimpleNamespace(model=network, mb_x=torch.randn(4, 6))
+        counter.before_training_exp(strategy)
+        counter.before_forward(strategy)
+        network(strategy.mb_x).square().mean().backward()
+        counter.after_backward(strategy)
+    whole, head = 2 * 30 + 3 * 10, 30 + 2 * 10
+    assert counter.total == 4 * (whole + head)
+
+
 def test_record_holds_what_the_passes_of_its_epochs_took(records, tiny):
     network = build_network(tiny("fixed").network, (1, 8, 8), 5)
     an_epoch = 95 * training_macs(network, (1, 8, 8))
