@@ -40,8 +40,9 @@ class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
     """Multiply-adds of training, for whatever network trains.
 
     Passes are counted in the first batch of an experience and after each change of a shape;
-    other batches take as many for an image. What a plugin computes between Avalanche's `before_forward` and
-    `after_backward` counts, what it computes elsewhere, a Fisher matrix say, does not.
+    other batches take as many for an image. What a plugin computes between Avalanche's
+    `before_forward` and `after_backward` counts, what it computes elsewhere, a Fisher matrix
+    say, does not.
 
     Attributes:
         total: Since the last `taken`.
