@@ -12,7 +12,7 @@ from torch import nn
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.learning_rate import learning_rate_plugin
 from cgap_bench.learn.network import build_network
-from cgap_bench.learn.sizes import width_for
+from cgap_bench.learn.sizes import n_parameters, width_for
 from cgap_bench.learn.streams import Stream
 from cgap_bench.learn.training_macs import TrainingMacs
 from cgap_bench.record.configuration import (
@@ -77,6 +77,17 @@ class Context:
         """The width at which one inference takes as many MACs as one of CGaP, on average."""
         assert self.target_macs is not None
         return self.width_for_macs(self.target_macs)
+
+    def width_for_parameters(self, n_stored: float) -> float:
+        """The width at which a network with a head a task stores so many parameters."""
+        n_heads = len(self.heads)
+
+        def stored(width: float) -> int:
+            *backbone, head = self.network(width)
+            return sum(map(n_parameters, backbone)) + n_heads * n_parameters(head)
+
+        with torch.random.fork_rng(devices=[]):
+            return width_for(n_stored, stored)
 
     def width_for_macs(self, macs: float) -> float:
         """The width at which one inference takes so many MACs; draws no random numbers."""

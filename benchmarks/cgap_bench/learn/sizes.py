@@ -1,8 +1,16 @@
 """How large a network is, and how wide it must be to have a size."""
 
 from collections.abc import Callable
+from enum import StrEnum
 
 from torch import nn
+
+
+class Size(StrEnum):
+    """What a network that is sized by another has in common with it."""
+
+    MACS = "macs"  # of one inference
+    PARAMETERS = "parameters"  # stored for all tasks
 
 
 def n_parameters(module: nn.Module) -> int:

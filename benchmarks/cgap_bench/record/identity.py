@@ -35,6 +35,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "ewc.labels": "given",
     "ewc.own_channels": False,
     "fixed-equal.budget": "epochs",
+    "fixed-equal.size": "macs",
     "fixed.own_channels": False,
     "independent.budget": "epochs",
     "shaped-warm.budget": "epochs",

@@ -13,7 +13,7 @@ from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method, NoSettings
 from cgap_bench.learn.methods.masks.shared_weights import SharedWeights
 from cgap_bench.learn.methods.masks.task_network import TaskPlugin
 from cgap_bench.learn.multi_head import MultiHead
-from cgap_bench.learn.sizes import n_parameters
+from cgap_bench.learn.sizes import Size, n_parameters
 from cgap_bench.learn.streams import joint_experience
 from cgap_bench.record.configuration import Scenario, Settings
 
@@ -79,6 +79,12 @@ class FixedSettings(Settings):
     own_channels: bool = False  # each task has its own biases and batch norms
 
 
+class EqualSettings(Budgeted):
+    """Of the reference network made narrow."""
+
+    size: Size = Size.MACS
+
+
 def check_told(context: Context) -> None:
     """Raises UsageError where tasks cannot have anything of their own: nobody names them."""
     scenario = context.config.stream.scenario
@@ -118,6 +124,13 @@ def narrowed(context: Context, width: float, budget: Budget = Budget.EPOCHS) -> 
     return learner
 
 
+def _equal_width(context: Context, size: Size) -> float:
+    """The width at which the reference network is as large as CGaP's."""
+    if size is Size.PARAMETERS:
+        return context.width_for_parameters(context.target_stored)
+    return context.equal_width()
+
+
 METHODS.add(
     "fixed",
     Method(
@@ -131,8 +144,8 @@ METHODS.add(
     "fixed-equal",
     Method(
         "the same, narrowed until one inference takes as many MACs as CGaP's",
-        Budgeted,
-        lambda context, own: narrowed(context, context.equal_width(), own.budget),
+        EqualSettings,
+        lambda context, own: narrowed(context, _equal_width(context, own.size), own.budget),
         sized_by_cgap=True,
     ),
 )

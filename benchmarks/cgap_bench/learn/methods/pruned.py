@@ -1,7 +1,6 @@
 """Pruning alone: a dense network is trained, cut down to CGaP's size, and trained on."""
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Any
 
 import torch
@@ -15,25 +14,18 @@ from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.learn.multi_head import MultiHead
-from cgap_bench.learn.sizes import n_parameters
+from cgap_bench.learn.sizes import Size, n_parameters
 from cgap_bench.record.configuration import Settings
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
 
 STEPS = 400  # in which Torch-Pruning would take out everything; its own benchmark's
 
 
-class Size(StrEnum):
-    """What must be no more than CGaP's."""
-
-    MACS = "macs"
-    PARAMETERS = "parameters"
-
-
 class PrunedSettings(Settings):
     """When to cut, and where."""
 
     dense_share: float = Field(0.5, gt=0, lt=1)  # of the epochs, before pruning
-    size: Size = Size.MACS
+    size: Size = Size.MACS  # that must be no larger than CGaP's
     across_layers: bool  # the worst units of all layers together, or the same share of each
 
 

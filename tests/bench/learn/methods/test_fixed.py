@@ -37,3 +37,11 @@ def test_nothing_can_be_a_tasks_own_where_it_is_not_told(tiny, run):
     content["stream"]["scenario"] = "domain"
     with pytest.raises(UsageError, match="own_channels needs to be told the task"):
         run(RunConfig.model_validate(content))
+
+
+def test_narrow_network_may_store_as_much_as_cgap(records, tiny, run, reference):
+    """Units are whole: to within five per cent, which that of as many MACs is far from."""
+    record = run(tiny("fixed-equal", own={"size": "parameters"}))
+    assert record.stored_parameters[-1] == pytest.approx(reference.stored, rel=0.05)
+    at_equal_macs = records["fixed-equal"].stored_parameters[-1]
+    assert at_equal_macs != pytest.approx(reference.stored, rel=0.05)
