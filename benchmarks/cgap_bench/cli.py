@@ -88,6 +88,7 @@ def main() -> None:
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting."
 )
+@click.option("--tuned", type=Path, help="Settings that `cgap-cl tune` wrote, under --set.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
 @click.option("--data-root", type=Path, help="Folder with datasets; else $CGAP_CL_DATA.")
@@ -120,6 +121,46 @@ def run(benchmark: str, **options: Any) -> None:
         click.echo(dry_run(request))
     else:
         run_benchmark(request)
+
+
+@main.command(
+    epilog=EXAMPLES
+    + "cgap-cl tune split-cifar100 --preset quick --methods ewc,si --trials 12\n"
+    + "  cgap-cl run split-cifar100 --preset quick"
+    + " --tuned results/tuning/split-cifar100-quick.toml",
+)
+@click.argument("benchmark")
+@click.option("--preset", help="Variant of the benchmark; the recipe's default one.")
+@click.option("--methods", help="Comma-separated; the recipe's by default.")
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="For every method, the recipe's own settings first.",
+)
+@click.option("--seeds", default="100-101", show_default=True, help="Runs of each trial.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting."
+)
+@click.option("--data-root", type=Path, help="Folder with datasets; else $CGAP_CL_DATA.")
+@click.option(
+    "--output",
+    type=Path,
+    default=DEFAULT_OUTPUT,
+    show_default=True,
+    help="Folder in which `tuning` is made.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; one per core by default.")
+def tune(benchmark: str, **options: Any) -> None:
+    """Search for each method's learning rate and own settings on held-out images.
+
+    Every method gets as many trials, in orders of classes of their own; test images are not
+    looked at. What was best is written as tables of a recipe that `cgap-cl run --tuned` takes.
+    """
+    from cgap_bench.commands.tune import TuneRequest, tune_text
+
+    click.echo(tune_text(TuneRequest(benchmark, **options)))
 
 
 @main.command(epilog=EXAMPLES + "cgap-cl reproduce hsu-mnist/task/ewc --seeds 0-9")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cgap_bench.commands.run_progress import RunBars, progress_view
 from cgap_bench.commands.stopping import stoppable
+from cgap_bench.commands.tune import read_tuned
 from cgap_bench.errors import Stop, UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import find_dataset
@@ -50,6 +51,7 @@ class Request:
     dry_run: bool = False
     force: bool = False
     checkpoint_minutes: float = 5.0
+    tuned: Path | None = None
 
     def job_list(self) -> list[Job]:
         """The jobs it takes.
@@ -73,11 +75,12 @@ class Request:
 
     def _jobs_in(self, benchmark: str, recipe: Recipe, overrides: tuple[str, ...]) -> list[Job]:
         """The jobs of one order of classes."""
-        resolver = resolve(benchmark, recipe, self.preset, overrides, self.device)
+        tuned = read_tuned(self.tuned) if self.tuned else None
+        resolver = resolve(benchmark, recipe, self.preset, overrides, self.device, tuned)
         methods = _names(self.methods) if self.methods else list(resolver.overlay.methods)
         seeds = parse_seeds(self.seeds or resolver.overlay.seeds)
 
-        varied = variants(benchmark, recipe, self.preset, overrides, self.device)
+        varied = variants(benchmark, recipe, self.preset, overrides, self.device, tuned)
         return jobs_of(resolver.config, methods, seeds) + [
             job_of(made.config(method, seed), resolver.config)
             for method, made in varied

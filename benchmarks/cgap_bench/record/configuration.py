@@ -1,11 +1,24 @@
 """What a run is: the frozen configuration that its record holds."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 REFERENCE_METHOD = "cgap"  # others are sized by its runs and compared with them
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Metadata of a setting that `cgap-cl tune` searches, on a logarithmic scale.
+
+    Example:
+        ``strength: Annotated[float, Searched(1.0, 1e6)] = Field(1e3, gt=0)``
+    """
+
+    low: float
+    high: float
 
 
 class LearningRateSchedule(StrEnum):

@@ -66,6 +66,7 @@ def resolve(
     preset: str | None,
     overrides: Iterable[str] = (),
     device: str = "cpu",
+    tuned: Table | None = None,
 ) -> Resolver:
     """Fix everything but method and seed.
 
@@ -75,12 +76,13 @@ def resolve(
         preset: A preset's name, None for the default one.
         overrides: ``key=value`` each, with the keys of `known_keys`.
         device: Torch's device.
+        tuned: Tables of a recipe that are laid over it before the overrides.
 
     Raises:
         UsageError: A preset, key or value is not right.
     """
     name, overlay = recipe.preset(preset)
-    changes: Table = overlay.model_dump()
+    changes = laid_over(overlay.model_dump(), tuned or {})
     for override in overrides:
         changes = laid_over(changes, _parsed(override))
     fixed = {"benchmark": benchmark, "preset": name, "device": device}
@@ -93,6 +95,7 @@ def variants(
     preset: str | None,
     overrides: Iterable[str] = (),
     device: str = "cpu",
+    tuned: Table | None = None,
 ) -> list[tuple[str, Resolver]]:
     """Method and resolver of each variant of a preset.
 
@@ -110,7 +113,7 @@ def variants(
             )
 
         (method,) = owners
-        resolver = resolve(benchmark, recipe, preset, [*overrides, *changes], device)
+        resolver = resolve(benchmark, recipe, preset, [*overrides, *changes], device, tuned)
         resolvers.append((method, resolver.named(variant.replace(f"{method}.", ""))))
     return resolvers
 

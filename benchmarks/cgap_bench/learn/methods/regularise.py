@@ -1,7 +1,7 @@
 """A shared network that is held back where old tasks need its weights."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from avalanche.training.plugins import SupervisedPlugin
 from pydantic import Field
@@ -13,13 +13,14 @@ from cgap_bench.learn.methods.penalties.ewc import EWC, Labels, OnlineEWC
 from cgap_bench.learn.methods.penalties.mas import MemoryAwareSynapses
 from cgap_bench.learn.methods.penalties.si import SynapticIntelligence
 from cgap_bench.learn.methods.shaped import shaped_network
-from cgap_bench.record.configuration import Settings
+from cgap_bench.record.configuration import Searched, Settings
 
 
 class EWCSettings(Settings):
     """Elastic weight consolidation (Kirkpatrick et al. 2017), one penalty per old task."""
 
-    strength: float = Field(1e9, gt=0)  # lambda; the penalty is not halved, as in Avalanche
+    # lambda; the penalty is not halved, as in Avalanche
+    strength: Annotated[float, Searched(1.0, 1e9)] = Field(1e9, gt=0)
     bounded: bool = True  # no weight is pulled harder than plain SGD bears
     labels: Labels = Labels.GIVEN
     fisher_batch: int | None = None  # images to a squared gradient; None: a batch
@@ -45,7 +46,7 @@ class OnlineEWCSettings(EWCSettings):
 class SISettings(Settings):
     """Synaptic intelligence (Zenke et al. 2017)."""
 
-    strength: float = Field(100.0, gt=0)  # c
+    strength: Annotated[float, Searched(0.1, 1e5)] = Field(100.0, gt=0)  # c
     damping: float = Field(0.1, gt=0)  # xi
     bounded: bool = True
 
@@ -53,7 +54,7 @@ class SISettings(Settings):
 class MASSettings(Settings):
     """Memory aware synapses (Aljundi et al. 2018)."""
 
-    strength: float = Field(0.1, gt=0)  # lambda
+    strength: Annotated[float, Searched(1e-4, 1e4)] = Field(0.1, gt=0)  # lambda
     bounded: bool = True
     batch: int | None = None  # images whose gradient is averaged before its magnitude is taken
     images: int | None = None  # None: all of an experience

@@ -1,7 +1,7 @@
 """A shared network that rehearses old images, or its old outputs, beside the new ones."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from avalanche.training.plugins import SupervisedPlugin
 from pydantic import Field
@@ -16,7 +16,7 @@ from cgap_bench.learn.methods.rehearsal.icarl import ICaRL
 from cgap_bench.learn.methods.rehearsal.lwf import LearningWithoutForgetting
 from cgap_bench.learn.methods.rehearsal.memory import BalancedMemory, Reservoir
 from cgap_bench.learn.methods.rehearsal.replay import DarkExperience, Replay
-from cgap_bench.record.configuration import Augmentation, Settings
+from cgap_bench.record.configuration import Augmentation, Searched, Settings
 
 
 class MemorySettings(Settings):
@@ -34,8 +34,8 @@ class ReplaySettings(MemorySettings):
 class DarkSettings(ReplaySettings):
     """DER++ (Buzzega et al. 2020)."""
 
-    alpha: float = Field(0.5, ge=0)  # of old outputs
-    beta: float = Field(0.5, ge=0)  # of old targets
+    alpha: Annotated[float, Searched(0.05, 5.0)] = Field(0.5, ge=0)  # of old outputs
+    beta: Annotated[float, Searched(0.05, 5.0)] = Field(0.5, ge=0)  # of old targets
 
 
 class AveragedGEMSettings(MemorySettings):
@@ -53,7 +53,8 @@ class GEMSettings(MemorySettings):
 class LwFSettings(Settings):
     """LwF (Li and Hoiem 2016)."""
 
-    strength: float = Field(1.0, ge=0)  # of the distillation, lambda_o
+    # of the distillation, lambda_o
+    strength: Annotated[float, Searched(0.1, 30.0)] = Field(1.0, ge=0)
     temperature: float = Field(2.0, gt=0)
 
 
