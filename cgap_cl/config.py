@@ -46,7 +46,6 @@ SHARES = (
     "target_price",
     "seed_ratio",
     "first_seed_ratio",
-    "lateral_keep",
     "distillation",
     "recall",
 )
@@ -64,7 +63,6 @@ KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "inherit": (_is(Inherit), f"one of {', '.join(map(str, Inherit))}"),
     "revisit": (_is(Revisit), f"one of {', '.join(map(str, Revisit))}"),
     "share_groups": (_whole, "a whole number"),
-    "trunk_blocks": (_whole, "a whole number"),
     "growth_patience": (_whole, "a whole number"),
     "trial_iterations": (_whole, "a whole number"),
     "seed": (_whole, "a whole number"),
@@ -76,8 +74,8 @@ class CGaPConfig:
     """Settings of continuous growth and pruning; prices are shares of the reference network's.
 
     Attributes:
-        target_price: what one task's inference may cost after pruning, older blocks that it
-            needs included: with a trunk, leave room for them.
+        target_price: what one task's inference may cost after pruning, what it reads of older
+            blocks included.
         peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
         seed_ratio: width of a column without ancestor, as a share of the reference's.
         first_seed_ratio: the same for the first experience; None: as the others.
@@ -94,8 +92,6 @@ class CGaPConfig:
             their units but one are read from it, neither copied nor trained. Only groups
             that convolutions make from the raw input and shared groups alone count, so that
             nothing is computed twice; what a linear layer reads off raw inputs serves one task.
-        trunk_blocks: how many of the oldest blocks later columns may read; 0: no laterals.
-        lateral_keep: share of the lateral inputs that is kept after pruning.
         seed: of the generator for newborns and random choices.
         held_out_share: share of an experience's training data that is not trained on but steers
             growth, pruning and ``Inherit.BEST``; 0: none, and these three rules are off.
@@ -133,8 +129,6 @@ class CGaPConfig:
     inherit: Inherit = Inherit.NEWEST
     revisit: Revisit = Revisit.NEW_BLOCK
     share_groups: int = 1
-    trunk_blocks: int = 0
-    lateral_keep: float = 0.5
     seed: int = 0
     held_out_share: float = 0.0
     growth_patience: int = 2
@@ -155,9 +149,8 @@ class CGaPConfig:
             check_share(name, getattr(self, name) or 0.0)
         if not self.peak_ratio >= 1:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
-        for name in ("trunk_blocks", "share_groups"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} cannot be negative, not {getattr(self, name)}")
+        if self.share_groups < 0:
+            raise ValueError(f"share_groups cannot be negative, not {self.share_groups}")
         self._check_held_out()
 
     def _check_kinds(self) -> None:

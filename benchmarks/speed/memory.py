@@ -20,8 +20,9 @@ from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.show.measurements import write_measurements
 from cgap_cl import Birth, PlasticNetwork
+from cgap_cl.blocks.block import connect_all
 
-BATCH, N_CLASSES, TRUNK, OWN = 64, 10, 0.45, 0.35
+BATCH, N_CLASSES, FIRST, OWN = 64, 10, 0.45, 0.35
 
 
 @dataclass(frozen=True)
@@ -81,19 +82,21 @@ def step_memory(network: PlasticNetwork, x: Tensor, label: int) -> StepMemory:
 def memory_by_experience(
     reference: Callable[[], nn.Module], x: Tensor, experiences: int
 ) -> list[StepMemory]:
-    """A wide first block as the trunk, then columns of one width that read it."""
+    """A wide first block, then columns of one width of which every layer reads it."""
     network = PlasticNetwork(reference(), x[:2])
     found = []
     for k in range(experiences):
-        widths = network.layout.scaled(OWN if k else TRUNK)
-        network.sprout(k, N_CLASSES, Birth(widths, trunk=range(min(k, 1))))
+        widths = network.layout.scaled(OWN if k else FIRST)
+        column = network.sprout(k, N_CLASSES, Birth(widths))
+        if k:
+            connect_all(column, network.block(0))
         found.append(step_memory(network, x, k))
         network.merge()
     return found
 
 
 def ratio(found: list[StepMemory]) -> float:
-    """The last step against the first with a full trunk plus what the base has grown by."""
+    """The last step against the second plus what the base has grown by."""
     first, last = found[1], found[-1]
     return last.total / (first.total + last.base - first.base)
 

@@ -18,9 +18,10 @@ from cgap_bench.record.configuration import NetworkSettings
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.show.measurements import write_measurements
 from cgap_cl import Birth, Plan, PlasticNetwork
+from cgap_cl.blocks.block import connect_all
 from cgap_cl.change import surgery
 
-BATCH, N_CLASSES, TRUNK, OWN = 64, 10, 0.45, 0.35
+BATCH, N_CLASSES, FIRST, OWN = 64, 10, 0.45, 0.35
 
 
 def median_ms(step: Callable[[], object], n: int = 9) -> float:
@@ -92,22 +93,24 @@ def step_ratio(t: int) -> float:
     x = torch.randn(BATCH, 3, 32, 32)
     network = PlasticNetwork(reference(), x[:2])
     for k in range(t):
-        width = network.layout.scaled(OWN if k else TRUNK)
-        network.sprout(k, N_CLASSES, Birth(width, trunk=range(min(k, 1))))
+        width = network.layout.scaled(OWN if k else FIRST)
+        column = network.sprout(k, N_CLASSES, Birth(width))
+        if k:
+            connect_all(column, network.block(0))
         if k < t - 1:
             network.merge()
     network.train()
     label = t - 1
     ours = median_ms(training(lambda x: network(x, label), network.live_parameters(), x))
-    trunk = network.subnetwork(0)
+    first = network.subnetwork(0)
 
-    def forward_trunk() -> torch.Tensor:
+    def forward_first() -> torch.Tensor:
         with torch.no_grad():
-            return trunk(x)  # type: ignore[no-any-return]
+            return first(x)  # type: ignore[no-any-return]
 
     twin = plain_twin(network).train()
-    floor = median_ms(forward_trunk) + median_ms(training(twin, list(twin.parameters()), x))
-    times = f"{ours:.1f} ms; trunk + plain network: {floor:.1f} ms"
+    floor = median_ms(forward_first) + median_ms(training(twin, list(twin.parameters()), x))
+    times = f"{ours:.1f} ms; first block + plain network: {floor:.1f} ms"
     print(f"step at t={t}: {times}; ratio {ours / floor:.2f}")
     return ours / floor
 

@@ -185,6 +185,19 @@ def connect(layer: PlasticLayer, source: Block, index: Tensor | None = None) -> 
     return lateral
 
 
+def connect_all(column: Block, source: Block) -> None:
+    """Let every layer that may do so read all of an older block, with weights zero.
+
+    That is a progressive network (Rusu et al. 2016). CGaP's own columns read what they share.
+
+    Args:
+        column: the reading block.
+        source: the older block.
+    """
+    for name in column.layout.lateral_names:
+        connect(column.layer(name), source)
+
+
 @contextmanager
 def frozen_norms(block: Block, names: Iterable[str]) -> Iterator[None]:
     """Let the named norm layers use, and not update, their running statistics."""

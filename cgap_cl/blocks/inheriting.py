@@ -1,4 +1,4 @@
-"""Inheritance: a column begins as an older block, a revisited head as the old head.
+"""Inheritance: a column begins as an older block.
 
 What a column takes over unchanged it may *share*: read from the ancestor, neither stored nor
 computed again. Shared or copied, the column begins as the same function.
@@ -25,19 +25,15 @@ class Birth:
     Attributes:
         widths: units per group; None: those of the ancestor, or of the seed.
         ancestor: block whose weights it inherits; None: fresh weights.
-        trunk: older blocks that it may read.
-        layers: names of the layers with lateral inputs; None: all that may have them.
         share: units of the ancestor that the column reads instead of owning a copy, per group;
             at least one unit of every group is copied.
 
     >>> Birth(ancestor=0, share={"conv1": (0, 1)})  # two units are read from block 0
-    Birth(widths=None, ancestor=0, trunk=(), layers=None, share={'conv1': (0, 1)})
+    Birth(widths=None, ancestor=0, share={'conv1': (0, 1)})
     """
 
     widths: Mapping[str, int] | None = None
     ancestor: int | None = None
-    trunk: Sequence[int] = ()
-    layers: Sequence[str] | None = None
     share: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
@@ -48,16 +44,12 @@ class Inheritance:
     Attributes:
         widths: of the column.
         blocks: the older blocks, by index.
-        trunk: those that the column may read, ascending.
-        laterals: names of the layers that may read them.
         ancestor: None: the column keeps its fresh weights.
         copied: units of the ancestor that the column has copies of, per group.
     """
 
     widths: Mapping[str, int]
     blocks: Sequence[Block]
-    trunk: Sequence[int]
-    laterals: Sequence[str]
     ancestor: Block | None
     copied: Mapping[str, Sequence[int]]
 
@@ -74,20 +66,16 @@ class Inheritance:
             seed: widths where the birth names neither widths nor an ancestor.
 
         Raises:
-            ValueError: a block, group, layer or unit is named that is not there, or widths do
-                not fit.
+            ValueError: a block, group or unit is named that is not there, or widths do not fit.
         """
-        named = (*birth.trunk, *(() if birth.ancestor is None else (birth.ancestor,)))
+        named = () if birth.ancestor is None else (birth.ancestor,)
         _check_names("block", named, range(len(blocks)))
         _check_names("group to share", birth.share, layout.widths)
-        laterals = layout.lateral_names if birth.layers is None else birth.layers
-        _check_names("layer for laterals", laterals, layout.lateral_names)
         if birth.widths is not None:
             _check_widths(birth.widths, layout.widths)
 
-        trunk = sorted(birth.trunk)
         if birth.ancestor is None:
-            return cls(birth.widths or seed, blocks, trunk, laterals, None, {})
+            return cls(birth.widths or seed, blocks, None, {})
         ancestor = blocks[birth.ancestor]
         copied = _copied_units(ancestor, birth.share)
         widths = {group: len(units) for group, units in copied.items()}
@@ -95,11 +83,11 @@ class Inheritance:
             raise ValueError(
                 f"a column inherits at its ancestor's widths: {birth.widths} is not {widths}"
             )
-        return cls(widths, blocks, trunk, laterals, ancestor, copied)
+        return cls(widths, blocks, ancestor, copied)
 
     @torch.no_grad()
     def endow(self, column: Block, continues: bool = False) -> None:
-        """Give a fresh column of these widths its laterals and what it inherits.
+        """Give a fresh column of these widths what it inherits.
 
         Weights, statistics and laterals are copied for the units that are not shared; the
         shared ones become lateral inputs from the ancestor, read with the ancestor's weights.
@@ -107,12 +95,8 @@ class Inheritance:
 
         Args:
             column: of these widths.
-            continues: whether the first outputs of its head are those of the ancestor's; the
-                birth must have no trunk.
+            continues: whether the first outputs of its head are those of the ancestor's.
         """
-        for name in self.laterals:
-            for source in self.trunk:
-                connect(column.layer(name), self.blocks[source])
         if self.ancestor is None:
             return
 
@@ -241,38 +225,5 @@ def _complement(chosen: Tensor, n: int) -> Tensor:
 
 
 def _read(layer: PlasticLayer, source: Block, index: Tensor, weight: Tensor) -> None:
-    """Read positions of an older block, beside what is read of it already."""
-    older = dict(layer.sources()).get(source.index)
-    # a whole lateral, of the trunk, takes the weights in; one of chosen positions is replaced
-    lateral = older if older is not None and len(older.index) == older.n_source else None
-    if lateral is None:
-        lateral = connect(layer, source, index)
-        lateral.op.weight.copy_(weight)
-    else:
-        lateral.op.weight[:, index] = weight
-
-
-@torch.no_grad()
-def extend_head(column: Block, blocks: Sequence[Block], older: int) -> None:
-    """Start the head of a revisited label as the old head, reading the units that it read.
-
-    The logits of old classes are those of the old subnetwork until training changes them; new
-    classes start on the column's own units.
-
-    Args:
-        column: the new column; its head has at least as many classes.
-        blocks: the older blocks, by index.
-        older: the block whose head the label had.
-    """
-    head, old = column.head, blocks[older].head
-    n_old = old.own.weight.shape[0]
-
-    # what the column itself computes says nothing of old classes yet
-    for part in (head.own, *(lateral.op for _, lateral in head.sources())):
-        part.weight[:n_old] = 0
-    if head.own.bias is not None and old.own.bias is not None:
-        head.own.bias[:n_old] = old.own.bias
-
-    connect(head, blocks[older]).op.weight[:n_old] = old.own.weight
-    for source, lateral in old.sources():
-        connect(head, blocks[source], lateral.index).op.weight[:n_old] = lateral.op.weight
+    """Read positions of an older block, with the weights given."""
+    connect(layer, source, index).op.weight.copy_(weight)

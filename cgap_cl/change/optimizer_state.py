@@ -2,7 +2,7 @@
 
 Survivors keep their moments bit for bit. Newborns have first moments zero (they have no past
 step) and their parent's second moments (so that adaptive rates do not start from nothing).
-Parameters that are gone leave; learning rates stay.
+Learning rates stay.
 """
 
 from __future__ import annotations
@@ -99,15 +99,12 @@ def dill_finds_optimizers() -> Iterator[None]:
             delattr(torch.optim, name)
 
 
-def carry(
-    optimizer: torch.optim.Optimizer, index_map: IndexMap, live: Iterable[nn.Parameter]
-) -> None:
-    """Swap changed parameters, bring their state along and let dead parameters go.
+def carry(optimizer: torch.optim.Optimizer, index_map: IndexMap) -> None:
+    """Swap changed parameters and bring their state along.
 
     Args:
         optimizer: any torch.optim optimizer with parameter-shaped state.
         index_map: what a plan did.
-        live: every parameter of the network as it is now.
 
     Raises:
         TypeError: a state tensor is not shaped like its parameter, or of an unknown name.
@@ -126,24 +123,8 @@ def carry(
                 for key, value in state.items()
             }
 
-    alive = set(live)
     for group in optimizer.param_groups:
-        followed = [_follow(p, swapped) for p in group["params"]]
-        if "param_names" in group:
-            named = zip(group["param_names"], followed, strict=True)
-            group["param_names"] = [name for name, p in named if p in alive]
-        group["params"] = [p for p in followed if p in alive]
-    for parameter in [p for p in optimizer.state if p not in alive]:
-        del optimizer.state[parameter]
-
-
-def _follow(
-    parameter: nn.Parameter, swapped: Mapping[nn.Parameter, nn.Parameter]
-) -> nn.Parameter:
-    """A tensor may change several times in one plan (rows, then lateral inputs)."""
-    while parameter in swapped:
-        parameter = swapped[parameter]
-    return parameter
+        group["params"] = [swapped.get(p, p) for p in group["params"]]
 
 
 def _carried(

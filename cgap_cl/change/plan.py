@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from cgap_cl.blocks.index_maps import UnitMap
 
@@ -16,8 +15,6 @@ class Plan:
     Attributes:
         grow: parents per group; a parent listed twice has two newborns.
         prune: units per group that go.
-        laterals: lateral inputs that go, as positions in the lateral's present input,
-            by ``(layer, source block)``.
 
     >>> print(Plan(grow={"conv1": [3, 3]}, prune={"fc": [0]}))
     conv1: +2; fc: -1
@@ -25,10 +22,9 @@ class Plan:
 
     grow: Mapping[str, Sequence[int]] = field(default_factory=dict)
     prune: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    laterals: Mapping[tuple[str, int], Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("grow", "prune", "laterals"):
+        for name in ("grow", "prune"):
             changes = {
                 key: tuple(sorted(units))
                 for key, units in getattr(self, name).items()
@@ -37,15 +33,11 @@ class Plan:
             object.__setattr__(self, name, changes)
 
     def __bool__(self) -> bool:
-        return bool(self.grow or self.prune or self.laterals)
+        return bool(self.grow or self.prune)
 
     def __str__(self) -> str:
         rows = [f"{group}: +{len(parents)}" for group, parents in self.grow.items()]
         rows += [f"{group}: -{len(units)}" for group, units in self.prune.items()]
-        rows += [
-            f"{layer} <- block {source}: -{len(units)} inputs"
-            for (layer, source), units in self.laterals.items()
-        ]
         return "; ".join(rows) or "no change"
 
     def check(self, widths: Mapping[str, int]) -> None:
@@ -79,19 +71,3 @@ class Plan:
             source += [unit] * (births + kept)
             newborn += [False] * kept + [True] * births
         return UnitMap(tuple(source), tuple(newborn))
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain JSON-able form; :meth:`from_dict` reads it back."""
-        return {
-            "grow": {group: list(units) for group, units in self.grow.items()},
-            "prune": {group: list(units) for group, units in self.prune.items()},
-            "laterals": [
-                [layer, source, list(units)] for (layer, source), units in self.laterals.items()
-            ],
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
-        """Inverse of :meth:`to_dict`."""
-        laterals = {(layer, source): tuple(units) for layer, source, units in data["laterals"]}
-        return cls(grow=data["grow"], prune=data["prune"], laterals=laterals)

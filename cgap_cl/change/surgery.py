@@ -7,7 +7,7 @@ their values. Optimizer state is not touched here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -86,8 +86,6 @@ def apply(
     units = {group: plan.unit_map(group, column.widths[group]) for group in changed}
     op = _Operation(column, units, newborn, generator)
     _change_units(op, batch)
-    for (name, source), gone in plan.laterals.items():
-        _drop_lateral(op, name, column.layer(name), source, gone)
     return IndexMap(units, tuple(op.changes))
 
 
@@ -168,38 +166,6 @@ def _resize_per_channel(op: _Operation, layer: LayerLayout, module: nn.Module) -
         module.in_channels = module.out_channels = module.groups = n
     else:
         module.num_features = n  # type: ignore[assignment]
-
-
-def _drop_lateral(
-    op: _Operation,
-    name: str,
-    module: PlasticLayer,
-    source: int,
-    gone: Sequence[int],
-) -> None:
-    """Remove lateral inputs; a lateral without any goes altogether."""
-    lateral = dict(module.sources()).get(source)
-    if lateral is None:
-        raise ValueError(
-            f"plan: layer '{name}' has no lateral from block {source}; it reads "
-            f"{list(module.laterals)}"
-        )
-    n = lateral.index.numel()
-    if min(gone) < 0 or max(gone) >= n:
-        raise ValueError(
-            f"plan: lateral '{name}' from block {source} has no input {max(gone)} of {n}"
-        )
-
-    keep = torch.tensor(sorted(set(range(n)) - set(gone)), dtype=torch.int64)
-    if keep.numel() == 0:
-        del module.laterals[str(source)]
-        return
-
-    columns = PositionMap(keep, torch.zeros(len(keep), dtype=torch.bool))
-    weight = columns.gather(lateral.op.weight.detach(), 1)
-    lateral.index = columns.gather(lateral.index, 0)
-    op.swap(lateral.op, "weight", weight, {1: columns}, f"body.{name}.laterals.{source}.op")
-    _sync_sizes(lateral.op)
 
 
 def _sync_sizes(part: nn.Conv2d | nn.Linear) -> None:

@@ -260,23 +260,6 @@ def _spared(
     return left
 
 
-def prune_laterals(
-    scores: Mapping[tuple[str, int], Tensor],
-    keep_ratio: float,
-    initial: Mapping[tuple[str, int], int],
-) -> Plan:
-    """Keep the best ``keep_ratio`` of the inputs that each lateral began with.
-
-    Laterals that are missing in ``initial`` are left alone.
-    """
-    gone: dict[tuple[str, int], list[int]] = {}
-    for key in (key for key in scores if key in initial):
-        values, n_keep = scores[key], math.ceil(keep_ratio * initial[key])
-        if len(values) > n_keep:
-            gone[key] = values.argsort(stable=True)[: len(values) - n_keep].tolist()
-    return Plan(laterals=gone)
-
-
 def check_share(name: str, value: float) -> None:
     """Raise ValueError unless ``0 <= value <= 1``."""
     if not 0 <= value <= 1:

@@ -194,16 +194,3 @@ def score_units(
     return {
         group: score(unit_rows(column, group, activities)).detach() for group in column.widths
     }
-
-
-def score_laterals(column: Block) -> dict[tuple[str, int], Tensor]:
-    """``|w * dL/dw|`` summed per lateral input, ``(inputs,)`` per (layer, source block)."""
-    scores = {}
-    for layer in column.plastic():
-        for source, lateral in layer.sources():
-            weight = lateral.op.weight
-            grad = weight if weight.grad is None else weight.grad
-            scores[layer.name, source] = (
-                (weight.detach() * grad).abs().transpose(0, 1).flatten(1).sum(1)
-            )
-    return scores

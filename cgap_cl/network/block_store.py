@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks import structure, weight_counts
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.inheriting import Birth, Inheritance, extend_head
+from cgap_cl.blocks.inheriting import Birth, Inheritance
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.network.column_life import check_sprout, freeze, of_a_task
 from cgap_cl.network.composed import Composed
@@ -94,31 +94,29 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
     ) -> Block:
         """Begin a column for a task label; the seed column of a fresh network is replaced.
 
-        A label that was trained before keeps its head: the new head starts as the old one, on
-        copies of the units that it read if the column inherits from that block, else reading
-        those units themselves.
+        A label that was trained before goes on from its own block, head included.
 
         Args:
             label: the task label, 0 or more.
             classes: ids of its classes, or how many: 0, 1, ...
-            birth: widths, ancestor and trunk.
+            birth: how the column begins; by default at seed width with fresh weights, or, where
+                the label returns, as a copy of its block.
 
         Raises:
             RuntimeError: a column is learning already.
-            ValueError: a negative label, no class, or a birth that names what is not there.
+            ValueError: a negative label, no class, or a birth that names what is not there, or
+                that leaves the block of a label that returns.
         """
-        check_sprout(self.column, label)
-        birth, older = birth or Birth(), self.labels.get(label)
+        older = self.labels.get(label)
+        birth = birth or Birth(ancestor=older)
+        check_sprout(self.column, label, older, birth)
         ids = class_ids(classes, () if older is None else self.block(older).classes)
         elders, seed = self.all_blocks()[: self.n_merged], self.layout.scaled(self.seed_ratio)
         inheritance = Inheritance.of(birth, self.layout, elders, seed)
 
         del self.blocks[self.n_merged :]  # the seed column, if there is one
         column = self._append(label, inheritance.widths, ids)
-        continues = older is not None and older == birth.ancestor and not birth.trunk
-        inheritance.endow(column, continues)
-        if older is not None and not continues:
-            extend_head(column, elders, older)
+        inheritance.endow(column, continues=older is not None)
 
         self.labels[label] = column.index
         self._composed.clear()

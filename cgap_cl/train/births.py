@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.config import CGaPConfig, Inherit, Revisit
@@ -77,24 +76,21 @@ def choose_birth(
             )
         return Birth(ancestor=network.labels[label])
     n, inherit = network.n_merged, config.inherit
-    trunk = tuple(range(min(config.trunk_blocks, n)))
     if not n or inherit is Inherit.NONE:
         first = None if n else config.first_seed_ratio
         ratio = config.seed_ratio if first is None else first
-        return Birth(ceiling(network.layout, config, ratio), None, trunk)
+        return Birth(ceiling(network.layout, config, ratio))
 
     if inherit is Inherit.FIRST:
-        return _from_ancestor(network, config, 0, trunk)
+        return _from_ancestor(network, config, 0)
     if inherit is Inherit.BEST and judge is not None:
         newest_first = reversed(range(n))  # of equal trials the newest counts
-        births = [_from_ancestor(network, config, index, trunk) for index in newest_first]
+        births = [_from_ancestor(network, config, index) for index in newest_first]
         return min(births, key=judge.trial)
-    return _from_ancestor(network, config, n - 1, trunk)
+    return _from_ancestor(network, config, n - 1)
 
 
-def _from_ancestor(
-    network: PlasticNetwork, config: CGaPConfig, index: int, trunk: tuple[int, ...]
-) -> Birth:
+def _from_ancestor(network: PlasticNetwork, config: CGaPConfig, index: int) -> Birth:
     """A column that shares all but the heaviest unit of each leading group."""
     ancestor = network.block(index)
     weights = score_units(ancestor, magnitude)
@@ -102,24 +98,4 @@ def _from_ancestor(
     for group in network.layout.leading(config.share_groups):
         heaviest = int(weights[group].argmax())
         share[group] = [unit for unit in range(ancestor.widths[group]) if unit != heaviest]
-    return Birth(None, index, trunk, share=share)
-
-
-def trunk_laterals(
-    column: Block, birth: Birth, without_head: bool
-) -> dict[tuple[str, int], int]:
-    """Inputs that each lateral from the trunk begins with, by (layer, block).
-
-    What is read of other blocks is shared, not lateral: it is read whole and never pruned.
-
-    Args:
-        column: as it was born.
-        birth: how.
-        without_head: leave the head out; one that is revisited keeps what it reads.
-    """
-    return {
-        (layer.name, source): lateral.n_source
-        for layer in column.plastic()
-        for source, lateral in layer.sources()
-        if source in birth.trunk and not (without_head and layer is column.head)
-    }
+    return Birth(None, index, share)

@@ -14,9 +14,9 @@ from cgap_cl.change import surgery
 from cgap_cl.change.optimizer_state import carry, check_supported
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig
-from cgap_cl.decide.policy import Price, prune_laterals
+from cgap_cl.decide.policy import Price
 from cgap_cl.decide.price import checked
-from cgap_cl.decide.saliency import magnitude, score_laterals, score_units
+from cgap_cl.decide.saliency import magnitude, score_units
 from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.network.teacher import Teacher
 from cgap_cl.train.births import Judge, ceiling, check_groups
@@ -112,26 +112,20 @@ class Events:
         return self._prune(optimizer)
 
     def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
-        """Prune lateral inputs, then units, down to what this step of the phases asks for."""
-        config, progress, column = self.config, self.progress, self.column
-        units, laterals = self.scores.units, self.scores.laterals
+        """Prune units, down to what this step of the phases asks for."""
+        config, progress = self.config, self.progress
+        units = self.scores.units
         if not self.scores.fit:  # no gradients since the last change: fall back on magnitudes
-            units, laterals = score_units(column, magnitude), {}
-        laterals = laterals or score_laterals(column)
-
-        keep = 1 - (1 - config.lateral_keep) * progress.pruned_share
-        first = prune_laterals(laterals, keep, progress.initial_laterals)
-        self._apply("prune", first, optimizer)
+            units = score_units(self.column, magnitude)
 
         target = progress.pruning_target(config.target_price)
-        second = config.pruning.plan(
+        plan = config.pruning.plan(
             units, progress.peak.widths, self.price, target, self.generator
         )
-        self._apply("prune", second, optimizer)
-
+        self._apply("prune", plan, optimizer)
         self.scores.forget()
-        self.progress = replace(progress, pruned=self._structure())
-        return Plan(prune=second.prune, laterals=first.laterals)
+        self.progress = replace(progress, pruned=dict(self.column.widths))
+        return plan
 
     def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
         if not plan:
@@ -139,13 +133,12 @@ class Events:
         check_supported(optimizer)  # before anything is changed
         newborn, batch = self.config.newborn, self.scores.batch
         index_map = surgery.apply(self.column, plan, newborn, self.generator, batch)
-        carry(optimizer, index_map, self.network.parameters())
+        carry(optimizer, index_map)
         self.scores.changed()
 
         units = plan.grow or plan.prune
         changed = {group: len(chosen) for group, chosen in units.items()}
-        n_laterals = sum(len(gone) for gone in plan.laterals.values())
-        self._note(kind, changed=changed, lateral_inputs=n_laterals)
+        self._note(kind, changed=changed)
 
     def _teach(
         self, weight: float, described: Mapping[str, Any], index: int, values: Any
@@ -162,11 +155,6 @@ class Events:
     def _peak(self) -> Peak:
         widths = dict(self.column.widths)
         return Peak(widths, self.price(widths))
-
-    def _structure(self) -> dict[str, Any]:
-        """Widths and numbers of lateral inputs of the column, as plain values."""
-        described = describe(self.column)
-        return {key: described[key] for key in ("widths", "laterals")}
 
     def _note(self, kind: str, **facts: Any) -> None:
         block = self.network.newest

@@ -30,7 +30,7 @@ from cgap_cl.config import CGaPConfig
 from cgap_cl.errors import UnreachableTargetError
 from cgap_cl.network.head import align, class_ids
 from cgap_cl.network.plastic_network import PlasticNetwork
-from cgap_cl.train.births import choose_birth, trunk_laterals
+from cgap_cl.train.births import choose_birth
 from cgap_cl.train.events import Events
 from cgap_cl.train.progress import Progress
 
@@ -93,15 +93,14 @@ class GrowthLoop(Events):
         birth = choose_birth(self.network, label, self.config, self.judge)
         column = self.network.sprout(label, classes, birth)
 
-        laterals = trunk_laterals(column, birth, without_head=revisited)
         new = frozenset(class_ids(classes)) - self.classes.get(label, frozenset())
-        self.progress = Progress(frozenset(birth.share), laterals, new)
+        self.progress = Progress(frozenset(birth.share), new)
         if revisited and self.config.recall:
             self._taught_by(
                 self.network.block(self.network.versions(label)[-2]), self.config.recall
             )
         self.scores.follow(column)
-        self._note("sprout", ancestor=birth.ancestor, trunk=list(birth.trunk))
+        self._note("sprout", ancestor=birth.ancestor)
         return column
 
     def start(self, total: int) -> None:
@@ -121,12 +120,13 @@ class GrowthLoop(Events):
 
     def observe(self) -> None:
         """Add up saliency; call it when gradients are there."""
-        progress, column = self.progress, self.column
+        column = self.column
         if self.scores.column is not column:
             return  # a state was restored: the batch went through layers that nobody watched
-        if not progress.changes_to_come or all(p.grad is None for p in column.parameters()):
-            return  # a batch without rows of the present task leaves no gradients
-        self.scores.add(laterals=bool(not progress.growth and progress.initial_laterals))
+        # a batch without rows of the present task leaves no gradients
+        learnt = any(parameter.grad is not None for parameter in column.parameters())
+        if learnt and self.progress.changes_to_come:
+            self.scores.add()
 
     def taught(self, loss: Tensor, n_rows: int) -> Tensor:
         """The batch's loss, the teacher's part of it included; call it before backward.
@@ -152,7 +152,7 @@ class GrowthLoop(Events):
         """Do outstanding pruning at once and merge; returns whether any was outstanding."""
         self._catch_up(optimizer)
         pruned, column = self.progress.pruned, self.column
-        undone = bool(pruned) and pruned != self._structure()  # by an older state
+        undone = bool(pruned) and pruned != column.widths  # by an older state
         outstanding = bool(self.progress.pruning) or undone
         self.progress = replace(self.progress, growth=(), pruning=())
         if outstanding:

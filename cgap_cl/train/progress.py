@@ -29,7 +29,6 @@ class Progress:
 
     Attributes:
         shared: groups whose units are read from the ancestor.
-        initial_laterals: inputs that each lateral of the trunk began with, by layer and block.
         new_classes: classes of this experience that its label had not before.
         iteration: iterations done.
         growth: iterations after which growth is outstanding, ascending.
@@ -38,12 +37,11 @@ class Progress:
         n_pruning: pruning steps that were planned.
         start_price: of the column at the start.
         peak: the column at peak capacity so far.
-        pruned: the structure that the last pruning step left; empty: nothing was pruned.
+        pruned: widths that the last pruning step left; empty: nothing was pruned.
         watch: what held-out data has said.
     """
 
     shared: frozenset[str] = frozenset()
-    initial_laterals: Mapping[tuple[str, int], int] = field(default_factory=dict)
     new_classes: frozenset[int] = frozenset()
     iteration: int = 0
     growth: tuple[int, ...] = ()
@@ -52,7 +50,7 @@ class Progress:
     n_pruning: int = 0
     start_price: float = 0.0
     peak: Peak = field(default_factory=Peak)
-    pruned: Mapping[str, Any] = field(default_factory=dict)
+    pruned: Mapping[str, int] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
 
     def started(self, phases: Phases, total: int, start: Peak) -> Progress:
@@ -60,7 +58,6 @@ class Progress:
         growth, pruning = phases.growth_iterations(total), phases.pruning_iterations(total)
         return Progress(
             self.shared,
-            self.initial_laterals,
             self.new_classes,
             growth=tuple(growth),
             pruning=tuple(pruning),
@@ -107,7 +104,6 @@ class Progress:
         """Plain values, loadable with ``weights_only=True``; :meth:`restored` reads them."""
         return asdict(self) | {
             "shared": sorted(self.shared),
-            "initial_laterals": [[*key, n] for key, n in self.initial_laterals.items()],
             "new_classes": sorted(self.new_classes),
             "growth": list(self.growth),
             "pruning": list(self.pruning),
@@ -116,12 +112,10 @@ class Progress:
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Progress:
         """Counterpart of :meth:`state`."""
-        laterals = {(name, source): n for name, source, n in state["initial_laterals"]}
         return cls(
             **{
                 **state,
                 "shared": frozenset(state["shared"]),
-                "initial_laterals": laterals,
                 "new_classes": frozenset(state["new_classes"]),
                 "growth": tuple(state["growth"]),
                 "pruning": tuple(state["pruning"]),

@@ -15,7 +15,6 @@ from cgap_cl.decide.saliency import (
     DrawingScore,
     ObservingScore,
     Score,
-    score_laterals,
     score_units,
 )
 
@@ -30,7 +29,6 @@ class Scores:
     Attributes:
         column: the block whose units are scored; None: nothing is.
         units: group -> ``(units,)``.
-        laterals: (layer, source block) -> ``(inputs,)``.
         batch: the last batch, where the values of newborns are read off it; else None.
     """
 
@@ -39,7 +37,6 @@ class Scores:
         self.newborn = newborn
         self.column: Block | None = None
         self.units: dict[str, Tensor] = {}
-        self.laterals: dict[tuple[str, int], Tensor] = {}
         self.batch: LastBatch | None = None
         self._activities: Activities | None = None
 
@@ -58,7 +55,7 @@ class Scores:
 
     def forget(self) -> None:
         """Begin another interval."""
-        self.units, self.laterals = {}, {}
+        self.units = {}
 
     def changed(self) -> None:
         """The column has other widths now: what its layers read belongs to those before."""
@@ -66,16 +63,12 @@ class Scores:
             if observation is not None:
                 observation.clear()
 
-    def add(self, laterals: bool) -> None:
-        """Add one batch; call it when gradients are there.
-
-        Args:
-            laterals: whether lateral inputs are scored too.
-        """
+    def add(self) -> None:
+        """Add one batch; call it when gradients are there."""
         assert self.column is not None, "nothing is scored: call follow first"
-        _add(self.units, score_units(self.column, self.score, self._activities))
-        if laterals:
-            _add(self.laterals, score_laterals(self.column))
+        for group, values in score_units(self.column, self.score, self._activities).items():
+            older = self.units.get(group)
+            self.units[group] = values if older is None else older + values
 
     @property
     def fit(self) -> bool:
@@ -88,18 +81,11 @@ class Scores:
         drawing = isinstance(self.score, DrawingScore)
         return {
             "units": {group: values.clone() for group, values in self.units.items()},
-            "laterals": [[*key, values.clone()] for key, values in self.laterals.items()],
             "generator": self.score.generator.get_state() if drawing else None,  # type: ignore[attr-defined]
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Counterpart of :meth:`state_dict`, for the column that is followed."""
         self.units = {group: values.clone() for group, values in saved["units"].items()}
-        self.laterals = {(name, source): v.clone() for name, source, v in saved["laterals"]}
         if isinstance(self.score, DrawingScore) and saved["generator"] is not None:
             self.score.generator.set_state(saved["generator"])
-
-
-def _add(total: dict[Any, Tensor], new: Mapping[Any, Tensor]) -> None:
-    for key, values in new.items():
-        total[key] = total[key] + values if key in total else values

@@ -16,6 +16,7 @@ from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 from torch import Tensor, nn
 
 from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Plan, PlasticNetwork
+from cgap_cl.blocks.block import connect
 from cgap_cl.change import surgery
 from cgap_cl.change.newborn import Split
 from cgap_cl.decide import price
@@ -54,6 +55,19 @@ def _error(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max() / other.abs().max().clamp_min(1e-30))
 
 
+def _read(
+    network: PlasticNetwork, sources: Sequence[int], start: int = 0, step: int = 1
+) -> None:
+    """Let every layer of the column that may do so read older blocks, or parts of them."""
+    column = network.column
+    assert column is not None
+    for name in network.layout.lateral_names:
+        for source in map(network.block, sources):
+            index = torch.arange(start, source.layer(name).own.weight.shape[1], step)
+            if len(index):
+                connect(column.layer(name), source, index)
+
+
 def _grown(
     reference: nn.Module,
     x: Tensor,
@@ -67,12 +81,12 @@ def _grown(
     logits = []
     for k in range(n_blocks):
         widths = {g: n if full else min(3, n) for g, n in network.layout.widths.items()}
-        column = network.sprout(k, 3, Birth(widths=widths, trunk=range(min(k, 2))))
+        column = network.sprout(k, 3, Birth(widths))
+        _read(network, range(min(k, 2)), start=1)
         _randomise(column, generator)
         surgery.apply(column, Plan(grow={g: [0] for g in widths}), Split(), generator)
-        gone = {(layer.name, s): [0] for layer in column.plastic() for s, _ in layer.sources()}
         prune = {g: [1] for g in widths if column.widths[g] > 1}
-        surgery.apply(column, Plan(prune=prune, laterals=gone))
+        surgery.apply(column, Plan(prune=prune))
         before = network(x, k)
         network.merge()
         logits.append(network(x, k))
@@ -116,6 +130,11 @@ def error() -> Callable[[Tensor, Tensor], float]:
 
 
 @pytest.fixture(scope="session")
+def read() -> Callable[..., None]:
+    return _read
+
+
+@pytest.fixture(scope="session")
 def grown() -> Callable[..., tuple[PlasticNetwork, list[Tensor]]]:
     return _grown
 
@@ -128,7 +147,7 @@ def _rows(k: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 def _strategy(network: nn.Module, *plugins: Any, kind: Any = Naive, **options: Any) -> Any:
     """Avalanche's plain strategy, or another kind, with the plugin first in its list."""
-    config = CGaPConfig(target_price=0.5, price=price.balanced, trunk_blocks=1)
+    config = CGaPConfig(target_price=0.5, price=price.balanced)
     settings = {"train_epochs": 4, "train_mb_size": 16, "eval_mb_size": 16, **options}
     optimizer = settings.pop("optimizer", None) or torch.optim.SGD(
         network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.05

@@ -11,7 +11,7 @@ from cgap_cl.decide.saliency import Activation, RandomScore
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 SETTINGS = {
     "default": {},
-    "trunk": {"trunk_blocks": 2},
+    "shared": {"share_groups": 2},
     "split": {"newborn": Split()},
     "scaled copy": {"newborn": ScaledCopy()},
     "gradmax": {"newborn": GradMax()},

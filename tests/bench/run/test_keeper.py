@@ -19,7 +19,7 @@ from cgap_bench.run.keeper import Checkpoints, Keeper
 
 EVERYTHING = {
     "growth": {"beta": 0.5},
-    "trunk_blocks": 1,
+    "share_groups": 2,
     "held_out_share": 0.2,
     "growth_patience": 1,
     "pruning_tolerance": 0.5,

@@ -124,7 +124,6 @@ def test_overrides_reach_their_section_and_only_their_method():
         (["cgap.temperature=3"], r"^cgap: temperature=3\.0 has no effect without distillation"),
         (["cgap.growth_patience=1"], "growth_patience=1 has no effect without held_out_share"),
         (["cgap.growth_patience=0"], "growth_patience must be at least 1, not 0"),
-        (["cgap.lateral_keep=1"], r"lateral_keep=1\.0 has no effect without trunk_blocks"),
         (["cgap.newborn=split", "cgap.newborn.noise=-1"], "noise cannot be negative, not -1"),
         (["cgap.newborn.noise=0.2"], "^cgap.newborn.noise is no setting of 'random'"),
         (["cgap.newborn=spilt"], "unknown cgap.newborn 'spilt'; did you mean 'split'"),

@@ -18,6 +18,7 @@ from cgap_bench.shapes.board_price import BoardPrice, Quantity
 from cgap_bench.shapes.tracing import layer_shapes
 from cgap_bench.show.derive import Platform, runs_frame
 from cgap_cl import Birth, GrowthPolicy, Plan, PlasticNetwork, PruningPolicy, Where
+from cgap_cl.blocks.block import connect
 from cgap_cl.change import surgery
 from cgap_hw import LayerShape, load_board, network_cost
 
@@ -57,28 +58,26 @@ NETWORKS = {
 }
 
 
-def grown(name, trunk):
-    """A base of one block, and a column that reads it if there is a trunk."""
+def grown(name, reading):
+    """A base of one block, and a column that may read every other input of it."""
     torch.manual_seed(0)
     network = PlasticNetwork(NETWORKS[name](), X)
     network.sprout(0, 5)
     network.merge()
-    column = network.sprout(1, 5, Birth(network.layout.scaled(0.4), trunk=[0] if trunk else []))
-    if trunk:
-        gone = {
-            (layer.name, 0): range(0, len(lateral.index), 2)
-            for layer in column.plastic()
-            for _, lateral in layer.sources()
-        }
-        surgery.apply(column, Plan(laterals=gone))
+    column = network.sprout(1, 5, Birth(network.layout.scaled(0.4)))
+    if reading:
+        older = network.block(0)
+        for layer in map(column.layer, network.layout.lateral_names):
+            n = older.layer(layer.name).own.weight.shape[1]
+            connect(layer, older, torch.arange(1, n, 2))
     return network, column
 
 
-@pytest.mark.parametrize("trunk", [False, True])
+@pytest.mark.parametrize("reading", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("quantity", list(Quantity))
-def test_prices_are_those_of_the_traced_subnetwork(name, trunk, quantity):
-    network, column = grown(name, trunk)
+def test_prices_are_those_of_the_traced_subnetwork(name, reading, quantity):
+    network, column = grown(name, reading)
     price = BoardPrice(quantity, BOARD, X)(network)
     board = load_board(BOARD)
 
@@ -108,7 +107,7 @@ def test_the_trace_is_used_again_until_the_column_reads_something_else():
     factory = BoardPrice(Quantity.LATENCY, BOARD, X)
     price = factory(network)
     assert factory(network) is price
-    surgery.apply(column, Plan(laterals={("hidden", 0): [0]}))
+    connect(column.layer("hidden"), network.block(0), torch.arange(2))
     assert factory(network) is not price
 
 

@@ -3,30 +3,23 @@
 import pytest
 import torch
 
-from cgap_cl import Birth, Plan
+from cgap_cl import Birth
 from cgap_cl.blocks.closure import closure
-from cgap_cl.change import surgery
 from cgap_cl.decide import saliency
 
 NAMES = ["chain", "mlp", "residual", "depthwise", "concat", "pointwise"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_closure_is_exact(name, fresh, randomise):
+def test_closure_is_exact(name, fresh, randomise, read):
     """Changing a unit changes some logit if and only if the subnetwork keeps it."""
     network = fresh(name)
     generator = torch.Generator().manual_seed(5)
     x = torch.randn(64, 2, 6, 6, dtype=torch.float64, generator=generator)
     for k in range(2):
-        birth = Birth(dict.fromkeys(network.layout.widths, 3), trunk=range(k))
-        column = network.sprout(k, 3, birth)
+        column = network.sprout(k, 3, Birth(dict.fromkeys(network.layout.widths, 3)))
+        read(network, range(k), start=3)
         randomise(column, generator)
-        laterals = {
-            (layer.name, s): range(len(lateral.index))[: 3 if number else None]
-            for number, layer in enumerate(column.plastic())
-            for s, lateral in layer.sources()
-        }
-        surgery.apply(column, Plan(laterals=laterals))
         network.merge()
     kept = closure(network.all_blocks(), network.layout, 1)
     n_dropped = 0

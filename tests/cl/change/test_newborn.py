@@ -56,7 +56,7 @@ def test_newborns_and_parents_diverge(name, reference, momentum, references, beg
     with LastBatch(column) as batch:
         apart(network, column, optimizer, 3)
     index_map = surgery.apply(column, Plan(grow={"0": [0]}), PRESERVING[name], batch=batch)
-    carry(optimizer, index_map, network.parameters())
+    carry(optimizer, index_map)
     newborn = column.layer("0").own.weight.detach()[1].clone()
     distance = apart(network, column, optimizer)
     moved = column.layer("0").own.weight.detach()[1] - newborn
@@ -76,7 +76,7 @@ def test_net2wider_needs_momentum_to_diverge(begin, references, apart):
         optimizer = torch.optim.SGD(network.live_parameters(), lr=0.1, momentum=momentum)
         apart(network, column, optimizer, 3)
         index_map = surgery.apply(column, Plan(grow={"0": [0]}), net2wider())
-        carry(optimizer, index_map, network.parameters())
+        carry(optimizer, index_map)
         distances.append(apart(network, column, optimizer))
     assert distances[0] < 1e-12
     assert distances[1] > 1e-3

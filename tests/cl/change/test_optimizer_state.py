@@ -24,14 +24,15 @@ Y = torch.tensor([0, 1, 2, 0, 1, 2])
 
 
 @pytest.fixture
-def network(architectures):
+def network(architectures, read):
     """A base and a column with laterals."""
     torch.manual_seed(0)
     network = PlasticNetwork(architectures["chain"](), X)
     widths = dict.fromkeys(network.layout.widths, 3)
     network.sprout(0, 3, Birth(widths))
     network.merge()
-    network.sprout(1, 3, Birth(widths, trunk=[0]))
+    network.sprout(1, 3, Birth(widths))
+    read(network, [0])
     return network
 
 
@@ -56,9 +57,9 @@ def test_state_follows_the_plan(network, name):
     own = column.layer("4").own.weight
     state = {k: v.clone() for k, v in optimizer.state[own].items() if k != "step"}
     first, gone = {"0": [0], "4": [1]}, {"0": [2], "4": [0]}
-    plan = Plan(grow=first, prune=gone, laterals={("4", 0): [0], ("10", 0): range(12)})
+    plan = Plan(grow=first, prune=gone)
     index_map = surgery.apply(column, plan, Split())
-    carry(optimizer, index_map, network.parameters())
+    carry(optimizer, index_map)
     # units 0, 1, 2 -> rows 1, newborn of 1, 2; columns 0, newborn of 0, 1
     new = column.layer("4").own.weight
     for key, old in state.items():
@@ -111,8 +112,7 @@ def test_state_of_unknown_meaning_is_refused_before_anything_is_moved(network):
 def test_names_of_parameters_follow(network):
     optimizer = torch.optim.SGD(network.named_live_parameters(), lr=0.1, momentum=0.9)
     step(network, optimizer)
-    plan = Plan(grow={"0": [0]}, laterals={("10", 0): range(12)})
-    carry(optimizer, surgery.apply(network.column, plan, Split()), network.parameters())
+    carry(optimizer, surgery.apply(network.column, Plan(grow={"0": [0]}), Split()))
     (group,) = optimizer.param_groups
     here = dict(network.named_parameters())
     assert [here[name] for name in group["param_names"]] == group["params"]

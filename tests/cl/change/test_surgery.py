@@ -32,7 +32,6 @@ def test_plans_are_checked(fresh):
         (Plan(grow={"9": [0]}), "groups are 1, 3"),
         (Plan(prune={"1": [99]}), "unit 99"),
         (Plan(prune={"1": range(widths["1"])}), "no unit"),
-        (Plan(laterals={("3", 0): [0]}), "no lateral from block 0"),
     ]:
         with pytest.raises(ValueError, match=message):
             surgery.apply(column, plan)

@@ -27,11 +27,12 @@ def column():
 
 
 @pytest.mark.parametrize("name", ["chain", "depthwise", "concat", "residual"])
-def test_fast_prices_equal_the_counts(architectures, name):
+def test_fast_prices_equal_the_counts(architectures, name, read):
     network = PlasticNetwork(architectures[name](), torch.zeros(2, 2, 6, 6))
     network.sprout(0, 3)
     network.merge()
-    column = network.sprout(1, 3, Birth(trunk=[0]))
+    column = network.sprout(1, 3)
+    read(network, [0])
     layout, positions = network.layout, network.reference.positions
     for add in (0, 1, 5):
         widths = {g: n + add for g, n in column.widths.items()}

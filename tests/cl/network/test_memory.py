@@ -23,7 +23,7 @@ def memory():
 
 @pytest.mark.parametrize("name", ["chain", "residual", "depthwise", "concat"])
 def test_memory_of_a_step_at_the_tenth_experience(name, memory, architectures):
-    """At most 1.2 times that at the first with a full trunk, plus the base's own size."""
+    """At most 1.2 times that at the second, plus the base's own size."""
     torch.manual_seed(0)
     x = torch.randn(64, 2, 6, 6)
     found = memory.memory_by_experience(architectures[name], x, 10)

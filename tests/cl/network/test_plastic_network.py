@@ -14,17 +14,33 @@ from cgap_cl.blocks.inheriting import Birth
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
-def test_a_revisited_head_starts_as_the_old_one_whatever_the_ancestor_reads(network):
-    """Labels 0, 1, 2, 0; the ancestor's head reads two older blocks."""
-    network.eval()
-    for label, trunk in ((0, ()), (1, (0,)), (2, (0, 1))):
-        column = network.sprout(label, 3, Birth(network.layout.scaled(0.5), trunk=trunk))
-        for _, lateral in column.head.sources():
-            nn.init.normal_(lateral.op.weight)
+def test_a_revisited_head_reads_what_the_old_one_read(network):
+    """Labels 0, 1, 2, 1: the head that is continued shares units of block 0."""
+    network.eval().sprout(0, 3)
+    network.merge()
+    last = network.layout.groups[-1]
+    network.sprout(1, 3, Birth(ancestor=0, share={last: [0]}))
+    nn.init.normal_(dict(network.column.head.sources())[0].op.weight)
+    network.merge()
+    network.sprout(2, 3)
+    network.merge()
+    old = network(X, 1)
+    column = network.sprout(1, 4)
+    assert column.head.own.weight.shape == (4, network.block(1).widths[last])
+    torch.testing.assert_close(network(X, 1)[:, :3], old)
+
+
+def test_a_label_that_returns_goes_on_from_its_own_block(network):
+    for label in (0, 1):
+        network.sprout(label, 3)
         network.merge()
-    old = network(X, 0)
-    network.sprout(0, 4, Birth(ancestor=2, trunk=(0, 1)))
-    torch.testing.assert_close(network(X, 0)[:, :3], old)
+    for birth in (Birth(ancestor=1), Birth(network.layout.scaled(0.5))):
+        with pytest.raises(
+            ValueError, match=r"task 0 was learned before.* Birth\(ancestor=0\)"
+        ):
+            network.sprout(0, 3, birth)
+        assert network.column is None
+    assert network.sprout(0, 3, Birth(ancestor=0)).label == 0
 
 
 pytestmark = pytest.mark.filterwarnings(

@@ -15,9 +15,7 @@ def test_sprouting_is_checked(fresh):
         network.merge()
     for birth, message in [
         (Birth(ancestor=3), "unknown block '3'"),
-        (Birth(trunk=[1]), "unknown block '1'"),
         (Birth(widths={"1": 3}), "at least 1 unit"),
-        (Birth(trunk=[0], layers=["1"]), "unknown layer for laterals '1'"),
     ]:
         with pytest.raises(ValueError, match=message):
             network.sprout(1, 3, birth)

@@ -40,7 +40,6 @@ def test_a_teacher_can_be_copied_with_a_batch_behind_it(network):
 CONFIG = CGaPConfig(
     target_price=0.3,
     distillation=0.5,
-    trunk_blocks=1,
     phases=Phases(0.2, 0.4, 0.6, growth_events=1, pruning_steps=2),
 )
 

@@ -83,7 +83,7 @@ def begin(architectures, config):
 def test_resume_at_any_batch_is_bitwise_equal(architectures, tmp_path, score, rows):
     def config():
         extra = {} if score is None else {"score": score()}
-        return CGaPConfig(target_price=0.3, trunk_blocks=1, phases=Phases(), **extra)
+        return CGaPConfig(target_price=0.3, phases=Phases(), **extra)
 
     generator = torch.Generator().manual_seed(2)
     batches = [rows(0, 8, generator) for _ in range(16)]

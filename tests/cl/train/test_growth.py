@@ -1,7 +1,6 @@
 """The growth loop at its edges: restored structures, early stops, targets out of reach."""
 
 import copy
-import math
 import warnings
 
 import pytest
@@ -28,16 +27,6 @@ def test_a_target_below_the_smallest_column(network):
     network.merge()
     loop.sprout(1, 3)
     loop.start(8)
-
-
-def test_laterals_are_not_counted_twice(network):
-    """The comment in `sprout`: what is shared is read whole, and is not pruned as a lateral."""
-    loop = GrowthLoop(network, CGaPConfig(growth=WIDE, target_price=0.5))
-    loop.sprout(0, 3)
-    network.merge()
-    loop.sprout(1, 3)
-    assert loop.progress.shared
-    assert not loop.progress.initial_laterals
 
 
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
@@ -96,24 +85,6 @@ def test_an_unpruned_state_restored_after_pruning_is_pruned_again(
     with pytest.warns(UserWarning, match="outstanding pruning was done at once"):
         host.train(stream.train_stream[0])
     assert host.plugins[0].history[-1]["price"] <= 0.3
-
-
-def test_stopping_while_growing_prunes_laterals_too(network, strategy, stream, at):
-    config = CGaPConfig(
-        target_price=0.9, trunk_blocks=1, share_groups=0, lateral_keep=0.25, growth=WIDE
-    )
-
-    def stop(host):
-        if host.clock.train_exp_counter == 1 and host.clock.train_exp_iterations == 2:
-            host.stop_training()
-
-    host = strategy(network, at("iteration", stop), config=config)
-    host.train(stream.train_stream[0])
-    with pytest.warns(UserWarning, match="outstanding"):
-        host.train(stream.train_stream[1])
-    for layer in network.block(1).plastic():
-        for _, lateral in layer.sources():
-            assert len(lateral.index) == math.ceil(0.25 * lateral.n_source)
 
 
 def test_a_structural_change_is_the_last_thing_that_happens(network, strategy, part, stream_of):

@@ -103,7 +103,7 @@ def test_task_incremental(digits):
     """Labels at test: every task as good after the last experience as after its own."""
     train, test = digits
     parts = [(x, y % 5) for x, y in halves(train)]
-    network, _ = learn(parts, [0, 1], trunk_blocks=1)
+    network, _ = learn(parts, [0, 1])
     for label, (x, y) in enumerate(halves(test)):
         assert accuracy(network, (x, y % 5), label) > 0.93
 

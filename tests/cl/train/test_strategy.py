@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-CONFIG = CGaPConfig(target_price=0.5, price=price.balanced, trunk_blocks=1)
+CONFIG = CGaPConfig(target_price=0.5, price=price.balanced)
 
 
 def run(host, network, stream, x):

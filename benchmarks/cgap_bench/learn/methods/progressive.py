@@ -11,6 +11,7 @@ from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.record.configuration import Settings
 from cgap_cl import Birth, PlasticNetwork
+from cgap_cl.blocks.block import connect_all
 from cgap_cl.change.optimizer_state import adopt
 
 
@@ -45,8 +46,9 @@ class ProgressivePlugin(SupervisedPlugin):  # type: ignore[misc]
         (label,) = strategy.experience.task_labels
         network = self._network
         widths = network.layout.scaled(self._width)
-        birth = Birth(widths, trunk=range(network.n_merged))
-        network.sprout(label, self._n_classes, birth)
+        column = network.sprout(label, self._n_classes, Birth(widths))
+        for older in network.all_blocks()[: network.n_merged]:
+            connect_all(column, older)
         network.to(strategy.device)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
