@@ -41,12 +41,11 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-POSITIVE = ("temperature", "target_price", "seed_ratio", "first_seed_ratio")
+POSITIVE = ("target_price", "seed_ratio", "first_seed_ratio")
 SHARES = (
     "target_price",
     "seed_ratio",
     "first_seed_ratio",
-    "distillation",
     "recall",
 )
 # Settings that are no numbers between 0 and 1: what fits, and what is said of what does not.
@@ -99,11 +98,8 @@ class CGaPConfig:
             this often in a row.
         pruning_tolerance: pruning stops once held-out accuracy is more than this below that at
             peak capacity; None: prune to ``target_price`` whatever it costs.
-        distillation: weight of the loss by which the column at peak capacity teaches the pruned
-            one, against that of the classes; 0: none.
         recall: weight of the loss by which a label's block teaches its successor the classes
             that it knows, where the label returns; 0: none.
-        temperature: of these losses.
         trial_iterations: length of the trial of each candidate ancestor under ``Inherit.BEST``.
         align_weights: scale new classes' weights in a head that is revisited
             (class-incremental; see :mod:`cgap_cl.network.head`).
@@ -133,9 +129,7 @@ class CGaPConfig:
     held_out_share: float = 0.0
     growth_patience: int = 2
     pruning_tolerance: float | None = None
-    distillation: float = 0.0
     recall: float = 0.3
-    temperature: float = 2.0
     trial_iterations: int = 30
     align_weights: bool = False
 

@@ -14,9 +14,9 @@ from cgap_cl.network.block_store import BlockStore
 from cgap_cl.network.composed import kept, with_random_head
 from cgap_cl.network.head import by_class
 from cgap_cl.network.mixed import Unlabelled, by_label, finished, labels_in
+from cgap_cl.network.recall import Recall
 from cgap_cl.network.reference import Reference
 from cgap_cl.network.running import elder_taps
-from cgap_cl.network.teacher import Teacher
 
 SEED_RATIO = 0.35  # width of a column without ancestor, as a share of the reference's
 
@@ -38,7 +38,7 @@ class PlasticNetwork(BlockStore):
         n_outputs: in evaluation, logits have at least so many columns; those of classes that a
             task's head does not know (yet) are :data:`~cgap_cl.network.head.PADDING`.
         unlabelled: what is answered where no task label is given.
-        teacher: what the column is compared with in training; None: nothing.
+        recall: what a column whose label returned is held to in training; None: to nothing.
 
     Raises:
         UnsupportedNetworkError: a layer cannot grow; names it and the reason.
@@ -67,7 +67,7 @@ class PlasticNetwork(BlockStore):
         super().__init__(Reference.of(module, example_input, head), example_input, seed_ratio)
         self.n_outputs = 0
         self.unlabelled = Unlabelled.ONLY_HEAD
-        self.teacher: Teacher | None = None
+        self.recall: Recall | None = None
         self._told: set[str] = set()
 
     # -- forward -----------------------------------------------------------------------------
@@ -125,8 +125,10 @@ class PlasticNetwork(BlockStore):
             with frozen_norms(column, self.reference.single_norms):
                 return by_class(column.run(x, taps), column.classes)
         logits = column.run(x, taps)
-        if self.teacher is not None and self.training and torch.is_grad_enabled():
-            self.teacher.teach(x, taps, logits)
+        if self.recall is not None and self.training and torch.is_grad_enabled():
+            with torch.no_grad():  # it reads what the column reads, and leaves nothing there
+                taught = self.block(self.recall.index).run(x, dict(taps))
+            self.recall.compare(logits, taught)
         return by_class(logits, column.classes)
 
     def _check_size(self, x: Tensor) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.structure import describe
 from cgap_cl.change import surgery
 from cgap_cl.change.optimizer_state import carry, check_supported
 from cgap_cl.change.plan import Plan
@@ -18,7 +17,6 @@ from cgap_cl.decide.policy import Price
 from cgap_cl.decide.price import checked
 from cgap_cl.decide.saliency import magnitude, score_units
 from cgap_cl.network.plastic_network import PlasticNetwork
-from cgap_cl.network.teacher import Teacher
 from cgap_cl.train.births import Judge, ceiling, check_groups
 from cgap_cl.train.progress import Peak, Progress
 from cgap_cl.train.scores import Scores
@@ -106,8 +104,6 @@ class Events:
                 self._note("tolerance")
                 return Plan()
 
-        if config.distillation and self.network.teacher is None:
-            self._taught_by(self.column, config.distillation)
         self.progress = replace(progress, pruning=progress.pruning[1:])
         return self._prune(optimizer)
 
@@ -139,18 +135,6 @@ class Events:
         units = plan.grow or plan.prune
         changed = {group: len(chosen) for group, chosen in units.items()}
         self._note(kind, changed=changed)
-
-    def _teach(
-        self, weight: float, described: Mapping[str, Any], index: int, values: Any
-    ) -> None:
-        """Let a copy of a block teach the column."""
-        block = self.network.build(described, index)
-        block.load_state_dict(values)
-        self.network.teacher = Teacher(block, self.config.temperature, weight)
-
-    def _taught_by(self, block: Block, weight: float) -> None:
-        """Let a block as it is now teach the column."""
-        self._teach(weight, describe(block), block.index, block.state_dict())
 
     def _peak(self) -> Peak:
         widths = dict(self.column.widths)

@@ -30,6 +30,7 @@ from cgap_cl.config import CGaPConfig
 from cgap_cl.errors import UnreachableTargetError
 from cgap_cl.network.head import align, class_ids
 from cgap_cl.network.plastic_network import PlasticNetwork
+from cgap_cl.network.recall import Recall
 from cgap_cl.train.births import choose_birth
 from cgap_cl.train.events import Events
 from cgap_cl.train.progress import Progress
@@ -88,18 +89,12 @@ class GrowthLoop(Events):
         Raises:
             ValueError: the label returns, and the settings refuse that.
         """
-        self.network.teacher = None  # of a column that was discarded
-        revisited = label in self.network.labels
         birth = choose_birth(self.network, label, self.config, self.judge)
         column = self.network.sprout(label, classes, birth)
 
         new = frozenset(class_ids(classes)) - self.classes.get(label, frozenset())
         self.progress = Progress(frozenset(birth.share), new)
-        if revisited and self.config.recall:
-            self._taught_by(
-                self.network.block(self.network.versions(label)[-2]), self.config.recall
-            )
-        self.scores.follow(column)
+        self._follow(column)
         self._note("sprout", ancestor=birth.ancestor)
         return column
 
@@ -129,14 +124,14 @@ class GrowthLoop(Events):
             self.scores.add()
 
     def taught(self, loss: Tensor, n_rows: int) -> Tensor:
-        """The batch's loss, the teacher's part of it included; call it before backward.
+        """The batch's loss, that of recall included; call it before backward.
 
         Args:
             loss: mean over the rows of the batch.
             n_rows: rows of the batch, those of older tasks included.
         """
-        teacher = self.network.teacher
-        return loss if teacher is None else teacher.added(loss, n_rows)
+        recall = self.network.recall
+        return loss if recall is None else recall.added(loss, n_rows)
 
     def advance(self, optimizer: torch.optim.Optimizer) -> Plan:
         """Count one iteration and grow or prune if it is time; returns what was done."""
@@ -157,7 +152,6 @@ class GrowthLoop(Events):
         self.progress = replace(self.progress, growth=(), pruning=())
         if outstanding:
             self._prune(optimizer)
-        self.network.teacher = None
 
         label = column.label
         assert label is not None, "no column: call sprout first"
@@ -166,7 +160,7 @@ class GrowthLoop(Events):
             align(column, known, new)
         self.classes[label] = known | new
 
-        self.scores.follow(None)
+        self._follow(None)
         self.network.merge()
         blocks, layout = self.network.all_blocks(), self.network.layout
         self._note("merge", executed=executed_widths(blocks, layout, column.index))
@@ -178,7 +172,16 @@ class GrowthLoop(Events):
         if gone is not column:
             live = self.network.named_live_parameters()
             Places().hand_over(optimizer, gone, column, live)
-            self.scores.follow(column)
+            self._follow(column)
+
+    def _follow(self, column: Block | None) -> None:
+        """Score another column from now on, and hold it to what its label learned before."""
+        self.scores.follow(column)
+        self.network.recall = None
+        if column is not None and column.label is not None and self.config.recall:
+            earlier = self.network.versions(column.label)[:-1]
+            if earlier:
+                self.network.recall = Recall(earlier[-1], self.config.recall)
 
     # -- checkpoints -------------------------------------------------------------------------
 
@@ -187,25 +190,19 @@ class GrowthLoop(Events):
 
         It loads with ``torch.load(..., weights_only=True)``.
         """
-        teacher = self.network.teacher
         return {
             "progress": self.progress.state(),
             "scores": self.scores.state_dict(),
             "history": copy.deepcopy(self.history),
             "classes": [[label, sorted(known)] for label, known in self.classes.items()],
             "generator": self.generator.get_state(),
-            "teacher": None if teacher is None else teacher.state_dict(),
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Counterpart of :meth:`state_dict`; load the network's own state first."""
         self.progress = Progress.restored(saved["progress"])
-        self.scores.follow(self.network.column)
+        self._follow(self.network.column)
         self.scores.load_state_dict(saved["scores"])
         self.history = copy.deepcopy(saved["history"])
         self.classes = {label: frozenset(known) for label, known in saved["classes"]}
         self.generator.set_state(saved["generator"])
-        self.network.teacher = None
-        if saved["teacher"] is not None:
-            taught = saved["teacher"]
-            self._teach(taught["weight"], taught["block"], taught["index"], taught["values"])

@@ -14,7 +14,7 @@ Avalanche 0.6's training loop, with our calls in their places::
           before_training_epoch              the optimizer holds exactly the column; schedule
           per mini-batch
             forward, loss
-            before_backward                  add the teacher's loss while there is a teacher
+            before_backward                  add the loss of recall where a label returned
             backward
             after_backward                   add up saliency
             optimizer step
@@ -204,7 +204,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             strategy.model.n_outputs = 0
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Add what the teacher says, once there is one."""
+        """Add what the label's last block says, where a label returned."""
         strategy.loss = self._active.taught(strategy.loss, len(strategy.mb_x))
 
     def after_backward(self, strategy: Any, **_: Any) -> None:

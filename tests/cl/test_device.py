@@ -18,7 +18,6 @@ SETTINGS = {
     "activation": {"score": Activation},
     "random": {"score": RandomScore},
     "held out": {"held_out_share": 0.2, "inherit": Inherit.BEST, "pruning_tolerance": 0.1},
-    "distillation": {"distillation": 0.5},
 }
 
 

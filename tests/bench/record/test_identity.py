@@ -40,7 +40,7 @@ def test_the_name_of_a_variant_is_not_part_of_it(tiny):
     "changed",
     [
         CGaPConfig(target_price=0.3),
-        CGaPConfig(temperature=3.0),
+        CGaPConfig(recall=0.5),
         CGaPConfig(held_out_share=0.1),
         CGaPConfig(growth=GrowthPolicy(beta=0.5)),
         CGaPConfig(growth=GrowthPolicy(where=Where.SALIENCY)),

@@ -23,7 +23,6 @@ EVERYTHING = {
     "held_out_share": 0.2,
     "growth_patience": 1,
     "pruning_tolerance": 0.5,
-    "distillation": 0.3,
     "inherit": "best",
     "trial_iterations": 2,
 }

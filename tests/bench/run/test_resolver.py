@@ -121,7 +121,6 @@ def test_overrides_reach_their_section_and_only_their_method():
         (["training.augment=cut-out"], "'none' or 'crop-flip'"),
         (["cgap.target_price=-1"], "^cgap: target_price must be positive"),
         (["cgap.board=kv260"], "^cgap: board=kv260 has no effect without price=latency"),
-        (["cgap.temperature=3"], r"^cgap: temperature=3\.0 has no effect without distillation"),
         (["cgap.growth_patience=1"], "growth_patience=1 has no effect without held_out_share"),
         (["cgap.growth_patience=0"], "growth_patience must be at least 1, not 0"),
         (["cgap.newborn=split", "cgap.newborn.noise=-1"], "noise cannot be negative, not -1"),

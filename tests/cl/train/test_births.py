@@ -92,24 +92,24 @@ def test_the_version_before_teaches_what_it_knows(network, tmp_path):
     loop = GrowthLoop(network, CGaPConfig(recall=0.25))
     x = torch.randn(8, 2, 6, 6)
     loop.sprout(0, 2)
-    assert network.teacher is None
+    assert network.recall is None
     network.merge()
     loop.sprout(0, 4)
     network.eval()
-    assert network.teacher.block.classes == (0, 1)
+    assert network.recall.index == 0
     loss = torch.tensor(2.0)
     assert loop.taught(loss, 8) is loss  # no batch was compared
     network.train()
     network(x, 0)
-    said = network.teacher.loss
+    said = network.recall.loss
     torch.testing.assert_close(loop.taught(loss, 8), 0.75 * loss + 0.25 * said / 8)
 
     torch.save(loop.state_dict(), tmp_path / "loop.pt")
     again = GrowthLoop(network, CGaPConfig(recall=0.25))
     again.load_state_dict(torch.load(tmp_path / "loop.pt", weights_only=True))
     network(x, 0)
-    assert network.teacher.weight == 0.25
-    assert network.teacher.block.classes == (0, 1)
+    assert network.recall.weight == 0.25
+    assert network.recall.index == 0
     network.merge()
     GrowthLoop(network, CGaPConfig(recall=0.0)).sprout(0, 4)
-    assert network.teacher is None
+    assert network.recall is None

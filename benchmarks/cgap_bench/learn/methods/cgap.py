@@ -53,7 +53,6 @@ ON_A_BOARD = [quantity.value for quantity in Quantity]
 # Settings that matter only beside others: what they need, and whether it is there.
 NEEDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "board": ("price=latency, energy or dram-bytes", lambda own: own.price in ON_A_BOARD),
-    "temperature": ("distillation above 0", lambda own: own.distillation > 0),
     "growth_patience": ("held_out_share above 0", lambda own: own.held_out_share > 0),
     "trial_iterations": ("inherit=best", lambda own: own.inherit is Inherit.BEST),
 }
