@@ -19,8 +19,6 @@ class Inherit(enum.Enum):
     """Where a later column's first weights come from."""
 
     NEWEST = "newest"  # a copy of the newest block
-    FIRST = "first"  # a copy of the first block
-    BEST = "best"  # a copy of the block with the lowest held-out loss after a short trial
     NONE = "none"  # fresh weights
 
 
@@ -50,7 +48,7 @@ SHARES = (
 )
 # Settings that are no numbers between 0 and 1: what fits, and what is said of what does not.
 KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "score": (callable, "a score, as cgap_cl.decide.saliency.taylor"),
+    "score": (callable, "a score, as cgap_cl.decide.saliency.magnitude"),
     "price": (callable, "what makes a price for a network, as cgap_cl.decide.price.macs"),
     "newborn": (
         lambda value: hasattr(value, "incoming") and not isinstance(value, type),
@@ -62,8 +60,6 @@ KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "inherit": (_is(Inherit), f"one of {', '.join(map(str, Inherit))}"),
     "revisit": (_is(Revisit), f"one of {', '.join(map(str, Revisit))}"),
     "share_groups": (_whole, "a whole number"),
-    "growth_patience": (_whole, "a whole number"),
-    "trial_iterations": (_whole, "a whole number"),
     "seed": (_whole, "a whole number"),
 }
 
@@ -92,15 +88,8 @@ class CGaPConfig:
             that convolutions make from the raw input and shared groups alone count, so that
             nothing is computed twice; what a linear layer reads off raw inputs serves one task.
         seed: of the generator for newborns and random choices.
-        held_out_share: share of an experience's training data that is not trained on but steers
-            growth, pruning and ``Inherit.BEST``; 0: none, and these three rules are off.
-        growth_patience: growth stops at the event by which held-out loss has failed to improve
-            this often in a row.
-        pruning_tolerance: pruning stops once held-out accuracy is more than this below that at
-            peak capacity; None: prune to ``target_price`` whatever it costs.
         recall: weight of the loss by which a label's block teaches its successor the classes
             that it knows, where the label returns; 0: none.
-        trial_iterations: length of the trial of each candidate ancestor under ``Inherit.BEST``.
         align_weights: scale new classes' weights in a head that is revisited
             (class-incremental; see :mod:`cgap_cl.network.head`).
 
@@ -126,11 +115,7 @@ class CGaPConfig:
     revisit: Revisit = Revisit.NEW_BLOCK
     share_groups: int = 1
     seed: int = 0
-    held_out_share: float = 0.0
-    growth_patience: int = 2
-    pruning_tolerance: float | None = None
     recall: float = 0.3
-    trial_iterations: int = 30
     align_weights: bool = False
 
     def __post_init__(self) -> None:
@@ -145,26 +130,9 @@ class CGaPConfig:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
         if self.share_groups < 0:
             raise ValueError(f"share_groups cannot be negative, not {self.share_groups}")
-        self._check_held_out()
 
     def _check_kinds(self) -> None:
         for name, (fits, wanted) in KINDS.items():
             value = getattr(self, name)
             if not fits(value):
                 raise TypeError(f"{name} must be {wanted}, not {value!r}")
-
-    def _check_held_out(self) -> None:
-        check_share("held_out_share", self.held_out_share)
-        if self.held_out_share == 1:
-            raise ValueError("held_out_share 1 leaves nothing to train on")
-        for name in ("growth_patience", "trial_iterations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.pruning_tolerance is not None:
-            check_share("pruning_tolerance", self.pruning_tolerance)
-        needs = (self.pruning_tolerance is not None) or self.inherit is Inherit.BEST
-        if needs and not self.held_out_share:
-            raise ValueError(
-                "pruning_tolerance and inherit=best are decided on held-out data: set "
-                "held_out_share above 0 (0.1, say)"
-            )

@@ -16,13 +16,7 @@ from torch import Tensor, nn
 from cgap_cl.blocks.block import Block, PlasticLayer
 from cgap_cl.blocks.index_maps import IndexMap, PositionMap, TensorChange, UnitMap, positions
 from cgap_cl.blocks.layout import CHANNEL_TENSORS, Axis, LayerLayout
-from cgap_cl.blocks.observing import LastBatch
-from cgap_cl.change.newborn import (
-    DEFAULT_NEWBORN,
-    JointNewbornValues,
-    NewbornValues,
-    outgoing,
-)
+from cgap_cl.change.newborn import DEFAULT_NEWBORN, NewbornValues, outgoing
 from cgap_cl.change.plan import Plan
 
 
@@ -62,7 +56,6 @@ def apply(
     plan: Plan,
     newborn: NewbornValues = DEFAULT_NEWBORN,
     generator: torch.Generator | None = None,
-    batch: LastBatch | None = None,
 ) -> IndexMap:
     """Change a column as planned.
 
@@ -71,8 +64,6 @@ def apply(
         plan: what to grow and prune, in units of the present widths.
         newborn: values of newborn units.
         generator: CPU generator for them; a fixed seed by default.
-        batch: the last batch, for values that are read off it
-            (:class:`~cgap_cl.change.newborn.JointNewbornValues`).
 
     Returns:
         The map from old to new units and tensors.
@@ -85,16 +76,13 @@ def apply(
     changed = [g for g in column.widths if g in plan.grow or g in plan.prune]
     units = {group: plan.unit_map(group, column.widths[group]) for group in changed}
     op = _Operation(column, units, newborn, generator)
-    _change_units(op, batch)
+    _change_units(op)
     return IndexMap(units, tuple(op.changes))
 
 
-def _change_units(op: _Operation, batch: LastBatch | None) -> None:
+def _change_units(op: _Operation) -> None:
     """Resize every layer that makes or reads a group that changes."""
-    column, write = op.column, None
-    if isinstance(op.newborn, JointNewbornValues):
-        write = op.newborn.prepare(column, op.units, batch, op.generator)
-
+    column = op.column
     for layer in column.layout.layers:
         if any(segment.group in op.units for segment in (*layer.inputs, *layer.outputs)):
             if layer.dense:
@@ -104,8 +92,6 @@ def _change_units(op: _Operation, batch: LastBatch | None) -> None:
 
     for group, change in op.units.items():  # not before: axes are read at the old widths
         column.widths[group] = len(change.source)
-    if write is not None:
-        write(column)
 
 
 def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> None:
@@ -149,7 +135,7 @@ def _fan_out(op: _Operation, weight: Tensor, columns: PositionMap) -> Tensor:
         return weight
     # how many columns share the source of each: a parent and its newborns
     _, inverse, counts = columns.source.unique(return_inverse=True, return_counts=True)
-    return outgoing(weight, counts[inverse], columns.newborn, op.newborn.fan_out, op.generator)
+    return outgoing(weight, counts[inverse], columns.newborn, op.newborn.fan_out)
 
 
 def _resize_per_channel(op: _Operation, layer: LayerLayout, module: nn.Module) -> None:

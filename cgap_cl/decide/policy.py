@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 from cgap_cl.change.plan import Plan
@@ -24,14 +23,6 @@ class Where(enum.Enum):
 
     UNIFORM = "uniform"  # the same share of every group
     SALIENCY = "saliency"  # the best (worst) units of all groups together
-    PRICED = "priced"  # the same, saliency divided by what one unit of that group costs
-    RANDOM = "random"  # units drawn at random from all groups
-
-
-def unit_prices(price: Price, widths: Mapping[str, int]) -> dict[str, float]:
-    """What one more unit of each group costs at the present widths, never quite nothing."""
-    base = price(widths)
-    return {g: max(price({**widths, g: n + 1}) - base, 1e-9) for g, n in widths.items()}
 
 
 def paid_lanes(price: Price, widths: Mapping[str, int], group: str) -> int:
@@ -67,12 +58,7 @@ def _next_step(each: Sequence[float]) -> int | None:
     return next(found, None)
 
 
-def rank(
-    scores: Mapping[str, Tensor],
-    where: Where,
-    prices: Mapping[str, float],
-    generator: torch.Generator,
-) -> list[tuple[float, str, int]]:
+def rank(scores: Mapping[str, Tensor], where: Where) -> list[tuple[float, str, int]]:
     """All units as (value, group, unit), best first; ties in order of group and unit.
 
     Under ``UNIFORM`` the value is the unit's rank within its own group, as a share of the
@@ -83,11 +69,8 @@ def rank(
         if where is Where.UNIFORM:
             order = values.argsort(stable=True).argsort(stable=True)
             ranked = ((order + 1) / len(values)).tolist()
-        elif where is Where.RANDOM:
-            ranked = torch.rand(len(values), generator=generator).tolist()
         else:
-            scale = prices[group] if where is Where.PRICED else 1.0
-            ranked = (values.double() / scale).tolist()
+            ranked = values.tolist()
         rows += [(value, group, unit) for unit, value in enumerate(ranked)]
     return sorted(rows, key=lambda row: -row[0])
 
@@ -106,9 +89,9 @@ class GrowthPolicy:
             own; the names are those of ``PlasticNetwork.layout.groups``.
 
     >>> policy = GrowthPolicy(beta=0.5)  # the better half of 4 units splits
-    >>> scores, generator = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}, torch.Generator()
+    >>> scores = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}
     >>> price = lambda widths: widths["conv1"] / 10
-    >>> print(policy.plan(scores, {"conv1": 8}, price, limit=1.0, generator=generator))
+    >>> print(policy.plan(scores, {"conv1": 8}, price, limit=1.0))
     conv1: +2
     """
 
@@ -132,7 +115,6 @@ class GrowthPolicy:
         ceiling: Mapping[str, int],
         price: Price,
         limit: float,
-        generator: torch.Generator,
     ) -> Plan:
         """Choose parents, best first, until the price would pass the limit.
 
@@ -143,11 +125,10 @@ class GrowthPolicy:
             ceiling: widths that are never passed.
             price: cost of one inference at given widths.
             limit: the cost that must not be passed at this event.
-            generator: on the CPU, for ``Where.RANDOM``.
         """
         widths = {group: len(values) for group, values in scores.items()}
         room = {g: min(math.ceil(self.beta * n), ceiling[g] - n) for g, n in widths.items()}
-        ranked = rank(scores, self.where, unit_prices(price, widths), generator)
+        ranked = rank(scores, self.where)
         growth = _Growth(price, widths, room)
         growth.take(ranked, limit, growth.paid())  # fill lanes before any step is opened
         growth.take(ranked, limit, growth.room)
@@ -198,9 +179,9 @@ class PruningPolicy:
         floor: no group falls below this share of its width at peak capacity.
 
     >>> policy = PruningPolicy(floor=0.25)
-    >>> scores, generator = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}, torch.Generator()
+    >>> scores = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}
     >>> price = lambda widths: widths["conv1"] / 10
-    >>> plan = policy.plan(scores, {"conv1": 4}, price, target=0.2, generator=generator)
+    >>> plan = policy.plan(scores, {"conv1": 4}, price, target=0.2)
     >>> plan.prune
     {'conv1': (0, 3)}
     """
@@ -217,7 +198,6 @@ class PruningPolicy:
         peak: Mapping[str, int],
         price: Price,
         target: float,
-        generator: torch.Generator,
     ) -> Plan:
         """Remove units, worst first, until the price meets the target; groups keep their floor.
 
@@ -228,14 +208,11 @@ class PruningPolicy:
             peak: widths at peak capacity.
             price: cost of one inference at given widths.
             target: the cost to reach.
-            generator: on the CPU, for ``Where.RANDOM``.
         """
         widths = {group: len(values) for group, values in scores.items()}
         least = {group: max(1, math.ceil(self.floor * peak[group])) for group in widths}
         gone: dict[str, list[int]] = {}
-        for _, group, unit in reversed(
-            rank(scores, self.where, unit_prices(price, widths), generator)
-        ):
+        for _, group, unit in reversed(rank(scores, self.where)):
             if price(widths) <= target:
                 break
             if widths[group] > least[group]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from cgap_cl.decide.policy import Price
 from cgap_cl.decide.price import checked
 from cgap_cl.decide.saliency import magnitude, score_units
 from cgap_cl.network.plastic_network import PlasticNetwork
-from cgap_cl.train.births import Judge, ceiling, check_groups
+from cgap_cl.train.births import ceiling, check_groups
 from cgap_cl.train.progress import Peak, Progress
 from cgap_cl.train.scores import Scores
 
@@ -36,7 +35,6 @@ class Events:
         history: what happened to the structure, as plain values.
         progress: where the present experience stands.
         scores: saliency of the column's units, added up since the last change.
-        judge: judges the column on held-out data; None where nothing is held out.
     """
 
     def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
@@ -44,10 +42,9 @@ class Events:
         self.network = network
         self.config = config
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.judge: Judge | None = None
         self.history: list[dict[str, Any]] = []
         self.progress = Progress()
-        self.scores = Scores(config.score, config.newborn)
+        self.scores = Scores(config.score)
 
     @property
     def column(self) -> Block:
@@ -74,38 +71,14 @@ class Events:
     def _grow(self, optimizer: torch.optim.Optimizer) -> Plan:
         config, progress = self.config, self.progress
         self.progress = progress = replace(progress, growth=progress.growth[1:])
-        if self.judge is not None:
-            watch = progress.watch.grown(self.judge.measure())
-            self.progress = progress = replace(progress, watch=watch)
-            if watch.plateau(config.growth_patience):
-                self.progress = replace(progress, growth=())
-                self._note("plateau")
-                return Plan()
-
         plan = Plan()
         if self.scores.fit:  # a restored state may have other widths than were scored
             limit = progress.growth_limit(config.target_price * config.peak_ratio)
-            plan = config.growth.plan(
-                self.scores.units, self.limits, self.price, limit, self.generator
-            )
+            plan = config.growth.plan(self.scores.units, self.limits, self.price, limit)
         self._apply("grow", plan, optimizer)
         self.scores.forget()
         self.progress = replace(progress, peak=self._peak())
         return plan
-
-    def _prune_step(self, optimizer: torch.optim.Optimizer) -> Plan:
-        config, progress = self.config, self.progress
-        if self.judge is not None:
-            quality = self.judge.measure()
-            watch = progress.watch.pruned(quality)
-            self.progress = progress = replace(progress, watch=watch)
-            if watch.too_low(quality, config.pruning_tolerance):
-                self.progress = replace(progress, pruning=(), pruned={})
-                self._note("tolerance")
-                return Plan()
-
-        self.progress = replace(progress, pruning=progress.pruning[1:])
-        return self._prune(optimizer)
 
     def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
         """Prune units, down to what this step of the phases asks for."""
@@ -115,9 +88,7 @@ class Events:
             units = score_units(self.column, magnitude)
 
         target = progress.pruning_target(config.target_price)
-        plan = config.pruning.plan(
-            units, progress.peak.widths, self.price, target, self.generator
-        )
+        plan = config.pruning.plan(units, progress.peak.widths, self.price, target)
         self._apply("prune", plan, optimizer)
         self.scores.forget()
         self.progress = replace(progress, pruned=dict(self.column.widths))
@@ -127,11 +98,8 @@ class Events:
         if not plan:
             return
         check_supported(optimizer)  # before anything is changed
-        newborn, batch = self.config.newborn, self.scores.batch
-        index_map = surgery.apply(self.column, plan, newborn, self.generator, batch)
+        index_map = surgery.apply(self.column, plan, self.config.newborn, self.generator)
         carry(optimizer, index_map)
-        self.scores.changed()
-
         units = plan.grow or plan.prune
         changed = {group: len(chosen) for group, chosen in units.items()}
         self._note(kind, changed=changed)

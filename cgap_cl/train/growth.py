@@ -51,7 +51,6 @@ class GrowthLoop(Events):
         progress: where the present experience stands.
         scores: saliency of the column's units, added up since the last change.
         classes: task label -> classes that it had in the experiences so far.
-        judge: judges the column on held-out data; None where nothing is held out.
 
     >>> cnn = torch.nn.Sequential(
     ...     torch.nn.Linear(6, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3)
@@ -89,7 +88,7 @@ class GrowthLoop(Events):
         Raises:
             ValueError: the label returns, and the settings refuse that.
         """
-        birth = choose_birth(self.network, label, self.config, self.judge)
+        birth = choose_birth(self.network, label, self.config)
         column = self.network.sprout(label, classes, birth)
 
         new = frozenset(class_ids(classes)) - self.classes.get(label, frozenset())
@@ -140,7 +139,8 @@ class GrowthLoop(Events):
         if self.progress.growth_is_due:
             return self._grow(optimizer)
         if self.progress.pruning_is_due:
-            return self._prune_step(optimizer)
+            self.progress = replace(self.progress, pruning=self.progress.pruning[1:])
+            return self._prune(optimizer)
         return Plan()
 
     def finish(self, optimizer: torch.optim.Optimizer) -> bool:

@@ -4,9 +4,8 @@ Avalanche 0.6's training loop, with our calls in their places::
 
     strategy.train(experience)
       before_training                        refuse what cannot stand beside the plugin
-      before_train_dataset_adaptation        hold data out, sprout the column of this experience
+      before_train_dataset_adaptation        sprout the column of this experience
       train_dataset_adaptation
-      after_train_dataset_adaptation         take what is held out from the training data
       make_train_dataloader
       model_adaptation, make_optimizer       (Avalanche adds the column's parameters)
       before_training_exp
@@ -28,7 +27,7 @@ Avalanche 0.6's training loop, with our calls in their places::
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from avalanche.evaluation.metric_results import MetricValue
@@ -40,7 +39,6 @@ from cgap_cl.network.mixed import Unlabelled
 from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.train.experience import classes_of, task_label_of
 from cgap_cl.train.growth import GrowthLoop
-from cgap_cl.train.held_out import HeldOut, Trial, split_indices
 from cgap_cl.train.neighbours import check_strategy, check_training
 
 
@@ -86,7 +84,6 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         self.config = config or CGaPConfig()
         self.loop: GrowthLoop | None = None
         self._places = Places()
-        self._training: list[int] | None = None
         self._scheduled = False
         self._resumed = False
         self._logged = 0
@@ -108,7 +105,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         check_strategy(strategy)
 
     def before_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
-        """Hold data out and sprout the column."""
+        """Sprout the column."""
         check_supported(strategy.optimizer)
         if any(isinstance(plugin, LwFPlugin) for plugin in strategy.plugins):
             # LwF calls the model without labels
@@ -117,9 +114,6 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             self.loop = GrowthLoop(strategy.model, self.config)
 
         label = task_label_of(strategy.experience, strategy.model.labels)
-        classes = classes_of(strategy.experience)
-        self._hold_out(strategy, classes)
-
         column = self.loop.network.column
         if self._resumed and column is not None and column.label == label:
             self._resumed = False
@@ -127,7 +121,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
 
         self._scheduled = False
         self._places.learn(strategy.optimizer, strategy.model.named_parameters())
-        self.loop.sprout(label, classes)
+        self.loop.sprout(label, classes_of(strategy.experience))
         self._place_everything(strategy)
 
     def _place_everything(self, strategy: Any) -> None:
@@ -141,42 +135,6 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             adopt(strategy.optimizer, named, places)
             if strategy.optimized_param_id is not None:
                 self._tell_avalanche(strategy)
-
-    def _hold_out(self, strategy: Any, classes: Sequence[int]) -> None:
-        """Split this experience's data; the same way whenever it comes with the same seed."""
-        loop, dataset = self._active, strategy.experience.dataset
-        training, held_out = split_indices(
-            len(dataset), self.config.held_out_share, self.config.seed
-        )
-        self._training, loop.judge = None, None
-        if not held_out:
-            return
-        self._training = training
-        trial = Trial(
-            dataset.subset(training),
-            task_label_of(strategy.experience),
-            classes,
-            self.config.trial_iterations,
-            self.config.seed,
-        )
-        loop.judge = HeldOut(strategy, loop.network, dataset.subset(held_out).eval(), trial)
-
-    def after_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
-        """Take what is held out from the training data.
-
-        Cumulative puts the rows of all experiences before it in front.
-        """
-        if self._training is None:
-            return
-        adapted, own = strategy.adapted_dataset, strategy.experience.dataset
-        n_older = len(adapted) - len(own)
-        if n_older < 0 or list(adapted.targets)[n_older:] != list(own.targets):
-            raise ValueError(
-                "held_out_share: the strategy trains neither on the experience's own rows nor "
-                "on those behind older ones, so none can be held out; set it to 0"
-            )
-        kept = [*range(n_older), *(n_older + row for row in self._training)]
-        strategy.adapted_dataset = adapted.subset(kept)
 
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
         """Give the optimizer the column, nothing else; in the first epoch fix the schedule.
@@ -262,8 +220,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         """Continue from :meth:`state_dict`, inside an experience too.
 
         Load the network first, then the optimizer (made from ``network.live_parameters()``),
-        then this. The next experience with the unfinished column's label continues it; what
-        is held out of an experience that has begun stays so.
+        then this. The next experience with the unfinished column's label continues it.
 
         Args:
             saved: what :meth:`state_dict` gave.

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cgap_cl.decide.phases import Phases
-from cgap_cl.decide.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,6 @@ class Progress:
         start_price: of the column at the start.
         peak: the column at peak capacity so far.
         pruned: widths that the last pruning step left; empty: nothing was pruned.
-        watch: what held-out data has said.
     """
 
     shared: frozenset[str] = frozenset()
@@ -51,7 +49,6 @@ class Progress:
     start_price: float = 0.0
     peak: Peak = field(default_factory=Peak)
     pruned: Mapping[str, int] = field(default_factory=dict)
-    watch: Watch = field(default_factory=Watch)
 
     def started(self, phases: Phases, total: int, start: Peak) -> Progress:
         """The beginning of a training of ``total`` iterations, from the column as it is."""
@@ -120,6 +117,5 @@ class Progress:
                 "growth": tuple(state["growth"]),
                 "pruning": tuple(state["pruning"]),
                 "peak": Peak(**state["peak"]),
-                "watch": Watch(**state["watch"]),
             }
         )

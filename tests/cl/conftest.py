@@ -15,7 +15,7 @@ from avalanche.training import Naive
 from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 from torch import Tensor, nn
 
-from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Plan, PlasticNetwork
+from cgap_cl import Birth, CGaPConfig, CGaPPlugin, GrowthPolicy, Plan, PlasticNetwork
 from cgap_cl.blocks.block import connect
 from cgap_cl.change import surgery
 from cgap_cl.change.newborn import Split
@@ -147,7 +147,9 @@ def _rows(k: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 def _strategy(network: nn.Module, *plugins: Any, kind: Any = Naive, **options: Any) -> Any:
     """Avalanche's plain strategy, or another kind, with the plugin first in its list."""
-    config = CGaPConfig(target_price=0.5, price=price.balanced)
+    config = CGaPConfig(
+        target_price=0.5, price=price.balanced, growth=GrowthPolicy(linear_capacity=1.0)
+    )
     settings = {"train_epochs": 4, "train_mb_size": 16, "eval_mb_size": 16, **options}
     optimizer = settings.pop("optimizer", None) or torch.optim.SGD(
         network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.05

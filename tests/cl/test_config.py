@@ -9,7 +9,6 @@ from torch import nn
 from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
-    Inherit,
     Phases,
     PlasticNetwork,
     PruningPolicy,
@@ -26,10 +25,8 @@ from cgap_cl.change.newborn import Split
         (lambda: CGaPConfig(seed_ratio=2), "seed_ratio must lie in"),
         (lambda: CGaPConfig(seed_ratio=0), "seed_ratio must be positive"),
         (lambda: CGaPConfig(first_seed_ratio=0), "first_seed_ratio must be positive"),
-        (lambda: CGaPConfig(inherit=Inherit.BEST), "set held_out_share"),
-        (lambda: CGaPConfig(pruning_tolerance=0.1), "set held_out_share"),
-        (lambda: CGaPConfig(held_out_share=1), "leaves nothing"),
-        (lambda: CGaPConfig(growth_patience=0), "at least 1"),
+        (lambda: CGaPConfig(recall=2), "recall must lie in"),
+        (lambda: CGaPConfig(share_groups=-1), "share_groups cannot be negative"),
         (lambda: GrowthPolicy(beta=2), "beta must lie in"),
         (lambda: GrowthPolicy(capacity=0), "capacity must be positive"),
         (lambda: GrowthPolicy(capacities={"0": 0}), r"capacities\['0'\] must be positive"),
@@ -68,7 +65,7 @@ def test_values_that_are_no_numbers_are_named(make, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"score": "taylor"}, "score must be .*saliency.taylor, not 'taylor'"),
+        ({"score": "random"}, "score must be .*saliency.magnitude, not 'random'"),
         ({"price": 3}, "price must be .*price.macs, not 3"),
         ({"newborn": Split}, r"newborn must be .*Split\(\), not <class"),
         ({"growth": 0.3}, "growth must be a GrowthPolicy, not 0.3"),

@@ -3,21 +3,17 @@
 import pytest
 import torch
 
-from cgap_cl import CGaPConfig, GrowthPolicy, Inherit, PlasticNetwork
-from cgap_cl.change.gradmax import GradMax
-from cgap_cl.change.newborn import ScaledCopy, Split
-from cgap_cl.decide.saliency import Activation, RandomScore
+from cgap_cl import CGaPConfig, GrowthPolicy, PlasticNetwork
+from cgap_cl.change.newborn import Split
+from cgap_cl.decide.saliency import RandomScore, magnitude
 
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 SETTINGS = {
     "default": {},
     "shared": {"share_groups": 2},
     "split": {"newborn": Split()},
-    "scaled copy": {"newborn": ScaledCopy()},
-    "gradmax": {"newborn": GradMax()},
-    "activation": {"score": Activation},
+    "magnitude": {"score": magnitude},
     "random": {"score": RandomScore},
-    "held out": {"held_out_share": 0.2, "inherit": Inherit.BEST, "pruning_tolerance": 0.1},
 }
 
 

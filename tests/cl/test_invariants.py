@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from cgap_cl import Birth, Plan, PlasticNetwork, UnsupportedNetworkError
 from cgap_cl.change import surgery
-from cgap_cl.change.gradmax import GradMax
-from cgap_cl.change.newborn import FanOut, Random, ScaledCopy, Split, net2wider
+from cgap_cl.change.newborn import FanOut, Random, Split
 
 X = torch.randn(5, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -33,11 +32,10 @@ def plans(draw, column):
 
 NEWBORNS = [
     Split(),
-    net2wider(),
-    ScaledCopy(),
+    Split(0.0),
+    Split(0.2, FanOut.ZERO),
     Random(),
-    Split(0.2, FanOut.RANDOM),
-    GradMax(),
+    Random(FanOut.HALVES),
 ]
 
 

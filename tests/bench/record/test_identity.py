@@ -11,7 +11,7 @@ from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.identity import NOTHING_CHANGED, SECTIONS, distinguishing, run_id
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
-from cgap_cl import CGaPConfig, GrowthPolicy, Where
+from cgap_cl import CGaPConfig, GrowthPolicy, Inherit, Where
 from cgap_cl.change.newborn import FanOut, Random, Split
 from cgap_cl.decide import price, saliency
 
@@ -41,7 +41,7 @@ def test_the_name_of_a_variant_is_not_part_of_it(tiny):
     [
         CGaPConfig(target_price=0.3),
         CGaPConfig(recall=0.5),
-        CGaPConfig(held_out_share=0.1),
+        CGaPConfig(inherit=Inherit.NONE),
         CGaPConfig(growth=GrowthPolicy(beta=0.5)),
         CGaPConfig(growth=GrowthPolicy(where=Where.SALIENCY)),
         CGaPConfig(growth=GrowthPolicy(capacities={"conv1": 0.5})),

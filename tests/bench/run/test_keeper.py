@@ -20,11 +20,8 @@ from cgap_bench.run.keeper import Checkpoints, Keeper
 EVERYTHING = {
     "growth": {"beta": 0.5},
     "share_groups": 2,
-    "held_out_share": 0.2,
-    "growth_patience": 1,
-    "pruning_tolerance": 0.5,
-    "inherit": "best",
-    "trial_iterations": 2,
+    "score": "random",
+    "newborn": "split",
 }
 
 

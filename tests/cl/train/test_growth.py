@@ -12,7 +12,6 @@ from cgap_cl import (
     Phases,
     UnreachableTargetError,
 )
-from cgap_cl.decide import saliency
 from cgap_cl.train.growth import GrowthLoop
 
 WIDE = GrowthPolicy(linear_capacity=1.0)
@@ -32,8 +31,7 @@ def test_a_target_below_the_smallest_column(network):
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("score", [saliency.weight_gradient, saliency.Activation()])
-def test_an_older_structure_loaded_inside_an_experience(network, strategy, stream, score, at):
+def test_an_older_structure_loaded_inside_an_experience(network, strategy, stream, at):
     """Scores begin anew, and the optimizer learns what is there now."""
     kept = {}
 
@@ -49,7 +47,7 @@ def test_an_older_structure_loaded_inside_an_experience(network, strategy, strea
             assert {p.dim() > 1 for p in weights} == {True}
             assert {p.dim() > 1 for p in others} == {False}
 
-    config = CGaPConfig(growth=WIDE, phases=Phases(0.5, 0.6, 0.8), score=score)
+    config = CGaPConfig(growth=WIDE, phases=Phases(0.5, 0.6, 0.8))
     flat = [p for p in network.parameters() if p.dim() < 2]
     weights = [p for p in network.parameters() if p.dim() > 1]
     optimizer = torch.optim.SGD([{"params": weights}, {"params": flat}], lr=0.1)
@@ -88,9 +86,8 @@ def test_an_unpruned_state_restored_after_pruning_is_pruned_again(
 
 
 def test_a_structural_change_is_the_last_thing_that_happens(network, strategy, part, stream_of):
-    """One batch an experience, scored by activity of other widths than there are now."""
-    config = CGaPConfig(score=saliency.Activation(), growth=WIDE)
-    host = strategy(network, config=config, train_epochs=1)
+    """One batch an experience: growth and all pruning after it."""
+    host = strategy(network, config=CGaPConfig(growth=WIDE), train_epochs=1)
     with pytest.warns(UserWarning, match="outstanding"):
         host.train(stream_of([part((0, 1, 2), 12)], [0]).train_stream[0])
     assert network(X, 0).shape == (7, 3)

@@ -17,6 +17,7 @@ from avalanche.training.plugins import (
 from cgap_cl import (
     CGaPConfig,
     CGaPPlugin,
+    GrowthPolicy,
     PlasticNetwork,
 )
 from cgap_cl.decide import price
@@ -30,7 +31,9 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-CONFIG = CGaPConfig(target_price=0.5, price=price.balanced)
+CONFIG = CGaPConfig(
+    target_price=0.5, price=price.balanced, growth=GrowthPolicy(linear_capacity=1.0)
+)
 
 
 def run(host, network, stream, x):

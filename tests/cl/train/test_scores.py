@@ -32,12 +32,12 @@ def test_batch_norm_behind_flatten_has_one_score_a_unit(strategy, stream):
         ),
         X,
     )
-    config = CGaPConfig(target_price=0.5, growth=WIDE, score=saliency.norm_taylor)
+    config = CGaPConfig(target_price=0.5, growth=WIDE, score=saliency.magnitude)
     host = strategy(network, config=config)
     host.train(stream.train_stream[0])
     column = network.sprout(1, 3)
     network.train()(X, 1).square().sum().backward()
-    for group, scores in saliency.score_units(column, saliency.norm_taylor).items():
+    for group, scores in saliency.score_units(column, saliency.weight_gradient).items():
         assert scores.shape == (column.widths[group],)
 
 

@@ -19,9 +19,8 @@ from cgap_bench.learn.derived_settings import (
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.record.configuration import REFERENCE_METHOD, Settings
 from cgap_bench.shapes.board_price import BoardPrice, Quantity
-from cgap_cl import CGaPConfig, CGaPPlugin, Inherit, PlasticNetwork, UnreachableTargetError
-from cgap_cl.change.gradmax import GradMax
-from cgap_cl.change.newborn import NewbornValues, Random, ScaledCopy, Split, net2wider
+from cgap_cl import CGaPConfig, CGaPPlugin, PlasticNetwork, UnreachableTargetError
+from cgap_cl.change.newborn import NewbornValues, Random, Split
 from cgap_cl.decide import price, saliency
 from cgap_cl.decide.price import PriceFactory
 from cgap_cl.decide.saliency import Score
@@ -31,17 +30,11 @@ from cgap_cl.train.births import ceiling
 SCORES: dict[str, Callable[[int], Score]] = {  # each from the run's seed
     "weight-gradient": lambda _seed: saliency.weight_gradient,
     "magnitude": lambda _seed: saliency.magnitude,
-    "taylor": lambda _seed: saliency.taylor,
-    "norm-taylor": lambda _seed: saliency.norm_taylor,
-    "activation": lambda _seed: saliency.Activation(),
     "random": saliency.RandomScore,
 }
 NEWBORNS: dict[str, Callable[..., NewbornValues]] = {
     "split": Split,
-    "net2wider": net2wider,
-    "scaled-copy": ScaledCopy,
     "random": Random,
-    "gradmax": GradMax,
 }
 PRICES: dict[str, PriceFactory] = {
     "macs": price.macs,
@@ -49,13 +42,6 @@ PRICES: dict[str, PriceFactory] = {
     "balanced": price.balanced,
 }
 ON_A_BOARD = [quantity.value for quantity in Quantity]
-
-# Settings that matter only beside others: what they need, and whether it is there.
-NEEDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "board": ("price=latency, energy or dram-bytes", lambda own: own.price in ON_A_BOARD),
-    "growth_patience": ("held_out_share above 0", lambda own: own.held_out_share > 0),
-    "trial_iterations": ("inherit=best", lambda own: own.inherit is Inherit.BEST),
-}
 
 
 class _Checked(Settings):
@@ -66,10 +52,11 @@ class _Checked(Settings):
     @model_validator(mode="after")
     def _valid(self) -> Self:
         cgap_config(self, seed=0)
-        for name, (wanted, there) in NEEDS.items():
-            value, default = getattr(self, name), type(self).model_fields[name].default
-            if value != default and not there(self):
-                raise ValueError(f"{name}={value} has no effect without {wanted}")
+        default = type(self).model_fields["board"].default
+        if self.board != default and self.price not in ON_A_BOARD:
+            raise ValueError(
+                f"board={self.board} has no effect without price={', '.join(ON_A_BOARD)}"
+            )
         return self
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cgap_bench.learn.methods.cgap import NEWBORNS, PRICES, SCORES, cgap_config, settings_of
-from cgap_cl import CGaPConfig, Inherit
+from cgap_cl import CGaPConfig, Inherit, Where
 from cgap_cl.change.newborn import FanOut, Random
 
 MODEL = settings_of(CGaPConfig())
@@ -23,16 +23,15 @@ def test_the_defaults_are_those_of_the_library():
 
 def test_settings_reach_the_library():
     config = config_of(
-        growth={"capacities": {"conv2": 0.5}, "where": "priced"},
+        growth={"capacities": {"conv2": 0.5}, "where": "saliency"},
         newborn={"fan_out": "halves"},
-        held_out_share=0.1,
-        inherit="best",
-        pruning_tolerance=0.02,
+        recall=0.1,
+        inherit="none",
     )
     assert config.growth.capacities == {"conv2": 0.5}
     assert config.newborn == Random(FanOut.HALVES)
-    assert (config.held_out_share, config.pruning_tolerance) == (0.1, 0.02)
-    assert (config.inherit, config.seed) == (Inherit.BEST, 3)
+    assert (config.growth.where, config.recall) == (Where.SALIENCY, 0.1)
+    assert (config.inherit, config.seed) == (Inherit.NONE, 3)
 
 
 @pytest.mark.parametrize("name", SCORES)
