@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cgap_bench.errors import UsageError
 from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.retired import comparable
 
 SCHEMA_VERSION = 3  # older ones are rewritten by `cgap_bench.record.migration`
 NOT_COMPARED = {"environment", "timings"}
@@ -64,12 +65,20 @@ class Record(BaseModel):
     classes: list[list[int]] = []
 
     def __eq__(self, other: object) -> bool:
-        """Two records are equal when everything but environment and timings is."""
+        """Two records are equal when everything but environment and timings is.
+
+        Settings and notes that one of them lacks count as those of a run without them.
+        """
         if not isinstance(other, Record):
             return NotImplemented
-        return self.model_dump(exclude=NOT_COMPARED) == other.model_dump(exclude=NOT_COMPARED)
+        return self._compared == other._compared
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _compared(self) -> dict[str, Any]:
+        content = self.model_dump(mode="json", exclude=NOT_COMPARED)
+        return content | comparable(self.config, content["history"])
 
 
 def network_hash(layers: list[dict[str, Any]]) -> str:

@@ -16,6 +16,7 @@ from cgap_bench.record.configuration import (
     StreamSettings,
     TrainingSettings,
 )
+from cgap_bench.record.retired import refuse
 from cgap_bench.run.keys import first_mistake, keys
 from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
 
@@ -133,13 +134,14 @@ def _parsed(override: str) -> Table:
     key, fields = key.strip(), known_keys()
     if not equals:
         raise UsageError(f"--set {override!r} has no value; write for instance training.lr=0.1")
-    if key not in fields:
-        raise UnknownNameError("key", key, fields)
-
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
+    refuse(key, value)
+    if key not in fields:
+        raise UnknownNameError("key", key, fields)
+
     # elsewhere "none" is a word like any other
     if value in ("none", "None") and type(None) in get_args(fields[key].annotation):
         value = None

@@ -10,6 +10,7 @@ import pandas as pd
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.configuration import Claims, Split
 from cgap_bench.record.record import Record
+from cgap_bench.record.retired import retired
 from cgap_bench.show import changes, derive, stats, tables
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
@@ -113,6 +114,17 @@ class Comparison:
             f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
             + (" --set (what the names of the rows say)" if told_apart else "")
         )
+
+    @property
+    def retired(self) -> dict[str, str]:
+        """Rows that are read and made no more, with the revisions that made them."""
+        names = derive.labels(self.records)
+        rows: dict[str, set[str]] = {}
+        for record in self.records:
+            if retired(record.config):
+                revision = str(record.environment.get("revision"))
+                rows.setdefault(names[record.run_id], set()).add(revision)
+        return {name: ", ".join(sorted(rows[name])) for name in sorted(rows)}
 
     @property
     def caption(self) -> str:
