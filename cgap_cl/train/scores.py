@@ -52,10 +52,12 @@ class Scores:
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values; copies, not views."""
-        drawing = isinstance(self.score, RandomScore)
+        score = self.score
         return {
             "units": {group: values.clone() for group, values in self.units.items()},
-            "generator": self.score.generator.get_state() if drawing else None,
+            "generator": score.generator.get_state()
+            if isinstance(score, RandomScore)
+            else None,
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
