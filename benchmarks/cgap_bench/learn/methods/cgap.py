@@ -52,8 +52,9 @@ class _Checked(Settings):
     @model_validator(mode="after")
     def _valid(self) -> Self:
         cgap_config(self, seed=0)
+        own: Any = self  # the model that is derived has the library's settings
         default = type(self).model_fields["board"].default
-        if self.board != default and self.price not in ON_A_BOARD:
+        if own.board != default and own.price not in ON_A_BOARD:
             raise ValueError(
                 f"board={self.board} has no effect without price={', '.join(ON_A_BOARD)}"
             )
