@@ -8,8 +8,8 @@ elders together are one network.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,10 @@ class Lateral(nn.Module):
         return self.op(tap)  # type: ignore[no-any-return]
 
 
+class _AllReadError(Exception):
+    """A block has left every tap that is read of it: the rest of its forward pass is idle."""
+
+
 class PlasticLayer(nn.Module):
     """A conv or linear layer of one block: own inputs plus lateral inputs from older blocks."""
 
@@ -53,20 +57,28 @@ class PlasticLayer(nn.Module):
         self.own = own
         self.laterals = nn.ModuleDict()
         self.taps: Taps | None = None
+        self.read: Collection[str] | None = None
         self.block = -1
 
     def forward(self, x: Tensor) -> Tensor:
         """``own(x)`` plus each lateral of the tap that its source left behind."""
-        y: Tensor = self.own(x)
         if self.taps is None and len(self.laterals):
             raise RuntimeError(
                 f"layer '{self.name}' reads older blocks: run it through Block.run"
             )
         if self.taps is not None:
-            self.taps.setdefault(self.block, {})[self.name] = x
+            self._leave_tap(x, self.taps)
+        y: Tensor = self.own(x)
+        if self.taps is not None:
             for source, lateral in self.laterals.items():
                 y = y + lateral(self.taps[int(source)][self.name])
         return y
+
+    def _leave_tap(self, x: Tensor, taps: Taps) -> None:
+        own = taps.setdefault(self.block, {})
+        own[self.name] = x
+        if self.read is not None and own.keys() >= set(self.read):
+            raise _AllReadError
 
     def sources(self) -> Iterator[tuple[int, Lateral]]:
         """(source block, lateral) in ascending order of the block."""
@@ -130,13 +142,29 @@ class Block(nn.Module):
 
     def run(self, x: Tensor, taps: Taps) -> Tensor:
         """Forward pass that reads ``taps`` of older blocks and leaves its own there."""
-        for layer in self.plastic():
-            layer.taps = taps
-        try:
+        with self._taps(taps, None):
             return self.body(x)  # type: ignore[no-any-return]
+
+    def leave_taps(self, x: Tensor, taps: Taps, read: Collection[str]) -> None:
+        """The same as far as it takes to leave the taps that are read.
+
+        Args:
+            x: a batch, ``(N, ...)``.
+            taps: of older blocks; its own are added.
+            read: layers whose taps are wanted, at least one.
+        """
+        with self._taps(taps, read), suppress(_AllReadError):
+            self.body(x)
+
+    @contextmanager
+    def _taps(self, taps: Taps, read: Collection[str] | None) -> Iterator[None]:
+        for layer in self.plastic():
+            layer.taps, layer.read = taps, read
+        try:
+            yield
         finally:
             for layer in self.plastic():
-                layer.taps = None
+                layer.taps = layer.read = None
 
 
 def sprout(

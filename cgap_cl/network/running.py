@@ -1,4 +1,4 @@
-"""What must run before a column: the elders that it reads, without gradients."""
+"""What must run before a column: of its elders as much as it reads, without gradients."""
 
 from __future__ import annotations
 
@@ -11,26 +11,38 @@ from cgap_cl.blocks.block import Block, Taps
 
 
 @torch.no_grad()
-def elder_taps(x: Tensor, blocks: Sequence[Block], column: Block) -> Taps:
+def elder_taps(x: Tensor, blocks: Sequence[Block], column: Block, whole: bool = False) -> Taps:
     """What the blocks that a column reads, and those that they read, feed to each layer.
+
+    An elder stops in front of the last layer that is read of it: where only its first units are
+    shared, the rest of it need not run.
 
     Args:
         x: a batch, ``(N, ...)``.
         blocks: all blocks, by index.
         column: the block that learns.
+        whole: run them to the end, for a reader that is not among the blocks.
     """
     taps: Taps = {}
-    for index in elders_of(blocks, column):
-        blocks[index].run(x, taps)
+    for index, read in sorted(read_of(blocks, column).items()):
+        if whole:
+            blocks[index].run(x, taps)
+        else:
+            blocks[index].leave_taps(x, taps, read)
     return taps
 
 
-def elders_of(blocks: Sequence[Block], column: Block) -> list[int]:
-    """Blocks that must run before the column, oldest first."""
-    todo = column.sources()
-    needed: set[int] = set()
-    while todo:
-        index = todo.pop()
-        needed.add(index)
-        todo |= blocks[index].sources() - needed
-    return sorted(needed)
+def read_of(blocks: Sequence[Block], column: Block) -> dict[int, set[str]]:
+    """Elder -> the layers whose input a later block reads, of those that a column depends on.
+
+    Args:
+        blocks: all blocks, by index.
+        column: the block that learns.
+    """
+    read: dict[int, set[str]] = {}
+    for reader in (column, *reversed(blocks[: column.index])):  # before those that it reads
+        if reader is column or reader.index in read:
+            for layer in reader.plastic():
+                for source, _ in layer.sources():
+                    read.setdefault(source, set()).add(layer.name)
+    return read
