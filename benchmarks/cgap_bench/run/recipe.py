@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from cgap_bench.record.configuration import Claims, Settings
 from cgap_bench.run.keys import first_mistake
 
 Table = dict[str, Any]
+
+
+class Fairness(StrEnum):
+    """By which rule the methods of a preset are trained; the two are never in one table."""
+
+    COMMON = "common"  # one training for all: of a method's own only a learning rate
+    PUBLISHED = "published"  # each as its paper has it
 
 
 class Overlay(Settings):
@@ -30,6 +38,7 @@ class Overlay(Settings):
         training_of: Method -> keys of `TrainingSettings` where it must differ.
         method: Method -> keys of its own settings.
         claims: What it is to show, named before it is run.
+        fairness: By which rule methods are trained.
         orders: Values of `stream.order_seed`, each run with every seed; as `parse_seeds` reads
             them, empty: the one of the stream.
     """
@@ -44,6 +53,7 @@ class Overlay(Settings):
     training_of: dict[str, Table] = Field(default_factory=dict)
     method: dict[str, Table] = Field(default_factory=dict)
     claims: Claims = Claims()
+    fairness: Fairness = Fairness.COMMON
     orders: str = ""
 
 
@@ -58,6 +68,7 @@ class Recipe(Overlay):
 
         Raises:
             UnknownNameError: There is none of that name.
+            UsageError: Methods are trained differently, but not said to be.
         """
         name = name or self.default_preset
         if name not in self.presets:
@@ -65,7 +76,23 @@ class Recipe(Overlay):
 
         below = self.model_dump(exclude={"default_preset", "presets"})
         above = self.presets[name].model_dump(exclude_unset=True)
-        return name, Overlay.model_validate(laid_over(below, above))
+        overlay = Overlay.model_validate(laid_over(below, above))
+        _check_fairness(name, overlay)
+        return name, overlay
+
+
+def _check_fairness(preset: str, overlay: Overlay) -> None:
+    """Raises `UsageError` where a method is trained by a rule of its own in a common table."""
+    if overlay.fairness is Fairness.PUBLISHED:
+        return
+    for method, own in overlay.training_of.items():
+        others = sorted(own.keys() - {"lr"})
+        if others:
+            raise UsageError(
+                f"preset {preset}: training_of.{method} sets {', '.join(others)}, but methods"
+                ' are compared under one training; say fairness = "published" if each is to be'
+                " trained as its paper has it"
+            )
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Table:

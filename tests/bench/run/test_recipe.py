@@ -34,3 +34,30 @@ def test_a_mistake_in_a_preset_is_named_with_the_preset(tmp_path):
     path.write_text(text)
     with pytest.raises(UsageError, match=r"unknown key 'presets\.a\.epoch'"):
         load_recipe(str(path))
+
+
+COMMON = """
+default_preset = "a"
+seeds = "0"
+methods = ["fixed"]
+[training_of.fixed]
+lr = 0.1
+[presets.a]
+[presets.b.training_of.fixed]
+momentum = 0.5
+[presets.c]
+fairness = "published"
+[presets.c.training_of.fixed]
+momentum = 0.5
+"""
+
+
+def test_methods_trained_by_rules_of_their_own_are_in_tables_of_their_own(tmp_path):
+    """A learning rate may be a method's own: it is searched with one budget for all."""
+    path = tmp_path / "mine.toml"
+    path.write_text(COMMON)
+    _, recipe = load_recipe(str(path))
+    assert recipe.preset("a")[1].training_of == {"fixed": {"lr": 0.1}}
+    with pytest.raises(UsageError, match=r"training_of\.fixed sets momentum"):
+        recipe.preset("b")
+    assert recipe.preset("c")[1].training_of["fixed"] == {"lr": 0.1, "momentum": 0.5}
