@@ -10,7 +10,7 @@ import pytest
 
 from cgap_bench.cli import main
 
-HEAVY = {"avalanche", "matplotlib", "pandas", "scipy", "seaborn", "sklearn", "torch"}
+HEAVY = {"avalanche", "matplotlib", "pandas", "scipy", "sklearn", "torch", "vl_convert"}
 BUDGET_S = 0.5
 
 

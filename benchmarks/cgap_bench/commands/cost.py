@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from cgap_bench.commands.target import ENERGY_SCOPE, Target
-from cgap_bench.errors import UsageError
 from cgap_bench.shapes.sources import InputSizes, Source, load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import Board, NetworkCost, advise, resident_together, switch_cost
@@ -216,20 +215,9 @@ def _resources(used: Usage) -> dict[str, Any]:
 
 
 def _draw(cost: NetworkCost, board: Board, title: str, path: Path) -> None:
-    from cgap_bench.show import figures
+    from cgap_bench.show.charts.drawing import drawn, format_of
+    from cgap_bench.show.charts.roofline import roofline
+    from cgap_bench.show.files import write
 
-    peak = 2e-3 * cost.array.n_macs * cost.array.clock_mhz
-    points = [
-        (
-            layer.kind,
-            2 * layer.macs / layer.dram_bytes,
-            2 * layer.macs / max(layer.latency_ns, 1e-9),
-        )
-        for layer in cost.layers
-        if layer.macs and layer.dram_bytes
-    ]
-    drawing = figures.roofline(points, peak, board.dram.bytes_per_ns, title)
-    try:
-        drawing.savefig(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot draw {path}: {error}") from error
+    name = format_of(path)
+    write({path: drawn(roofline(cost, board, title), title, (name,))[name]})

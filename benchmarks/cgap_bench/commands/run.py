@@ -139,7 +139,7 @@ def dry_run(request: Request) -> str:
 
 def run_benchmark(request: Request) -> None:
     """Run what has no record yet, then show the comparison of all that was asked for."""
-    # Pandas and seaborn: only once there is work to show.
+    # Pandas and the charts: only once there is work to show.
     from cgap_bench.show.report import show
 
     jobs, options = request.job_list(), request.options()

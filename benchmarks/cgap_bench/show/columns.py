@@ -114,7 +114,6 @@ COLUMNS = (
         "ms",
         Scale.MEASURE,
         "modelled computing time of that inference on the board, mean over tasks",
-        spare=True,
     ),
     TableColumn(
         "conv_latency_ms",
@@ -122,7 +121,7 @@ COLUMNS = (
         "ms",
         Scale.MEASURE,
         "the part of that latency in convolutions",
-        narrow="conv\nlatency",
+        narrow="in\nconv",
     ),
     TableColumn(
         "linear_latency_ms",
@@ -131,7 +130,7 @@ COLUMNS = (
         Scale.MEASURE,
         "the part of it in linear layers, shown apart so that narrowing a huge one does not"
         " pass for a faster network",
-        narrow="linear\nlatency",
+        narrow="in\nlinear",
     ),
     TableColumn(
         "energy_mj",

@@ -66,6 +66,16 @@ class Comparison:
         return derive.tasks_frame(self.records)
 
     @cached_property
+    def prices(self) -> dict[str, dict[str, float]]:
+        """Hash of a network -> what one inference costs, for all that tasks end with."""
+        networks = {
+            key: record.networks[key]
+            for record in self.records
+            for key in record.subnetworks[-1]
+        }
+        return {key: self.platform.price(layers) for key, layers in networks.items()}
+
+    @cached_property
     def summary(self) -> pd.DataFrame:
         """One row a method."""
         return tables.summarise(self.runs)
@@ -74,6 +84,11 @@ class Comparison:
     def table(self) -> tables.Table:
         """The comparison table."""
         return tables.comparison(self.summary)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """run_id -> the row that it belongs to."""
+        return derive.labels(self.records)
 
     @property
     def columns(self) -> tuple[TableColumn, ...]:
@@ -98,7 +113,7 @@ class Comparison:
         named = {record.config.claims for record in self.records}
         return named.pop() if len(named) == 1 else Claims()
 
-    @property
+    @cached_property
     def pairs(self) -> dict[str, stats.PairedDifference]:
         """The same, as numbers."""
         return paired(self.runs, "accuracy")

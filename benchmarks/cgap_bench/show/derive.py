@@ -43,8 +43,12 @@ class Platform:
 
     def price(self, layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Cost of one inference of a network given as layer shapes: `INFERENCE_COSTS`."""
+        return _numbers(self.cost(layers))
+
+    def cost(self, layers: Sequence[Mapping[str, Any]]) -> NetworkCost:
+        """The same with all that the cost model says, layer by layer."""
         shapes = [LayerShape.model_validate(layer) for layer in layers]
-        return _numbers(network_cost(shapes, self.board, bits=self.bits))
+        return network_cost(shapes, self.board, bits=self.bits)
 
 
 def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
@@ -97,6 +101,7 @@ def tasks_frame(records: Iterable[Record]) -> pd.DataFrame:
     rows = [
         {
             "method": names[record.run_id],
+            "run": record.run_id,
             "seed": record.config.seed,
             "experience": i + 1,
             "task": j + 1,

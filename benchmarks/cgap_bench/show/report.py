@@ -11,6 +11,7 @@ from cgap_bench.show import files, markers, pages
 from cgap_bench.show.comparison import Comparison, comparisons
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.measurements import read_measurements
+from cgap_bench.show.page.page import html_page
 from cgap_bench.show.terminal import terminal_table
 from cgap_hw import load_board
 
@@ -126,5 +127,5 @@ def _filled_pages(known: Sequence[Comparison], out: Path, root: Path | None) -> 
 
 def _write_html(known: Sequence[Comparison], out: Path) -> Path:
     path = out / "report.html"
-    files.write({path: files.html_page(known, out)})
+    files.write({path: html_page(known, out)})
     return path

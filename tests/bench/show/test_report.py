@@ -11,6 +11,7 @@ from cgap_bench.errors import UsageError
 from cgap_bench.record.record import write_record
 from cgap_bench.show import report
 from cgap_bench.show.measurements import write_measurements
+from cgap_bench.show.page.libraries import vega_script
 
 BOARD = "zcu102"
 PAGE = """# Title
@@ -35,8 +36,11 @@ def test_everything_is_rebuilt_from_the_records_alone(out):
         "tables/toy-standard.tex",
         *(
             f"figures/toy-standard-{kind}.{suffix}"
-            for kind in ("trade-off", "experiences", "tasks", "differences")
-            for suffix in ("svg", "png")
+            for kind in (
+                *("trade-off", "experiences", "matrices", "differences"),
+                *("task-costs", "layers"),
+            )
+            for suffix in ("svg", "png", "pdf")
         ),
         "report.html",
     }
@@ -66,9 +70,12 @@ def test_command_does_not_hide_changed_settings(out, make_record):
 def test_html_is_self_contained(out):
     report.rebuild(BOARD, out)
     page = (out / "report.html").read_text()
-    assert page.count("data:image/svg+xml;base64,") == 4
-    assert not re.search(r"(src|href)=\"(?!data:|#)", page)
-    assert "<td>91.00 ± 2.48</td>" in page  # t_{.975,2} * 0.01 / sqrt(3) = 0.0248
+    assert page.count("<figure ") == 6
+    own = page.replace(vega_script(), "")
+    assert not re.search(r"(src|href)=\"(?!data:|#)", own)
+    assert "http" not in own
+    assert ">91.00 ± 2.48</td>" in page  # t_{.975,2} * 0.01 / sqrt(3) = 0.0248
+    assert len(page) < 5e6
     assert "python 3.11, packages (torch 2.0)" in page
 
 

@@ -34,5 +34,15 @@ def test_every_column_and_unit_is_on_the_terminal(make_record, columns):
     assert "…" not in text
     name = "".join(line[:14] for line in text.splitlines()).replace(" ", "")
     assert "cgap(price=latencytarget_price=0.038)" in name or columns > 80
-    for word in ("accuracy", "8", "forgetting", "[points]", "[ms]", "[mJ]", "meters", "linear"):
+    for word in (
+        "accuracy",
+        "8",
+        "forgetting",
+        "[points]",
+        "[ms]",
+        "[mJ]",
+        "meters",
+        "linear",
+        "latency",
+    ):
         assert word in text

@@ -1,0 +1,75 @@
+"""Every chart: its numbers, and that it is left out where there are none."""
+
+import pytest
+
+from cgap_bench.show.charts.differences import differences
+from cgap_bench.show.charts.experiences import over_experiences
+from cgap_bench.show.charts.layers import layer_costs
+from cgap_bench.show.charts.matrices import matrices
+from cgap_bench.show.charts.roofline import layer_points, roofs
+from cgap_bench.show.charts.tasks import task_costs
+from cgap_bench.show.charts.times import training_times
+from cgap_bench.show.comparison import comparisons
+
+
+def test_matrices_are_means_over_seeds(comparison):
+    frame = matrices(comparison).frame
+    cell = frame.query("method == 'fixed' and experience == 2 and task == 1")
+    # 0.6 + 0.1 (one step before the end) + mean shift 0.01
+    assert cell["accuracy"].item() == pytest.approx(71)
+
+
+def test_every_pair_is_drawn(comparison):
+    frame = differences(comparison).frame
+    assert len(frame) == 6  # two methods, three seeds
+    assert set(frame.query("method == 'fixed'")["mean"].round(6)) == {30}
+
+
+def test_no_pairs_no_chart(make_record, platform):
+    (one,) = comparisons([make_record("cgap"), make_record("ewc")], platform)
+    assert differences(one) is None
+
+
+def test_one_experience_has_no_course(make_record, platform):
+    (one,) = comparisons([make_record("cgap", final=(0.9,))], platform)
+    assert over_experiences(one) is None
+
+
+def test_bands_stay_within_what_is_possible(comparison):
+    frame = over_experiences(comparison).frame
+    assert frame["high"].max() <= 100
+    assert frame["low"].min() >= 0
+    assert set(frame["n"]) == {3}
+
+
+def test_costs_of_tasks_are_the_price_of_their_networks(comparison):
+    frame = task_costs(comparison).frame
+    cgap = frame[frame["method"] == "cgap"]
+    assert list(cgap["macs"]) == [2 * 596] * 3
+    key = comparison.records[0].subnetworks[-1][0]
+    assert cgap["latency_ms"].iloc[0] == pytest.approx(comparison.prices[key]["latency_ms"])
+
+
+def test_layers_add_up_to_the_network(comparison):
+    frame = layer_costs(comparison).frame
+    macs = frame.groupby("method")["macs"].sum()
+    assert macs["cgap"] == 2 * 596
+
+
+def test_no_layer_is_above_the_roofs(comparison, platform):
+    record = comparison.records[0]
+    cost = platform.cost(record.networks[record.subnetworks[-1][-1]])
+    peak, gbps = roofs(cost, platform.board)
+    for _, layer in layer_points(cost).dropna().iterrows():
+        assert layer["gops"] <= min(peak, gbps * layer["ops_per_byte"]) * (1 + 1e-9)
+
+
+def test_times_are_sums_over_experiences(make_record, platform):
+    timed = make_record("cgap").model_copy(update={"timings": {"train_s": [1.0, 2.0, 4.0]}})
+    (one,) = comparisons([timed, make_record("ewc")], platform)
+    frame = training_times(one).frame
+    assert list(frame["train_s"]) == [7]
+
+
+def test_without_times_there_is_no_chart_of_them(comparison):
+    assert training_times(comparison) is None
