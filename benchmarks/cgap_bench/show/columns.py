@@ -121,7 +121,7 @@ COLUMNS = (
         "ms",
         Scale.MEASURE,
         "the part of that latency in convolutions",
-        narrow="in\nconv",
+        spare=True,
     ),
     TableColumn(
         "linear_latency_ms",
