@@ -22,15 +22,6 @@ class Inherit(enum.Enum):
     NONE = "none"  # fresh weights
 
 
-class Revisit(enum.Enum):
-    """What happens when the task label of an earlier experience returns."""
-
-    NEW_BLOCK = (
-        "new block"  # a copy of the label's block goes on; the old one stays as a version
-    )
-    REFUSE = "refuse"  # an error
-
-
 def _is(kind: type) -> Callable[[object], bool]:
     return lambda value: isinstance(value, kind)
 
@@ -39,11 +30,10 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-POSITIVE = ("target_price", "seed_ratio", "first_seed_ratio")
+POSITIVE = ("target_price", "seed_ratio")
 SHARES = (
     "target_price",
     "seed_ratio",
-    "first_seed_ratio",
     "recall",
 )
 # Settings that are no numbers between 0 and 1: what fits, and what is said of what does not.
@@ -58,7 +48,6 @@ KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "pruning": (_is(PruningPolicy), "a PruningPolicy"),
     "phases": (_is(Phases), "Phases"),
     "inherit": (_is(Inherit), f"one of {', '.join(map(str, Inherit))}"),
-    "revisit": (_is(Revisit), f"one of {', '.join(map(str, Revisit))}"),
     "share_groups": (_whole, "a whole number"),
     "seed": (_whole, "a whole number"),
 }
@@ -73,7 +62,6 @@ class CGaPConfig:
             blocks included.
         peak_ratio: peak capacity before pruning, as a multiple of ``target_price``.
         seed_ratio: width of a column without ancestor, as a share of the reference's.
-        first_seed_ratio: the same for the first experience; None: as the others.
         price: what counts as cost; see :mod:`cgap_cl.decide.price`.
         score: saliency of a unit; see :mod:`cgap_cl.decide.saliency`.
         newborn: values of newborn units; see :mod:`cgap_cl.change.newborn`.
@@ -81,8 +69,6 @@ class CGaPConfig:
         pruning: which units go.
         phases: when to grow and when to prune.
         inherit: where a later column's weights come from.
-        revisit: what happens when a task label returns (class- and domain-incremental streams
-            have one label only); see :class:`Revisit`.
         share_groups: how many of the first groups a later column shares with its ancestor: all
             their units but one are read from it, neither copied nor trained. Only groups
             that convolutions make from the raw input and shared groups alone count, so that
@@ -90,8 +76,6 @@ class CGaPConfig:
         seed: of the generator for newborns and random choices.
         recall: weight of the loss by which a label's block teaches its successor the classes
             that it knows, where the label returns; 0: none.
-        align_weights: scale new classes' weights in a head that is revisited
-            (class-incremental; see :mod:`cgap_cl.network.head`).
 
     >>> config = CGaPConfig(target_price=0.1, growth=GrowthPolicy(beta=0.3))
     >>> config.target_price * config.peak_ratio  # grows to this, then is pruned to the target
@@ -104,7 +88,6 @@ class CGaPConfig:
     target_price: float = 0.2
     peak_ratio: float = 1.4
     seed_ratio: float = SEED_RATIO
-    first_seed_ratio: float | None = None
     price: PriceFactory = price.macs
     score: Score = saliency.weight_gradient
     newborn: NewbornValues = DEFAULT_NEWBORN
@@ -112,11 +95,9 @@ class CGaPConfig:
     pruning: PruningPolicy = field(default_factory=PruningPolicy)
     phases: Phases = field(default_factory=Phases)
     inherit: Inherit = Inherit.NEWEST
-    revisit: Revisit = Revisit.NEW_BLOCK
     share_groups: int = 1
     seed: int = 0
     recall: float = 0.3
-    align_weights: bool = False
 
     def __post_init__(self) -> None:
         self._check_kinds()

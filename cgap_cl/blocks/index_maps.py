@@ -24,23 +24,6 @@ class UnitMap:
     source: tuple[int, ...]
     newborn: tuple[bool, ...]
 
-    @classmethod
-    def identity(cls, width: int) -> UnitMap:
-        """The map that changes nothing."""
-        return cls(tuple(range(width)), (False,) * width)
-
-    @property
-    def changes(self) -> bool:
-        """False only if no unit was born; units may still have gone, which the width tells."""
-        return any(self.newborn)
-
-    def multiplicity(self) -> tuple[int, ...]:
-        """For each new unit, how many new units share its source (1: it did not split)."""
-        count: dict[int, int] = {}
-        for source in self.source:
-            count[source] = count.get(source, 0) + 1
-        return tuple(count[source] for source in self.source)
-
 
 class PositionMap(NamedTuple):
     """Where each position of an axis comes from after a change.

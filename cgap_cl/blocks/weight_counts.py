@@ -39,29 +39,12 @@ def reference_counts(module: nn.Module, layout: Layout) -> dict[str, int]:
     return {name: weight.numel() for name, weight in weights.items()}  # type: ignore[operator]
 
 
-def weight_counts(block: Block, layout: Layout, widths: Mapping[str, int]) -> dict[str, int]:
-    """Weights per conv and linear layer of a block at the given widths, laterals included."""
-    counts = {}
-    for layer in layout.layers:
-        if layer.dense:
-            module = block.layer(layer.name)
-            head = layer.name == layout.head
-            n_out = module.own.weight.shape[0] if head else layer.outputs.length(widths)
-            n_in = layer.inputs.length(widths) + sum(
-                len(lateral.index) for _, lateral in module.sources()
-            )
-            counts[layer.name] = n_out * n_in * module.own.weight[0, 0].numel()
-        elif layer.kind is Kind.DEPTHWISE:
-            filters = block.body.get_submodule(layer.name).weight
-            kernel = filters[0].numel()  # type: ignore[index]
-            counts[layer.name] = layer.inputs.length(widths) * kernel
-    return counts
-
-
 def pricer(
     block: Block, layout: Layout, factors: Mapping[str, int]
 ) -> Callable[[Mapping[str, int]], int]:
-    """Widths -> the sum over layers of :func:`weight_counts` times a factor, made to be fast.
+    """Widths -> the sum over conv and linear layers of weights times a factor, made to be fast.
+
+    Laterals are included.
 
     Policies ask for the price of thousands of widths; the structure is read once, here.
 
@@ -103,22 +86,16 @@ def _linear(axis: Axis) -> Linear:
     return axis.n_fixed, tuple(axis.positions_per_unit.items())
 
 
-def macs(counts: Mapping[str, int], positions: Mapping[str, int]) -> int:
-    """Multiply-adds of one inference from weights per layer and positions per layer."""
-    return sum(n * positions[name] for name, n in counts.items())
-
-
 def elder_macs(
     blocks: Sequence[Block], layout: Layout, positions: Mapping[str, int], last: int
 ) -> int:
     """Multiply-adds of what the head of block ``last`` needs of the blocks before it."""
+    bodies = {**positions, layout.head: 0}  # nobody reads their heads
     total = 0
     for index, units in closure(blocks, layout, last).items():
         if index != last:
             widths = {g: len(units.get(g, ())) for g in layout.widths}
-            counts = weight_counts(blocks[index], layout, widths)
-            counts.pop(layout.head)
-            total += macs(counts, positions)
+            total += pricer(blocks[index], layout, bodies)(widths)
     return total
 
 

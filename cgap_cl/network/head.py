@@ -1,13 +1,11 @@
-"""Heads: the classes that their outputs stand for, and the weight alignment of a shared one."""
+"""Heads: the classes that their outputs stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-
-from cgap_cl.blocks.block import Block
 
 PADDING = -1e4  # logit of a class that a head does not have
 
@@ -52,32 +50,3 @@ def by_class(logits: Tensor, classes: Sequence[int]) -> Tensor:
     columns = torch.tensor(classes, device=logits.device)
     padded = logits.new_full((len(logits), max(classes) + 1), PADDING)
     return padded.index_copy(1, columns, logits)
-
-
-@torch.no_grad()
-def align(column: Block, old: Collection[int], new: Collection[int]) -> float:
-    """Scale the head's rows of new classes to the mean norm of the rows of old classes.
-
-    After Zhao et al. (CVPR 2020, equation 8), over everything that a row reads, laterals
-    included; biases stay.
-
-    Args:
-        column: the column whose head is changed.
-        old: classes learned before.
-        new: classes learned now.
-
-    Returns:
-        The factor; 1 where there are no old or no new classes.
-    """
-    if not old or not new:
-        return 1.0
-    parts = [column.head.own.weight, *(part.op.weight for _, part in column.head.sources())]
-    norms = torch.cat([part.flatten(1) for part in parts], dim=1).norm(dim=1)
-    before, rows = (
-        torch.tensor([column.classes.index(k) for k in sorted(ids)], device=norms.device)
-        for ids in (old, new)
-    )
-    factor = norms[before].mean() / norms[rows].mean()
-    for part in parts:
-        part[rows] *= factor
-    return float(factor)

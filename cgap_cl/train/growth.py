@@ -28,7 +28,6 @@ from cgap_cl.change.optimizer_state import Places
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig
 from cgap_cl.errors import UnreachableTargetError
-from cgap_cl.network.head import align, class_ids
 from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.network.recall import Recall
 from cgap_cl.train.births import choose_birth
@@ -50,7 +49,6 @@ class GrowthLoop(Events):
         history: what happened to the structure, as plain values.
         progress: where the present experience stands.
         scores: saliency of the column's units, added up since the last change.
-        classes: task label -> classes that it had in the experiences so far.
 
     >>> cnn = torch.nn.Sequential(
     ...     torch.nn.Linear(6, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3)
@@ -72,10 +70,6 @@ class GrowthLoop(Events):
     ['grow', 'merge', 'sprout']
     """
 
-    def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
-        super().__init__(network, config)
-        self.classes: dict[int, frozenset[int]] = {}
-
     # -- one experience ----------------------------------------------------------------------
 
     def sprout(self, label: int, classes: int | Sequence[int]) -> Block:
@@ -84,15 +78,11 @@ class GrowthLoop(Events):
         Args:
             label: its task label.
             classes: ids of the experience's classes, or how many: 0, 1, ...
-
-        Raises:
-            ValueError: the label returns, and the settings refuse that.
         """
         birth = choose_birth(self.network, label, self.config)
         column = self.network.sprout(label, classes, birth)
 
-        new = frozenset(class_ids(classes)) - self.classes.get(label, frozenset())
-        self.progress = Progress(frozenset(birth.share), new)
+        self.progress = Progress(frozenset(birth.share))
         self._follow(column)
         self._note("sprout", ancestor=birth.ancestor)
         return column
@@ -153,13 +143,6 @@ class GrowthLoop(Events):
         if outstanding:
             self._prune(optimizer)
 
-        label = column.label
-        assert label is not None, "no column: call sprout first"
-        known, new = self.classes.get(label, frozenset()), self.progress.new_classes
-        if self.config.align_weights:
-            align(column, known, new)
-        self.classes[label] = known | new
-
         self._follow(None)
         self.network.merge()
         blocks, layout = self.network.all_blocks(), self.network.layout
@@ -194,7 +177,6 @@ class GrowthLoop(Events):
             "progress": self.progress.state(),
             "scores": self.scores.state_dict(),
             "history": copy.deepcopy(self.history),
-            "classes": [[label, sorted(known)] for label, known in self.classes.items()],
             "generator": self.generator.get_state(),
         }
 
@@ -204,5 +186,4 @@ class GrowthLoop(Events):
         self._follow(self.network.column)
         self.scores.load_state_dict(saved["scores"])
         self.history = copy.deepcopy(saved["history"])
-        self.classes = {label: frozenset(known) for label, known in saved["classes"]}
         self.generator.set_state(saved["generator"])

@@ -28,7 +28,6 @@ class Progress:
 
     Attributes:
         shared: groups whose units are read from the ancestor.
-        new_classes: classes of this experience that its label had not before.
         iteration: iterations done.
         growth: iterations after which growth is outstanding, ascending.
         pruning: iterations after which pruning is outstanding, ascending.
@@ -40,7 +39,6 @@ class Progress:
     """
 
     shared: frozenset[str] = frozenset()
-    new_classes: frozenset[int] = frozenset()
     iteration: int = 0
     growth: tuple[int, ...] = ()
     pruning: tuple[int, ...] = ()
@@ -55,7 +53,6 @@ class Progress:
         growth, pruning = phases.growth_iterations(total), phases.pruning_iterations(total)
         return Progress(
             self.shared,
-            self.new_classes,
             growth=tuple(growth),
             pruning=tuple(pruning),
             n_growth=len(growth),
@@ -88,20 +85,15 @@ class Progress:
         share = (self.n_growth - len(self.growth)) / self.n_growth
         return self.start_price + max(0.0, peak_price - self.start_price) * share
 
-    @property
-    def pruned_share(self) -> float:
-        """Share of the pruning that must be done by now."""
-        return 1 - len(self.pruning) / max(1, self.n_pruning)
-
     def pruning_target(self, target_price: float) -> float:
         """Price to prune to by now: from that at the peak evenly to the target."""
-        return self.peak.price + min(0.0, target_price - self.peak.price) * self.pruned_share
+        share = 1 - len(self.pruning) / max(1, self.n_pruning)
+        return self.peak.price + min(0.0, target_price - self.peak.price) * share
 
     def state(self) -> dict[str, Any]:
         """Plain values, loadable with ``weights_only=True``; :meth:`restored` reads them."""
         return asdict(self) | {
             "shared": sorted(self.shared),
-            "new_classes": sorted(self.new_classes),
             "growth": list(self.growth),
             "pruning": list(self.pruning),
         }
@@ -113,7 +105,6 @@ class Progress:
             **{
                 **state,
                 "shared": frozenset(state["shared"]),
-                "new_classes": frozenset(state["new_classes"]),
                 "growth": tuple(state["growth"]),
                 "pruning": tuple(state["pruning"]),
                 "peak": Peak(**state["peak"]),

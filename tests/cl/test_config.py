@@ -24,7 +24,6 @@ from cgap_cl.change.newborn import Split
         (lambda: CGaPConfig(target_price=2.0), "target_price must lie in"),
         (lambda: CGaPConfig(seed_ratio=2), "seed_ratio must lie in"),
         (lambda: CGaPConfig(seed_ratio=0), "seed_ratio must be positive"),
-        (lambda: CGaPConfig(first_seed_ratio=0), "first_seed_ratio must be positive"),
         (lambda: CGaPConfig(recall=2), "recall must lie in"),
         (lambda: CGaPConfig(share_groups=-1), "share_groups cannot be negative"),
         (lambda: GrowthPolicy(beta=2), "beta must lie in"),
@@ -50,7 +49,6 @@ X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
         (lambda: CGaPConfig(peak_ratio=math.nan), "peak_ratio must be at least 1"),
         (lambda: GrowthPolicy(capacity=math.nan), "capacity must be positive"),
         (lambda: Phases(growth_events=2.5), "growth_events must be a whole number"),
-        (lambda: CGaPConfig(first_seed_ratio=2), "first_seed_ratio must lie in"),
         (
             lambda: PlasticNetwork(nn.Linear(3, 2), X, seed_ratio=-1),
             "seed_ratio",
@@ -71,7 +69,6 @@ def test_values_that_are_no_numbers_are_named(make, message):
         ({"growth": 0.3}, "growth must be a GrowthPolicy, not 0.3"),
         ({"phases": (0.1, 0.2)}, "phases must be Phases"),
         ({"inherit": "newest"}, "inherit must be one of Inherit.NEWEST, .*not 'newest'"),
-        ({"revisit": True}, "revisit must be one of Revisit.NEW_BLOCK, Revisit.REFUSE"),
         ({"share_groups": 1.5}, "share_groups must be a whole number, not 1.5"),
     ],
 )

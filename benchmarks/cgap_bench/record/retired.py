@@ -15,11 +15,14 @@ from cgap_bench.record.identity import distinguishing
 REVISION = "412adc2cbe65"  # the last one with all of them
 # Settings that no method has any more; their values in `NOTHING_CHANGED` were their defaults.
 SETTINGS = (
+    "cgap.align_weights",
     "cgap.distillation",
+    "cgap.first_seed_ratio",
     "cgap.growth_patience",
     "cgap.held_out_share",
     "cgap.lateral_keep",
     "cgap.pruning_tolerance",
+    "cgap.revisit",
     "cgap.temperature",
     "cgap.trial_iterations",
     "cgap.trunk_blocks",
@@ -58,9 +61,8 @@ def refuse(key: str, value: Any) -> None:
     """
     if is_retired(key, value):
         raise UsageError(
-            f"{key}={value} is retired, as it earned nothing (results/tables/"
-            f"split-cifar100-ablation.md): its records are read, revision {REVISION} was the"
-            " last to make them"
+            f"{key}={value} is retired: nothing was seen to be gained by it (cgap_cl/README.md)."
+            f" Its records are read; revision {REVISION} was the last to make them"
         )
 
 

@@ -131,7 +131,7 @@ def test_killed_every_few_batches(name, tiny, life):
     [
         (EVERYTHING, {}),
         (EVERYTHING, {"lr_schedule": "plateau", "holdout_share": 0.2, "patience": 1}),
-        ({"score": "random", "newborn": "gradmax"}, {"precision": "bfloat16"}),
+        ({"score": "magnitude", "inherit": "none"}, {"precision": "bfloat16"}),
         ({"score": "activation"}, {"augment": "crop-flip", "memory_format": "channels-last"}),
     ],
 )

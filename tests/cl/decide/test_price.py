@@ -8,9 +8,11 @@ from cgap_cl import (
     Birth,
     CGaPConfig,
     GrowthPolicy,
+    Plan,
     PlasticNetwork,
 )
-from cgap_cl.blocks.weight_counts import elder_macs, macs, weight_counts
+from cgap_cl.blocks.layout import Kind
+from cgap_cl.change import surgery
 from cgap_cl.decide import price
 
 X = torch.randn(8, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -26,21 +28,38 @@ def column():
     return network, network.sprout(0, 3, Birth({"0": 5, "2": 4}))
 
 
+def weights(block):
+    """Layer -> the weights that a block has there, laterals included."""
+    counts = {}
+    for layer in block.layout.layers:
+        if layer.dense:
+            module = block.layer(layer.name)
+            parts = [module.own, *(lateral.op for _, lateral in module.sources())]
+            counts[layer.name] = sum(part.weight.numel() for part in parts)
+        elif layer.kind is Kind.DEPTHWISE:
+            counts[layer.name] = block.body.get_submodule(layer.name).weight.numel()
+    return counts
+
+
 @pytest.mark.parametrize("name", ["chain", "depthwise", "concat", "residual"])
-def test_fast_prices_equal_the_counts(architectures, name, read):
+def test_prices_equal_the_weights_that_there_are(architectures, name, read):
+    """Price first, change afterwards; the column reads all of the block before but its head."""
     network = PlasticNetwork(architectures[name](), torch.zeros(2, 2, 6, 6))
     network.sprout(0, 3)
     network.merge()
     column = network.sprout(1, 3)
     read(network, [0])
-    layout, positions = network.layout, network.reference.positions
+    positions, reference = network.reference.positions, network.reference
+    elders = weights(network.block(0))
+    del elders[network.layout.head]
     for add in (0, 1, 5):
         widths = {g: n + add for g, n in column.widths.items()}
         shares = price.macs(network)(widths), price.parameters(network)(widths)
-        counts, reference = weight_counts(column, layout, widths), network.reference
-        elders = elder_macs(network.all_blocks(), layout, positions, 1)
-        assert shares[0] == (macs(counts, positions) + elders) / reference.macs
-        assert shares[1] == sum(counts.values()) / reference.parameters
+        surgery.apply(column, Plan(grow={g: [0] * add for g in widths}))
+        own = weights(column)
+        n_macs = sum(n * positions[k] for part in (own, elders) for k, n in part.items())
+        assert shares[0] == n_macs / reference.macs
+        assert shares[1] == sum(own.values()) / reference.parameters
 
 
 WIDE = GrowthPolicy(linear_capacity=1.0)

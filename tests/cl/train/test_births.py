@@ -6,21 +6,11 @@ import torch
 from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
-    Inherit,
     Phases,
-    Revisit,
 )
 from cgap_cl.train.growth import GrowthLoop
 
 WIDE = GrowthPolicy(linear_capacity=1.0)
-
-
-def test_the_first_experience_may_begin_at_a_width_of_its_own(network):
-    config = CGaPConfig(seed_ratio=0.5, first_seed_ratio=1.0, inherit=Inherit.NONE, growth=WIDE)
-    loop = GrowthLoop(network, config)
-    assert loop.sprout(0, 3).widths == network.layout.widths
-    network.merge()
-    assert loop.sprout(1, 3).widths == network.layout.scaled(0.5)
 
 
 pytestmark = pytest.mark.filterwarnings(
@@ -70,16 +60,6 @@ def test_a_label_that_returns_goes_on_in_a_copy_of_its_own_block(network):
     assert torch.equal(network.subnetwork(1)(x), one)
     with pytest.raises(ValueError, match="unknown version of task 0 '2'"):
         network.subnetwork(0, version=2)
-
-
-def test_a_label_that_returns_is_refused_on_request(network):
-    loop = GrowthLoop(network, CGaPConfig(revisit=Revisit.REFUSE))
-    loop.sprout(3, 2)
-    network.merge()
-    loop.sprout(4, 2)
-    network.merge()
-    with pytest.raises(ValueError, match=r"task 3 was .*a task label of its own, or set"):
-        loop.sprout(3, 2)
 
 
 def test_more_groups_to_share_than_there_are(network):
