@@ -88,6 +88,7 @@ class GrowthPolicy:
         capacities: group -> share of its reference width, for groups with a capacity of their
             own; the names are those of ``PlasticNetwork.layout.groups``.
 
+    >>> import torch
     >>> policy = GrowthPolicy(beta=0.5)  # the better half of 4 units splits
     >>> scores = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}
     >>> price = lambda widths: widths["conv1"] / 10
@@ -178,6 +179,7 @@ class PruningPolicy:
         where: how cuts are spread over the layers.
         floor: no group falls below this share of its width at peak capacity.
 
+    >>> import torch
     >>> policy = PruningPolicy(floor=0.25)
     >>> scores = {"conv1": torch.tensor([1.0, 4.0, 3.0, 2.0])}
     >>> price = lambda widths: widths["conv1"] / 10

@@ -26,9 +26,7 @@ from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.weight_counts import executed_widths
 from cgap_cl.change.optimizer_state import Places
 from cgap_cl.change.plan import Plan
-from cgap_cl.config import CGaPConfig
 from cgap_cl.errors import UnreachableTargetError
-from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.network.recall import Recall
 from cgap_cl.train.births import choose_birth
 from cgap_cl.train.events import Events
@@ -50,6 +48,7 @@ class GrowthLoop(Events):
         progress: where the present experience stands.
         scores: saliency of the column's units, added up since the last change.
 
+    >>> from cgap_cl import CGaPConfig, PlasticNetwork
     >>> cnn = torch.nn.Sequential(
     ...     torch.nn.Linear(6, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3)
     ... )

@@ -63,7 +63,7 @@ def _read(
     assert column is not None
     for name in network.layout.lateral_names:
         for source in map(network.block, sources):
-            index = torch.arange(start, source.layer(name).own.weight.shape[1], step)
+            index = torch.arange(source.layer(name).own.weight.shape[1])[start::step]
             if len(index):
                 connect(column.layer(name), source, index)
 

@@ -61,7 +61,7 @@ def refuse(key: str, value: Any) -> None:
     """
     if is_retired(key, value):
         raise UsageError(
-            f"{key}={value} is retired: nothing was seen to be gained by it (cgap_cl/README.md)."
+            f"{key}={value} is retired: nothing was gained by it (cgap_cl/README.md)."
             f" Its records are read; revision {REVISION} was the last to make them"
         )
 

@@ -68,8 +68,9 @@ def grown(name, reading):
     if reading:
         older = network.block(0)
         for layer in map(column.layer, network.layout.lateral_names):
-            n = older.layer(layer.name).own.weight.shape[1]
-            connect(layer, older, torch.arange(1, n, 2))
+            index = torch.arange(older.layer(layer.name).own.weight.shape[1])[1::2]
+            if len(index):
+                connect(layer, older, index)
     return network, column
 
 
