@@ -128,8 +128,8 @@ def test_planning_is_fast():
     start = time.process_time()
     for where in Where:
         policy = GrowthPolicy(1.0, where, linear_capacity=1.0)
-        policy.plan(scores, network.layout.widths, counted, 1.0, torch.Generator())
-        PruningPolicy(where).plan(scores, column.widths, counted, 0.2, torch.Generator())
+        policy.plan(scores, network.layout.widths, counted, 1.0)
+        PruningPolicy(where).plan(scores, column.widths, counted, 0.2)
     assert n_calls > 1000
     assert (time.process_time() - start) / n_calls < 1e-3  # network_cost takes about as long
 
