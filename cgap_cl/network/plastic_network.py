@@ -120,7 +120,7 @@ class PlasticNetwork(BlockStore):
         return by_class(logits, block.classes)
 
     def _through_column(self, x: Tensor, column: Block) -> Tensor:
-        taps = elder_taps(x, self.all_blocks(), column, whole=self.teacher is not None)
+        taps = elder_taps(x, self.all_blocks(), column)
         if self.training and len(x) == 1:  # torch trains no norm on one value per channel
             with frozen_norms(column, self.reference.single_norms):
                 return by_class(column.run(x, taps), column.classes)
