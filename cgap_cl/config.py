@@ -31,11 +31,7 @@ def _whole(value: object) -> bool:
 
 
 POSITIVE = ("target_price", "seed_ratio")
-SHARES = (
-    "target_price",
-    "seed_ratio",
-    "recall",
-)
+SHARES = (*POSITIVE, "recall")
 # Settings that are no numbers between 0 and 1: what fits, and what is said of what does not.
 KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "score": (callable, "a score, as cgap_cl.decide.saliency.magnitude"),
@@ -73,7 +69,7 @@ class CGaPConfig:
             their units but one are read from it, neither copied nor trained. Only groups
             that convolutions make from the raw input and shared groups alone count, so that
             nothing is computed twice; what a linear layer reads off raw inputs serves one task.
-        seed: of the generator for newborns and random choices.
+        seed: of the generator that newborns are drawn from.
         recall: weight of the loss by which a label's block teaches its successor the classes
             that it knows, where the label returns; 0: none.
 
@@ -103,10 +99,10 @@ class CGaPConfig:
         self._check_kinds()
         for name in POSITIVE:
             value = getattr(self, name)
-            if value is not None and not value > 0:  # also what is not a number
+            if not value > 0:  # also what is not a number
                 raise ValueError(f"{name} must be positive, not {value}")
         for name in SHARES:
-            check_share(name, getattr(self, name) or 0.0)
+            check_share(name, getattr(self, name))
         if not self.peak_ratio >= 1:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
         if self.share_groups < 0:

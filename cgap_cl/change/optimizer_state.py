@@ -16,7 +16,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.index_maps import IndexMap
+from cgap_cl.blocks.index_maps import IndexMap, TensorChange
 
 # torch.optim state that measures the size of gradients or weights, not their last direction:
 # a newborn takes its parent's, as its gradients are like its parent's
@@ -114,13 +114,13 @@ def carry(optimizer: torch.optim.Optimizer, index_map: IndexMap) -> None:
     for change in index_map.tensors:
         old = change.old
         if not isinstance(old, nn.Parameter) or not isinstance(change.new, nn.Parameter):
-            continue
+            continue  # a running statistic, or the like
+
         swapped[old] = change.new
         state = optimizer.state.pop(old, None)
         if state is not None:
             optimizer.state[change.new] = {
-                key: _carried(optimizer, key, value, change.carry, old)
-                for key, value in state.items()
+                key: _carried(optimizer, key, value, change) for key, value in state.items()
             }
 
     for group in optimizer.param_groups:
@@ -128,16 +128,17 @@ def carry(optimizer: torch.optim.Optimizer, index_map: IndexMap) -> None:
 
 
 def _carried(
-    optimizer: torch.optim.Optimizer, key: str, value: object, carry_one: object, old: Tensor
+    optimizer: torch.optim.Optimizer, key: str, value: object, change: TensorChange
 ) -> object:
-    if not isinstance(value, Tensor) or value.dim() == 0:
+    """One entry of a parameter's state, in the shape that the parameter has now."""
+    if not isinstance(value, Tensor) or value.dim() == 0:  # a count of steps, say
         return value
-    if value.shape != old.shape:
+    if value.shape != change.old.shape:
         raise TypeError(
             f"{type(optimizer).__name__}: state '{key}' has shape {tuple(value.shape)}, "
-            f"its parameter {tuple(old.shape)}; only parameter-shaped state can follow"
+            f"its parameter {tuple(change.old.shape)}; only parameter-shaped state can follow"
         )
-    return carry_one(value, None if key in SECOND_MOMENTS else 0.0)  # type: ignore[operator]
+    return change.carry(value, newborn=None if key in SECOND_MOMENTS else 0.0)
 
 
 def adopt(

@@ -133,7 +133,7 @@ class GrowthPolicy:
         growth = _Growth(price, widths, room)
         growth.take(ranked, limit, growth.paid())  # fill lanes before any step is opened
         growth.take(ranked, limit, growth.room)
-        growth.take(ranked, limit, growth.paid())
+        growth.take(ranked, limit, growth.paid())  # and those of the steps that were opened
         return Plan(grow=growth.parents)
 
 

@@ -24,16 +24,22 @@ from torch import Tensor
 
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.weight_counts import executed_widths
-from cgap_cl.change.optimizer_state import Places
+from cgap_cl.change import surgery
+from cgap_cl.change.optimizer_state import Places, carry, check_supported
 from cgap_cl.change.plan import Plan
+from cgap_cl.config import CGaPConfig
+from cgap_cl.decide.policy import Price
+from cgap_cl.decide.price import checked
+from cgap_cl.decide.saliency import magnitude, score_units
 from cgap_cl.errors import UnreachableTargetError
+from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.network.recall import Recall
-from cgap_cl.train.births import choose_birth
-from cgap_cl.train.events import Events
-from cgap_cl.train.progress import Progress
+from cgap_cl.train.births import ceiling, check_groups, choose_birth
+from cgap_cl.train.progress import Peak, Progress
+from cgap_cl.train.scores import Scores
 
 
-class GrowthLoop(Events):
+class GrowthLoop:
     """Scores -> plan -> surgery -> optimizer, at the iterations that the phases name.
 
     Args:
@@ -69,6 +75,37 @@ class GrowthLoop(Events):
     ['grow', 'merge', 'sprout']
     """
 
+    def __init__(self, network: PlasticNetwork, config: CGaPConfig) -> None:
+        check_groups(network.layout, config)  # told before training starts
+        self.network = network
+        self.config = config
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.history: list[dict[str, Any]] = []
+        self.progress = Progress()
+        self.scores = Scores(config.score)
+
+    @property
+    def column(self) -> Block:
+        """The column that is learning."""
+        column = self.network.column
+        assert column is not None, "no column: call sprout first"
+        return column
+
+    @property
+    def price(self) -> Price:
+        """Cost of the column's task at given widths, as a share of the reference's.
+
+        Raises:
+            TypeError: the setting is a price itself, not what makes one for a network.
+        """
+        return checked(self.config.price(self.network))
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Widths that are never passed; shared groups have all they need."""
+        widths = ceiling(self.network.layout, self.config)
+        return widths | {group: self.column.widths[group] for group in self.progress.shared}
+
     # -- one experience ----------------------------------------------------------------------
 
     def sprout(self, label: int, classes: int | Sequence[int]) -> Block:
@@ -96,6 +133,7 @@ class GrowthLoop(Events):
         phases.check(total)
         self.progress = self.progress.started(phases, total, self._peak())
         self.scores.forget()
+
         # the first column must not be pruned to nothing in search of a price there is not
         least = self.price(dict.fromkeys(self.column.widths, 1))
         if not self.network.n_merged and least > self.config.target_price:
@@ -164,6 +202,63 @@ class GrowthLoop(Events):
             earlier = self.network.versions(column.label)[:-1]
             if earlier:
                 self.network.recall = Recall(earlier[-1], self.config.recall)
+
+    # -- what is done to the column ----------------------------------------------------------
+
+    def _grow(self, optimizer: torch.optim.Optimizer) -> Plan:
+        """Split units, up to what this event of the phases allows."""
+        config = self.config
+        progress = replace(self.progress, growth=self.progress.growth[1:])
+        plan = Plan()
+        if self.scores.fit:  # a restored state may have other widths than were scored
+            limit = progress.growth_limit(config.target_price * config.peak_ratio)
+            plan = config.growth.plan(self.scores.units, self.limits, self.price, limit)
+
+        self._apply("grow", plan, optimizer)
+        self.progress = replace(progress, peak=self._peak())
+        return plan
+
+    def _prune(self, optimizer: torch.optim.Optimizer) -> Plan:
+        """Prune units, down to what this step of the phases asks for."""
+        config, progress, units = self.config, self.progress, self.scores.units
+        if not self.scores.fit:  # no gradients since the last change: fall back on magnitudes
+            units = score_units(self.column, magnitude)
+        target = progress.pruning_target(config.target_price)
+        plan = config.pruning.plan(units, progress.peak.widths, self.price, target)
+
+        self._apply("prune", plan, optimizer)
+        self.progress = replace(progress, pruned=dict(self.column.widths))
+        return plan
+
+    def _apply(self, kind: str, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+        """Do what was planned and note it; another interval of scores begins in any case."""
+        self.scores.forget()
+        if not plan:
+            return
+        check_supported(optimizer)  # before anything is changed
+        index_map = surgery.apply(self.column, plan, self.config.newborn, self.generator)
+        carry(optimizer, index_map)
+
+        changed = {group: len(units) for group, units in (plan.grow or plan.prune).items()}
+        self._note(kind, changed=changed)
+
+    def _peak(self) -> Peak:
+        widths = dict(self.column.widths)
+        return Peak(widths, self.price(widths))
+
+    def _note(self, kind: str, **facts: Any) -> None:
+        block = self.network.newest
+        self.history.append(
+            {
+                "kind": kind,
+                "block": block.index,
+                "label": block.label,
+                "iteration": self.progress.iteration,
+                "widths": dict(block.widths),
+                "price": self.price(block.widths),
+                **facts,
+            }
+        )
 
     # -- checkpoints -------------------------------------------------------------------------
 
