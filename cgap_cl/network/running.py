@@ -11,7 +11,7 @@ from cgap_cl.blocks.block import Block, Taps
 
 
 @torch.no_grad()
-def elder_taps(x: Tensor, blocks: Sequence[Block], column: Block, whole: bool = False) -> Taps:
+def elder_taps(x: Tensor, blocks: Sequence[Block], column: Block) -> Taps:
     """What the blocks that a column reads, and those that they read, feed to each layer.
 
     An elder stops in front of the last layer that is read of it: where only its first units are
@@ -21,14 +21,10 @@ def elder_taps(x: Tensor, blocks: Sequence[Block], column: Block, whole: bool = 
         x: a batch, ``(N, ...)``.
         blocks: all blocks, by index.
         column: the block that learns.
-        whole: run them to the end, for a reader that is not among the blocks.
     """
     taps: Taps = {}
     for index, read in sorted(read_of(blocks, column).items()):
-        if whole:
-            blocks[index].run(x, taps)
-        else:
-            blocks[index].leave_taps(x, taps, read)
+        blocks[index].leave_taps(x, taps, read)
     return taps
 
 
