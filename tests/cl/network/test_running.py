@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cgap_cl import Birth, PlasticNetwork
+from cgap_cl.blocks.block import connect
 from cgap_cl.network.running import elder_taps, read_of
 
 X = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(0))
@@ -42,15 +43,20 @@ def test_an_elder_stops_where_nothing_more_is_read(architectures):
 
 
 @pytest.mark.parametrize("name", ["chain", "residual", "concat"])
-def test_a_trunk_leaves_the_same_taps_stopped_or_not(name, architectures):
-    network = _stream(architectures[name](), trunk=[0])
+def test_elders_leave_the_same_taps_stopped_or_not(name, architectures, read):
+    """Every layer reads the first block, and one the second, which reads the first."""
+    network = _stream(architectures[name]())
+    second = network.layout.lateral_names[0]
+    connect(network.block(1).layer(second), network.block(0))
+    read(network, [0])
+    connect(network.column.layer(second), network.block(1))
     blocks, column = network.all_blocks(), network.column
-    read = read_of(blocks, column)
+    reads = read_of(blocks, column)
     stopped = elder_taps(X, blocks, column)
     whole = {}
-    for index in sorted(read_of(blocks, column)):
+    for index in sorted(reads):
         blocks[index].run(X, whole)
-    assert read
-    for index, layers in read.items():
+    assert set(reads) == {0, 1}
+    for index, layers in reads.items():
         for layer in layers:
             assert torch.equal(stopped[index][layer], whole[index][layer])
