@@ -109,6 +109,7 @@ def main() -> None:
     show_default=True,
     help="Training between two checkpoints; 0: only after each experience.",
 )
+@click.option("--keep-weights", is_flag=True, help="Keep each task's network: `export`.")
 def run(benchmark: str, **options: Any) -> None:
     """Run a benchmark: train, record, and print the comparison.
 
@@ -186,9 +187,9 @@ def reproduce(cell: str, **options: Any) -> None:
 
 
 @main.command("list", epilog=EXAMPLES + "cgap-cl list boards")
-@click.argument("what", metavar="[benchmarks|methods|networks|boards|cells]")
-def list_(what: str) -> None:
-    """List what can be chosen."""
+@click.argument("what", metavar="[benchmarks|methods|networks|boards|cells]", required=False)
+def list_(what: str | None) -> None:
+    """List what can be chosen; without a word, everything."""
     from cgap_bench.commands.list import listing
 
     click.echo(listing(what))
@@ -214,6 +215,63 @@ def report(board: str, output: Path, check: bool) -> None:
     from cgap_bench.commands.report import check_text, report_text
 
     click.echo(check_text(board, output) if check else report_text(board, output))
+
+
+@main.command(epilog=EXAMPLES + "cgap-cl show 76247eb2d20a")
+@click.argument("run")
+@click.option("--output", type=Path, default=DEFAULT_OUTPUT, help="Results folder.")
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+def show(run: str, output: Path, board: str) -> None:
+    """Show one run: scores, costs of its tasks, growth, environment.
+
+    RUN is a record's file, or the beginning of its identity.
+    """
+    from cgap_bench.commands.records.show import show_text
+
+    click.echo(show_text(run, output, board))
+
+
+@main.command(epilog=EXAMPLES + "cgap-cl compare results ../before/results")
+@click.argument("first", type=Path)
+@click.argument("second", type=Path)
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+def compare(first: Path, second: Path, board: str) -> None:
+    """Compare two results folders, run by run of the same method, seed and order."""
+    from cgap_bench.commands.records.compare import compare_text
+
+    click.echo(compare_text(first, second, board))
+
+
+@main.command(
+    epilog=EXAMPLES
+    + "cgap-cl run split-digits --keep-weights\n"
+    + "  cgap-cl export results/runs/split-digits/76247eb2d20a.json --task 2 --to onnx,shapes"
+)
+@click.argument("record", type=Path)
+@click.option("--task", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--to", default="onnx", show_default=True, help="onnx, pt2, shapes; with commas.")
+@click.option("--out", type=Path, default=Path(), help="Folder; the present one by default.")
+def export(record: Path, task: int, to: str, out: Path) -> None:
+    """Write the network of one task of a finished run for other tools.
+
+    RECORD is the file of a run that was made with --keep-weights.
+    """
+    from cgap_bench.commands.networks.export import export_text
+
+    click.echo(export_text(record, task, to, out))
+
+
+@main.command(epilog=EXAMPLES + "cgap-cl predict 76247eb2d20a-task-2.onnx my-images")
+@click.argument("network", type=Path)
+@click.argument("images", type=Path)
+def predict(network: Path, images: Path) -> None:
+    """Tell the classes of a folder of images with an exported network.
+
+    NETWORK is a .onnx or .pt2 file that `cgap-cl export` wrote.
+    """
+    from cgap_bench.commands.networks.predict import predict_text
+
+    click.echo(predict_text(network, images))
 
 
 @main.command(epilog=EXAMPLES + "cgap-cl migrate results")

@@ -5,15 +5,17 @@ from collections.abc import Callable
 from cgap_bench.errors import UnknownNameError
 
 
-def listing(what: str) -> str:
+def listing(what: str | None) -> str:
     """A table of names and descriptions.
 
     Args:
-        what: ``benchmarks``, ``methods``, ``networks``, ``boards`` or ``cells``.
+        what: ``benchmarks``, ``methods``, ``networks``, ``boards`` or ``cells``; None: all.
 
     Raises:
         UnknownNameError: It is none of these.
     """
+    if what is None:
+        return "\n\n".join(f"# {name}\n{listing(name)}" for name in TABLES)
     if what not in TABLES:
         raise UnknownNameError("list", what, TABLES)
     rows = TABLES[what]()

@@ -51,6 +51,7 @@ class Request:
     dry_run: bool = False
     force: bool = False
     checkpoint_minutes: float = 5.0
+    keep_weights: bool = False
     tuned: Path | None = None
 
     def job_list(self) -> list[Job]:
@@ -113,6 +114,7 @@ class Request:
             data_root(self.data_root),
             force=self.force,
             checkpoint_minutes=self.checkpoint_minutes,
+            keep_networks=self.keep_weights,
             **limits,
         )
 

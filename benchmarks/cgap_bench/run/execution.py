@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cgap_bench.export.kept import folder_of
 from cgap_bench.record.record import (
     Record,
     ensure_present_schema,
@@ -28,6 +29,7 @@ class Options:
         jobs: Processes at a time.
         force: Run again what has a record, from the start.
         checkpoint_minutes: Training between two checkpoints inside an experience; 0: none.
+        keep_networks: Keep those of all tasks beside the record; make again what has none.
     """
 
     output: Path
@@ -35,17 +37,19 @@ class Options:
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     force: bool = False
     checkpoint_minutes: float = MINUTES
+    keep_networks: bool = False
 
     @property
     def checkpoints(self) -> Checkpoints:
         """What is kept of a run while it goes on."""
         every_s = 60 * self.checkpoint_minutes or None
-        return Checkpoints(self.output, every_s, anew=self.force)
+        return Checkpoints(self.output, every_s, self.force, self.keep_networks)
 
     def finished(self, job: Job) -> Record | None:
         """The record of a run that need not be done again."""
         path = record_path(self.output, job.config.benchmark, job.run_id)
-        return read_record(path) if path.exists() and not self.force else None
+        wanted = self.keep_networks and not folder_of(path).exists()
+        return read_record(path) if path.exists() and not self.force and not wanted else None
 
 
 def execute(

@@ -11,6 +11,7 @@ import torch
 from torch import Generator
 
 from cgap_bench.errors import UsageError
+from cgap_bench.export.kept import Inputs, keep_network
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS
@@ -31,6 +32,7 @@ def train(
     reference: Reference | None = None,
     on_images: Callable[[int], None] = lambda _n: None,
     keeper: Keeper | None = None,
+    networks: Path | None = None,
 ) -> Record:
     """Run one method over one stream with one seed.
 
@@ -41,6 +43,7 @@ def train(
         on_images: Told the number of training images after each epoch.
         keeper: Keeps what the run is about, and knows where an earlier process was; None: all
             is lost if the process ends.
+        networks: Folder to keep the networks of all tasks in; None: they are not kept.
     """
     run = Run(config, root, reference, on_images, keeper)
     if keeper is not None:
@@ -49,6 +52,8 @@ def train(
         run.step()
         if keeper is not None:
             keeper.after_experience()
+    if networks is not None:
+        run.keep_networks(networks)
     return run.record()
 
 
@@ -119,6 +124,18 @@ class Run:
             self.learner.learn(experience)
         with self.results.timed("evaluate_s"):
             self.results.measure(self.learner)
+
+    def keep_networks(self, folder: Path) -> None:
+        """Write what one inference of each task executes, once the last is finished."""
+        stream = self.context.stream
+        mean, std = stream.train.mean_and_std or (None, None)
+        for task, label in enumerate(stream.task_labels):
+            network = self.learner.network_for(label)
+            if network is None:
+                continue
+            facts = {"shape": stream.input_shape, "mean": mean, "std": std}
+            inputs = Inputs.of(facts | {"classes": stream.told_classes(task)})
+            keep_network(network.eval(), inputs, folder, task + 1)
 
     def record(self) -> Record:
         """What came out, once the last experience is finished."""

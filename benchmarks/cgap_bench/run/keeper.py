@@ -24,11 +24,13 @@ class Checkpoints:
         every_s: Seconds of training between two of them inside an experience; 0: before each
             batch; None: only after each experience.
         anew: What an earlier process kept is not used.
+        networks: Those of all tasks are kept beside the record.
     """
 
     output: Path
     every_s: float | None = 60 * MINUTES
     anew: bool = False
+    networks: bool = False
 
 
 class Kept(Protocol):

@@ -16,6 +16,7 @@ from typing import Any, Self
 import torch
 
 from cgap_bench.errors import RunError, UsageError
+from cgap_bench.export.kept import folder_of
 from cgap_bench.record.record import Record, read_record, record_path, write_record
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job
@@ -133,9 +134,11 @@ def work(
     with locked(setting.output, job.run_id) as ours:
         if not ours:
             return Outcome()
-        if path.exists() and not setting.anew:  # another process has just finished it
+        networks = folder_of(path) if setting.networks else None
+        complete = path.exists() and (networks is None or networks.exists())
+        if complete and not setting.anew:  # another process has just finished it
             return Outcome(read_record(path))
-        record = train(job.config, root, reference, report, keeper)
+        record = train(job.config, root, reference, report, keeper, networks)
         write_record(record, setting.output)
         keeper.remove()
         return Outcome(record)

@@ -74,6 +74,12 @@ class Stream:
         sizes = [len(group) for group in self.classes]
         return sum(sizes) if self.scenario is Scenario.CLASS else max(sizes)
 
+    def told_classes(self, task: int) -> tuple[int, ...]:
+        """Class of the dataset for each output of a task's network."""
+        if self.scenario is Scenario.CLASS:
+            return tuple(number for group in self.classes for number in group)
+        return self.classes[task]
+
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""

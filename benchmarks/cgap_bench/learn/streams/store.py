@@ -53,6 +53,11 @@ class ImageStore(Dataset[tuple[Tensor, int]]):
         """Pixel values (n, C, H, W) of some rows, uint8."""
         return self.images[rows]
 
+    @property
+    def mean_and_std(self) -> tuple[list[float], list[float]] | None:
+        """Per channel, in units of the pixel values; None where images are more than scaled."""
+        return self._mean.flatten().tolist(), (1 / self._scale).flatten().tolist()
+
     def normalise(self, pixels: Tensor, rows: Tensor) -> Tensor:
         """Pixel values (n, C, H, W) of some rows -> float32 of about zero mean and unit std."""
         return (pixels.float() - self._mean) * self._scale
@@ -82,6 +87,10 @@ class MixedStore(ImageStore):
         self._scale = 1 / torch.tensor(stds).unsqueeze(-1).unsqueeze(-1)
         self._origins = origins
 
+    @property
+    def mean_and_std(self) -> None:
+        """None: each dataset has its own."""
+
     def normalise(self, pixels: Tensor, rows: Tensor) -> Tensor:
         """Each image by the values of its dataset."""
         origins = self._origins[rows]
@@ -100,6 +109,10 @@ class ViewStore(ImageStore):
     def __init__(self, store: ImageStore, views: Tensor) -> None:
         self.images, self.targets = store.images, store.targets.repeat(len(views))
         self._store, self._views = store, views
+
+    @property
+    def mean_and_std(self) -> None:
+        """None: pixels are moved as well."""
 
     def pixels(self, rows: Tensor) -> Tensor:
         """The images as their views show them."""

@@ -1,0 +1,1 @@
+"""What becomes of the networks of finished runs?"""

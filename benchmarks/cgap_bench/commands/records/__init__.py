@@ -1,0 +1,1 @@
+"""What do single records and folders of them say on a terminal?"""

@@ -1,0 +1,86 @@
+"""A kept network in the forms that other tools read, each checked against the original."""
+
+import contextlib
+import io
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.export import ExportedProgram
+
+from cgap_bench.errors import RunError, UsageError
+from cgap_bench.export.kept import Inputs, example_of
+from cgap_bench.record.record import Record
+
+TOLERANCE = 1e-4  # of logits, absolute: float32 in another order of additions
+N_CHECKED = 3  # images; more than one, so that the size of the batch is seen to be free
+
+
+def write_onnx(program: ExportedProgram, inputs: Inputs, path: Path) -> float:
+    """ONNX, run in onnxruntime and compared.
+
+    Returns:
+        The largest difference of a logit.
+
+    Raises:
+        UsageError: The packages of the extra ``onnx`` are missing.
+        RunError: The file computes something else.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError(f"ONNX needs the extra `onnx` ({error})") from error
+    with _quiet():
+        made = torch.onnx.export(program, dynamo=True)
+        assert made is not None
+        made.save(path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return _compared(program, inputs, path, lambda x: session.run(None, {name: x})[0])
+
+
+def write_program(program: ExportedProgram, inputs: Inputs, path: Path) -> float:
+    """A file of `torch.export`, read again and compared; as `write_onnx`."""
+    torch.export.save(program, path)
+    read = torch.export.load(path).module()
+    return _compared(program, inputs, path, lambda x: read(torch.from_numpy(x)).numpy())
+
+
+def write_shapes(record: Record, task: int, path: Path) -> None:
+    """Its layers as the cost model reads them: ``cgap-cl cost FILE`` prices them."""
+    layers = record.networks[record.subnetworks[-1][task - 1]]
+    path.write_text(json.dumps(layers, indent=1) + "\n", encoding="utf-8")
+
+
+def _compared(
+    program: ExportedProgram,
+    inputs: Inputs,
+    path: Path,
+    run: Callable[[np.ndarray], np.ndarray],
+) -> float:
+    x = example_of(inputs, N_CHECKED)
+    with torch.no_grad():
+        wanted = program.module()(x).numpy()
+        got = run(x.numpy())
+    worst = float(np.abs(wanted - got).max())
+    if not worst <= TOLERANCE:
+        raise RunError(f"{path} differs from the network by {worst:.3g} in a logit")
+    return worst
+
+
+@contextlib.contextmanager
+def _quiet():  # type: ignore[no-untyped-def]
+    """Torch tells each step of its export, and warns of its own deprecations."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+FORMATS: Mapping[str, str] = {
+    "onnx": "ONNX, checked in onnxruntime",
+    "pt2": "torch.export, checked after reading it again",
+    "shapes": "JSON of the layers' shapes, for `cgap-cl cost`",
+}

@@ -1,0 +1,104 @@
+"""Networks of a finished run, kept beside its record: graph, weights, what they read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from cgap_bench.errors import UsageError
+
+BATCH = "batch"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network reads and tells.
+
+    Attributes:
+        shape: Channels, height and width of an image.
+        mean: Per channel, in units of the pixel values; None where images differ in it.
+        std: Likewise.
+        classes: Class of the dataset for each output that is used, in order.
+    """
+
+    shape: tuple[int, ...]
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    classes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        values: dict[str, Any] = {k: v if v is None else tuple(v) for k, v in facts.items()}
+        return cls(**values)
+
+
+def folder_of(record: Path) -> Path:
+    """Where the networks of a record's run are."""
+    return record.with_suffix(".networks")
+
+
+def keep_network(network: nn.Module, inputs: Inputs, folder: Path, task: int) -> None:
+    """Write the network of one task: graph (``.pt2``), weights (``.safetensors``), inputs.
+
+    Args:
+        network: In evaluation mode; what one inference of the task executes.
+        inputs: What it reads.
+        folder: See `folder_of`.
+        task: Counted from 1.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"task-{task}"
+    torch.export.save(exported(network, inputs.shape), f"{stem}.pt2")
+    weights = {name: value.contiguous().clone() for name, value in _tensors(network).items()}
+    save_file(weights, f"{stem}.safetensors")
+    text = json.dumps(asdict(inputs), indent=1) + "\n"
+    stem.with_suffix(".json").write_text(text, encoding="utf-8")
+
+
+def exported(network: nn.Module, shape: tuple[int, ...]) -> ExportedProgram:
+    """The network as `torch.export` sees it, for batches of any size."""
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    two = torch.zeros(2, *shape, device=device)  # one image would fix the size of the batch
+    return torch.export.export(network, (two,), dynamic_shapes=({0: Dim(BATCH)},))
+
+
+def load_network(record: Path, task: int) -> tuple[ExportedProgram, Inputs]:
+    """The network of one task of a finished run, and what it reads.
+
+    Args:
+        record: The run's record.
+        task: Counted from 1.
+
+    Raises:
+        UsageError: It was not kept, or there is no such task.
+    """
+    folder = folder_of(record)
+    tasks = sorted(int(path.stem.partition("-")[2]) for path in folder.glob("task-*.pt2"))
+    if not tasks:
+        raise UsageError(
+            f"no networks are kept beside {record}; run again with --keep-weights: it is made"
+            " anew with the same numbers"
+        )
+    if task not in tasks:
+        raise UsageError(f"no task {task} in {folder}; there are {', '.join(map(str, tasks))}")
+    stem = folder / f"task-{task}"
+    facts = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    return torch.export.load(f"{stem}.pt2"), Inputs.of(facts)
+
+
+def example_of(inputs: Inputs, n: int = 1) -> Tensor:
+    """A batch of noise as a network reads it, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, *inputs.shape, generator=generator)
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu() for name, value in network.state_dict().items()}
