@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from cgap_cl.blocks.layers_alike import Dense, with_weights
+
 
 class BlockwiseLayer(nn.Module):
     """One dense operation per block, side by side, each reading some input channels.
@@ -45,6 +47,35 @@ class BlockwiseLayer(nn.Module):
         parts = [op(self._read(x, number)) for number, op in enumerate(self.ops)]
         y = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         return y if self.order is None else y.index_select(1, self.order)
+
+    def dense(self) -> Dense:
+        """One operation with zeros where a block does not read: for tools without slices."""
+        rows, biases = [], []
+        for number, op in enumerate(self.ops):
+            assert isinstance(op, Dense)
+            n_out, _, *kernel = op.weight.shape
+            zeros = op.weight.new_zeros((n_out, self.n_in, *kernel))
+            rows.append(zeros.index_copy(1, self._index(number), op.weight.detach()))
+            biases += [] if op.bias is None else [op.bias.detach()]
+
+        weight, bias = torch.cat(rows), torch.cat(biases) if biases else None
+        if self.order is not None:
+            weight = weight[self.order]
+            bias = None if bias is None else bias[self.order]
+        like = self.ops[0]
+        assert isinstance(like, Dense)
+        return with_weights(like, weight, bias)
+
+    def _index(self, number: int) -> Tensor:
+        """Positions of the input that an operation reads."""
+        span = self.spans[number]
+        if span is None:
+            index = getattr(self, f"index{number}")
+            assert isinstance(index, Tensor)
+            return index
+        weight = self.ops[number].weight
+        assert isinstance(weight, Tensor)
+        return torch.arange(span[0], sum(span), device=weight.device)
 
     def _read(self, x: Tensor, number: int) -> Tensor:
         span = self.spans[number]

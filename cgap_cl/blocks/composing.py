@@ -100,26 +100,23 @@ class _ComposedLayer:
 
     def blockwise(self) -> nn.Module:
         """One operation per block; a plain layer where one block reads everything."""
-        modules = [with_weights(self.like, part.weight, part.bias) for part in self.parts]
-        reads = [part.reads for part in self.parts]
-        if len(modules) == 1 and len(reads[0]) == self.n_in and self.order is None:
-            return modules[0]
-        return BlockwiseLayer(modules, reads, self.n_in, self.order)
+        layer = self._layer()
+        if (
+            len(self.parts) == 1
+            and len(self.parts[0].reads) == self.n_in
+            and self.order is None
+        ):
+            return layer.ops[0]
+        return layer
 
     def dense(self) -> nn.Module:
         """One operation with the zero blocks written out."""
-        rows = []
-        for part in self.parts:
-            n_out, _, *kernel = part.weight.shape
-            zeros = part.weight.new_zeros((n_out, self.n_in, *kernel))
-            rows.append(zeros.index_copy(1, part.reads, part.weight))
-        weight = torch.cat(rows)
-        biases = [part.bias for part in self.parts if part.bias is not None]
-        bias = torch.cat(biases) if biases else None
-        if self.order is not None:
-            weight = weight[self.order]
-            bias = None if bias is None else bias[self.order]
-        return with_weights(self.like, weight, bias)
+        return self._layer().dense()
+
+    def _layer(self) -> BlockwiseLayer:
+        modules = [with_weights(self.like, part.weight, part.bias) for part in self.parts]
+        reads = [part.reads for part in self.parts]
+        return BlockwiseLayer(modules, reads, self.n_in, self.order)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Self
 
 from cgap_hw import Board, CostOptions, LayerShape, NetworkCost, load_board, network_cost
-from cgap_hw.boards.catalogue import load_array
+from cgap_hw.boards.catalogue import with_array
 from cgap_hw.price.usage import Usage, usage
 
 BITS = 8  # of a word, where neither the user nor the network says
@@ -39,7 +39,7 @@ class Target:
         board = load_board(self.board)
         if not self.array:
             return board
-        return board.model_copy(update={"array": load_array(self.array)})
+        return with_array(board, self.array)
 
     def price(self, layers: Sequence[LayerShape]) -> NetworkCost:
         """Cost of one inference."""

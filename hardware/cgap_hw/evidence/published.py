@@ -38,7 +38,7 @@ SEPARABLE, DENSE = "tf_inceptionv2_imagenet_224_224_3.88G", "cf_inceptionv2_imag
 YOLO = {"ZCU102": 281.0, "ZCU104": 300.0, SMALL: 287.0}
 SMALL_SOURCE = "Vitis AI Model Zoo (AI SDK v2.0.4 table)"
 YOLO_GOPS = (34.0, 11.56, 9.86, 7.82)
-PORT_GBPS = np.arange(2.0, 19.01, 0.25)  # at most what the DRAM of these boards has
+PORT_GBPS = np.arange(1.0, 19.01, 0.25)  # at most what the DRAM of these boards has
 
 
 @dataclass(frozen=True)

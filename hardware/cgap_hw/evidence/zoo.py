@@ -164,16 +164,17 @@ def yolo_v2(c: Chain, size: int = 448) -> None:
 def scaled(layers: Sequence[LayerShape], ops_ratio: float) -> list[LayerShape]:
     """A network narrowed uniformly until its MACs are a share of what they were.
 
-    Channels between layers are scaled by one factor; the network's input and output stay.
+    Channels between layers are scaled by one factor; the network's input and output stay, and
+    so do maps that are added: pruners leave those alone (`cgap_hw.evidence.releases` shows it).
     """
+    stay = _added(layers) | {max(i for i, layer in enumerate(layers) if layer.computes)}
 
     def narrowed(factor: float) -> list[LayerShape]:
-        last = max(i for i, layer in enumerate(layers) if layer.computes)
         changed = []
         for i, layer in enumerate(layers):
-            ends = layer.inputs == (-1,)
-            n_in = layer.n_in if ends else max(1, round(layer.n_in * factor))
-            n_out = layer.n_out if i == last else max(1, round(layer.n_out * factor))
+            reads_wide = stay.issuperset(set(_sources(layers, i)) - {-1})
+            n_in = layer.n_in if reads_wide else max(1, round(layer.n_in * factor))
+            n_out = layer.n_out if i in stay else max(1, round(layer.n_out * factor))
             changed.append(layer.model_copy(update={"n_in": n_in, "n_out": n_out}))
         return changed
 
@@ -183,6 +184,30 @@ def scaled(layers: Sequence[LayerShape], ops_ratio: float) -> list[LayerShape]:
         above = sum(layer.macs for layer in narrowed(middle)) > goal
         low, high = (low, middle) if above else (middle, high)
     return narrowed(high)
+
+
+def _sources(layers: Sequence[LayerShape], i: int) -> tuple[int, ...]:
+    """The layers that a layer reads."""
+    inputs = layers[i].inputs
+    return (i - 1,) if inputs is None else inputs
+
+
+def _added(layers: Sequence[LayerShape]) -> set[int]:
+    """Layers whose maps are added to others, through pools, and the sums themselves."""
+    found: set[int] = set()
+    waiting = [i for i, layer in enumerate(layers) if layer.kind == "add"]
+    while waiting:
+        i = waiting.pop()
+        if i < 0 or i in found:
+            continue
+        found.add(i)
+        if not layers[i].computes:
+            waiting += _sources(layers, i)
+
+    for i, layer in enumerate(layers):  # what only passes them on is as wide
+        if not layer.computes and found.issuperset(_sources(layers, i)):
+            found.add(i)
+    return found
 
 
 NETWORKS: dict[str, Callable[[Chain], None]] = {
