@@ -38,6 +38,20 @@ SIZES = (
     Design(2, 2, 16, out_depth=1024),
     Design(5, 3, 3, wt_depth=4096),
 )
+MAPPED = tuple(
+    Design(*size)
+    for size in (
+        (1, 1, 2),
+        (2, 2, 2),
+        (2, 2, 4),
+        (7, 1, 4),
+        (4, 2, 4),
+        (4, 4, 4),
+        (7, 7, 2),
+        (4, 4, 8),
+    )
+)
+LUTS = {"RAM64M8": 8, "SRL16E": 1, "SRLC32E": 1} | {f"LUT{n}": 1 for n in range(1, 7)}
 PLACED = tuple(
     Design(*size, in_depth=512, wt_depth=512, out_depth=512)
     for size in ((1, 1, 2), (2, 2, 2), (2, 2, 4), (4, 2, 4))
@@ -115,6 +129,26 @@ def synthesise(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Blocks
     return Blocks(
         cells.get("DSP48E2", 0), cells.get("RAMB18E2", 0) + 2 * cells.get("RAMB36E2", 0)
     )
+
+
+def mapped_luts(design: Design, folder: Path, limit_s: float = LIMIT_S) -> int:
+    """Map an array to UltraScale+ and count LUTs, those used as memory among them.
+
+    Args:
+        design: Size of the array.
+        folder: Where the sources are copied and the report is written.
+        limit_s: Give up after so long; a free core takes one to three minutes.
+
+    Raises:
+        RuntimeError: Yosys is missing or fails.
+    """
+    yosys = tool("yosys")
+    if yosys is None:
+        raise RuntimeError(HOW)
+    steps = "synth_xilinx -family xcup -top conv_array -noiopad; tee -q -o stat.json stat -json"
+    _run([yosys, "-q", "-p", _script(design, folder, steps)], folder, limit_s)
+    cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
+    return sum(each * cells.get(name, 0) for name, each in LUTS.items())
 
 
 @dataclass(frozen=True)
@@ -224,7 +258,15 @@ def placed_table(folder: Path) -> str:
     return markdown(head, [*rows, "", fit])
 
 
+def mapped_table(counted: dict[Design, int]) -> str:
+    """LUTs by array, in Markdown."""
+    rows = [row(_name(d), d.pox * d.poy * d.pof, lut) for d, lut in counted.items()]
+    return markdown(("array", "MACs", "LUT"), rows)
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         tables = (counts_table(Path(name) / "counts"), placed_table(Path(name) / "placed"))
+        luts = {d: mapped_luts(d, Path(name) / "mapped" / _name(d)) for d in MAPPED}
     rewrite("synthesis", f"{tables[0]}\n\n{ECP5}\n\n{tables[1]}\n\nMade by `{COMMAND}`.")
+    rewrite("luts", f"{mapped_table(luts)}\n\nMade by the same command.")

@@ -39,8 +39,11 @@ class LutFit:
 DPU = LutFit("AMD's DPU", 66, 642, 18_260.0, 45.33, 0.24)
 CHAIDNN = LutFit("CHaiDNN", 297, 1352, 45_457.0, 87.37, 0.24)
 # hardware/rtl placed and routed on an ECP5, 4-input LUTs: four sizes (hardware/rtl/README.md).
-RTL = LutFit("hardware/rtl", 2, 32, 5_345.0, 373.0, 0.056)
-FITS = (RTL, DPU, CHAIDNN)
+PLACED = LutFit("hardware/rtl", 2, 32, 5_345.0, 373.0, 0.056)
+FITS = (PLACED, DPU, CHAIDNN)
+# The same machine mapped to UltraScale+ by Yosys, eight sizes; only for that machine. Farthest
+# off are lanes that are no power of two: what rotates their rows is wider.
+RTL = LutFit("hardware/rtl", 2, 128, 3_738.0, 140.9, 0.42)
 
 
 def lut_bounds(dsp: Any, fits: tuple[LutFit, ...] = FITS) -> tuple[Values, Values, Values]:

@@ -5,9 +5,10 @@ import pytest
 
 from cgap_hw import load_board
 from cgap_hw.arrays.dpu_sizes import DPU_SIZES
+from cgap_hw.boards.catalogue import load_array
 from cgap_hw.evidence.measured import read_facts
 from cgap_hw.evidence.zoo import network
-from cgap_hw.price.luts import CHAIDNN, DPU, RTL, lut_bounds, lut_estimate
+from cgap_hw.price.luts import CHAIDNN, DPU, PLACED, RTL, lut_bounds, lut_estimate
 from cgap_hw.price.usage import usage
 
 # PG338 v1.2, table 9, low DSP usage: DSP blocks, LUTs.
@@ -22,7 +23,18 @@ FEW_DSP = [
     (514, 44583),
 ]
 # hardware/rtl/README.md: MACs and 4-input LUTs after nextpnr.
-PLACED = [(2, 6119), (8, 7982), (16, 11770), (32, 17123)]
+ECP5 = [(2, 6119), (8, 7982), (16, 11770), (32, 17123)]
+# The same: DSP48E2 and LUTs after Yosys for UltraScale+, in the order of the table.
+MAPPED = [
+    (2, 3604),
+    (8, 4689),
+    (16, 6299),
+    (28, 12841),
+    (32, 9729),
+    (64, 12041),
+    (98, 15993),
+    (128, 20291),
+]
 
 
 def line(pairs):
@@ -72,7 +84,18 @@ def test_the_line_of_chaidnn(chaidnn_pairs):
 
 
 def test_the_line_of_the_rtl():
-    check(RTL, PLACED, rel=0.03)
+    check(PLACED, ECP5, rel=0.03)
+    check(RTL, MAPPED)
+
+
+def test_the_simulated_machine_has_an_estimate_on_a_board():
+    """4 x 4 x 4: 64 blocks, of which Yosys makes 12,041 LUTs."""
+    board = load_board("zcu104")
+    layers, array = network("resnet18"), load_array("rtl-4x4x4")
+    assert usage(layers, board, array).dsp == 64
+    lut = usage(layers, board, array).lut
+    assert lut.low <= 12_041 <= lut.high
+    assert lut.mid == pytest.approx(RTL.base + 64 * RTL.per_dsp)
 
 
 def test_published_designs_lie_in_the_interval(chaidnn_pairs):

@@ -6,10 +6,12 @@ from cgap_hw.price.banks import Banks
 from rtl.driver import Design
 from rtl.synthesis import (
     HOW,
+    MAPPED,
     PLACED,
     SIZES,
     Placed,
     affine_fit,
+    mapped_luts,
     place,
     predicted,
     synthesise,
@@ -43,6 +45,13 @@ def test_closed_form_of_the_small_array():
 @pytest.mark.parametrize("design", SIZES, ids=str)
 def test_synthesis_uses_the_predicted_blocks(design, tmp_path):
     assert synthesise(design, tmp_path) == predicted(design)
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_luts_of_the_smallest_array_are_those_of_the_page(tmp_path):
+    """The first row of the table that `cgap_hw.price.luts` is fitted to."""
+    assert mapped_luts(MAPPED[0], tmp_path) == pytest.approx(3604, rel=0.05)
 
 
 @needs_nextpnr
