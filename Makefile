@@ -20,7 +20,7 @@ help:
 	@echo 'make demo      set up, then compare all methods on scikit-learn digits (a few minutes)'
 	@echo 'make test      set up, then all checks and the tests that take minutes'
 	@echo 'make test-all  the same with the long tests'
-	@echo 'make soak      kill runs a hundred times; all must end in equal records'
+	@echo 'make soak      5,000 damaged files, then runs killed a hundred times that must end in equal records'
 	@echo 'make check     style, types, import rules, generated numbers'
 	@echo 'make format    rewrite the code in the common style'
 	@echo 'make report    rebuild tables, figures and the numbers in the pages from results/runs'
@@ -50,6 +50,7 @@ test-all: check
 	@echo 'All tests passed, the long ones too. Next: make report'
 
 soak: $(STAMP)
+	CGAP_CL_FUZZ=5000 $(ONE_THREAD) $(BIN)/python -m pytest -q tests/bench/test_fuzz.py tests/bench/test_write_faults.py
 	CGAP_CL_KILLS=100 $(ONE_THREAD) $(BIN)/python -m pytest -q -s tests/bench/run/test_kills.py
 
 check: $(STAMP)

@@ -3,15 +3,18 @@
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cgap_bench.errors import OutOfDateError, RunError, Stop, UsageError
+from cgap_bench.record.plain import printable
 
 DEFAULT_BOARD = "zcu104"
 DEFAULT_OUTPUT = Path("results")
+JOBS, ROWS = click.IntRange(1, 1024), click.IntRange(1, 100_000)
 SIGNALLED = 128  # shells add the signal's number
 EXAMPLES = "\b\nExamples:\n  "
 
@@ -29,8 +32,17 @@ class _Commands(click.Group):
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """As a program: ended by a signal nothing is tidied up: torch takes seconds."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # names and signs that the locale lacks
+                stream.reconfigure(errors="backslashreplace")
         try:
             return self.main(*args, **options)
+        except OSError as error:
+            if error.filename is not None:  # of files each command tells
+                raise
+            print(f"Error: cannot write the output: {error.strerror}", file=sys.stderr)
+            _without_output()
+            sys.exit(1)
         except SystemExit as end:
             if isinstance(end.code, int) and end.code > SIGNALLED:
                 sys.stdout.flush()
@@ -42,21 +54,26 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            raise _WrongInput(str(error)) from error
+            raise _WrongInput(printable(str(error))) from error
         except (OutOfDateError, RunError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
         except (Stop, KeyboardInterrupt) as stop:
             number = getattr(stop, "number", signal.SIGINT)
             kept = getattr(stop, "kept", "")
             line = f"stopped by {signal.Signals(number).name}"
-            click.echo(f"{line}: {kept}" if kept else line, err=True)
+            click.echo(printable(f"{line}: {kept}" if kept else line), err=True)
             ctx.exit(SIGNALLED + number)
         except ValueError as error:
             from cgap_hw import CostModelError
 
             if isinstance(error, CostModelError):
-                raise _WrongInput(str(error)) from error
+                raise _WrongInput(printable(str(error))) from error
             raise
+
+
+def _without_output() -> None:
+    """Python writes what is left in its buffer when it ends, and would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(
@@ -99,7 +116,7 @@ def main() -> None:
     show_default=True,
     help="Folder for records, tables, figures and the report.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes; one per core by default.")
+@click.option("--jobs", type=JOBS, help="Processes; one per core by default.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration only.")
 @click.option("--force", is_flag=True, help="Run again what has a record, from the start.")
 @click.option(
@@ -175,7 +192,7 @@ def tune(benchmark: str, **options: Any) -> None:
     show_default=True,
     help="Folder for records, tables, figures and the report.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes; one per core by default.")
+@click.option("--jobs", type=JOBS, help="Processes; one per core by default.")
 def reproduce(cell: str, **options: Any) -> None:
     """Make the runs behind a published number and say whether ours agrees.
 
@@ -309,7 +326,7 @@ SOURCE_HELP = (
 )
 @click.option(
     "--image-size",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 16384),
     help="Height and width for a network of torchvision; its own by default.",
 )
 @click.option(
@@ -352,7 +369,7 @@ def cost(
 )
 @click.option(
     "--image-size",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 16384),
     help="Height and width for a network of torchvision; its own by default.",
 )
 @click.option(
@@ -364,7 +381,7 @@ def cost(
 )
 @click.option("--array", help="Whose sizes are varied; rtl-4x4x4 for arrays of hardware/rtl.")
 @click.option("--write", type=Path, help="Folder for the fastest design as files.")
-@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows.")
+@click.option("--top", type=ROWS, default=20, show_default=True, help="Rows.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def explore(
     source: str,

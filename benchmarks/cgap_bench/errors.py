@@ -25,6 +25,23 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
 
 
+class InvalidRecordError(UsageError):
+    """A file is no valid record; it is left alone."""
+
+
+class DivergedError(Exception):
+    """Training went to where no numbers are.
+
+    Args:
+        epoch: Of the experience, counted from 1; None: seen when it was measured.
+        batch: Of the epoch, likewise.
+    """
+
+    def __init__(self, epoch: int | None = None, batch: int | None = None) -> None:
+        super().__init__(epoch, batch)
+        self.epoch, self.batch = epoch, batch
+
+
 class RunError(Exception):
     """A run could not be finished, through no fault of its settings; one clear line."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Self
 
 from avalanche.models import MultiTaskModule
@@ -12,6 +12,7 @@ from cgap_cl.blocks import structure, weight_counts
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.inheriting import Birth, Inheritance
 from cgap_cl.blocks.layout import Layout
+from cgap_cl.network import stored
 from cgap_cl.network.column_life import check_sprout, freeze, of_a_task
 from cgap_cl.network.composed import Composed
 from cgap_cl.network.head import class_ids
@@ -187,12 +188,42 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         """Counterpart of :meth:`get_extra_state`; the structure was restored before."""
         assert state["n_merged"] == self.n_merged
 
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """All or nothing: a state that does not fit changes nothing.
+
+        Args:
+            state_dict: what ``state_dict`` gave.
+            strict: whether every tensor must be there, and no other.
+            assign: as torch has it.
+
+        Raises:
+            ValueError: its structure is none of this reference network.
+            RuntimeError: a tensor is missing, of another size, or one too many.
+        """
+        if strict:
+            own = self.get_extra_state()
+            names = stored.check(
+                self.reference, state_dict.get("_extra_state", own), state_dict
+            )
+            own_names = self.state_dict(keep_vars=True)
+            names |= {name for name in own_names if not name.startswith("blocks.")}
+            _refuse_others(names, state_dict.keys())
+        return super().load_state_dict(state_dict, strict, assign)
+
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any
     ) -> None:
+        own = self.get_extra_state()
+        ours = [key for key in state_dict if key.startswith(prefix)]
+        found = {key.removeprefix(prefix): state_dict[key] for key in ours}
+        state = found.get("_extra_state", own)
+        names = stored.check(self.reference, state, found)
+
         self._composed.clear()
-        state = state_dict.get(prefix + "_extra_state")
-        if state is not None and state != self.get_extra_state():
+        if state != own:  # new blocks have no values but those of the state
+            _refuse_others(names, {name for name in found if name.startswith("blocks.")})
             self.restore(state)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
@@ -205,25 +236,23 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
             state: what :meth:`get_extra_state` gave.
 
         Raises:
-            ValueError: the structure belongs to another reference network.
+            ValueError: it is no structure of this reference network; nothing is changed.
         """
-        structure.check(state, self.layout.widths)
-        del self.blocks[:]
+        structure.check(state, self.layout)
+        blocks: list[Block] = []
+        like = self.get_buffer("_anchor")
         for index, described in enumerate(state["blocks"]):
-            self.blocks.append(self.build(described, index))
+            blocks.append(rebuilt(self.reference, described, index, blocks, like))
+        del self.blocks[:]
+        self.blocks.extend(blocks)
         self.labels = {int(label): int(index) for label, index in state["labels"]}
         self.n_merged = int(state["n_merged"])
         for index in range(self.n_merged):
             self.block(index).requires_grad_(False)
         self.train(self.training)
 
-    def build(self, described: Mapping[str, Any], index: int) -> Block:
-        """A block from its description, outside the network, values left to be loaded.
 
-        Args:
-            described: what :func:`cgap_cl.blocks.structure.describe` gave.
-            index: its position; the blocks that it reads come before and must be there.
-        """
-        return rebuilt(
-            self.reference, described, index, self.all_blocks(), self.get_buffer("_anchor")
-        )
+def _refuse_others(wanted: Set[str], found: Set[str]) -> None:
+    if wanted != found:
+        differ = ", ".join(sorted(wanted ^ found)[:5])
+        raise RuntimeError(f"missing from the state, or not of such a network: {differ}")

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from cgap_bench.cli import main
 from cgap_bench.learn.dataset import DATA_VARIABLE
-from cgap_bench.record.record import read_records
+from cgap_bench.record.store import read_records
 
 TINY = [
     *("--set", "stream.n_experiences=2", "--set", "stream.n_train_per_class=10"),

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cgap_bench.errors import UsageError
-from cgap_hw.boards.board_file import write_board
+from cgap_bench.record.files import write_file
+from cgap_hw.boards.board_file import board_text
 from cgap_hw.boards.catalogue import on_board
 from cgap_hw.evidence.calibrate import Calibration, calibration, rows_of
 from cgap_hw.evidence.measured import read_measured
@@ -17,10 +17,7 @@ def calibrate_text(measured: Path, array: str, out: Path) -> str:
 
     found = calibration(rows, start)
     said = _summary(found)
-    try:
-        write_board(found.board, out, said)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error}") from error
+    write_file(out, board_text(found.board, said))
 
     others = len(everything) - len(rows)
     left_out = [f"{others} rows of other accelerators left out"] if others else []

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cgap_bench.commands.target import ENERGY_SCOPE, Target
-from cgap_bench.errors import UsageError
+from cgap_bench.record.files import write_file
 from cgap_bench.shapes.sources import InputSizes, load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import LayerShape
 from cgap_hw.arrays import OutputStationary
-from cgap_hw.boards.board_file import write_board
-from cgap_hw.boards.rtl_parameters import write_rtl_parameters
+from cgap_hw.boards.board_file import board_text
+from cgap_hw.boards.rtl_parameters import rtl_parameters_text
 from cgap_hw.price.designs import removals
 from cgap_hw.price.explore import Exploration, explore
 from cgap_hw.price.explore_rtl import RtlExploration, explore_rtl
@@ -84,16 +84,12 @@ def _write(array: OutputStationary, target: Target, folder: Path) -> str:
     """Board file and parameters; what was written, in lines.
 
     Raises:
-        UsageError: The folder cannot be written.
+        UsageError: A file cannot be written.
     """
     board = target.hardware.model_copy(update={"array": array})
-    files = [folder / "board.toml"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_board(board, files[0], f"Chosen by cgap-cl explore, {target.width} bit.")
-        if array.controller:
-            files.append(folder / "parameters.svh")
-            write_rtl_parameters(array, files[1], target.width)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error}") from error
-    return "".join(f"\nwritten: {file}" for file in files)
+    comment = f"Chosen by cgap-cl explore, {target.width} bit."
+    files = {"board.toml": board_text(board, comment)}
+    if array.controller:
+        files["parameters.svh"] = rtl_parameters_text(array, target.width)
+    written = [write_file(folder / name, text, folder) for name, text in files.items()]
+    return "".join(f"\nwritten: {path}" for path in written)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cgap_bench.commands.run import Request, run_benchmark
-from cgap_bench.record.record import read_records
+from cgap_bench.record.store import read_records
 from cgap_bench.show.cells.published import Cell, find_cell
 from cgap_bench.show.cells.verdict import outcome
 

@@ -13,15 +13,16 @@ from rich.console import Console
 from cgap_bench.commands.run_progress import RunBars, progress_view
 from cgap_bench.commands.stopping import stoppable
 from cgap_bench.commands.tune import read_tuned
-from cgap_bench.errors import Stop, UnknownNameError, UsageError
+from cgap_bench.errors import RunError, Stop, UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import find_dataset
 from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.learn.network import network_factory
-from cgap_bench.learn.streams import build_stream
 from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
 from cgap_bench.run.execution import Options, execute
+from cgap_bench.run.experiences import stream_of
 from cgap_bench.run.jobs import Job, job_of, jobs_of
 from cgap_bench.run.recipe import Recipe, load_recipe
 from cgap_bench.run.resolver import SECTIONS, resolve, variants
@@ -30,6 +31,7 @@ from cgap_bench.show.metrics import mean_accuracy
 from cgap_hw import load_board
 
 DEVICES = ("cpu", "cuda")
+MOST_MINUTES = 1e6  # two years
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ class Request:
 
     def options(self) -> Options:
         """How to execute them."""
+        if not 0 <= self.checkpoint_minutes <= MOST_MINUTES:
+            raise UsageError(
+                f"--checkpoint-minutes {self.checkpoint_minutes} is not 0 to {MOST_MINUTES:g}"
+            )
         limits = {"jobs": self.jobs} if self.jobs else {}
         return Options(
             self.output,
@@ -147,9 +153,10 @@ def run_benchmark(request: Request) -> None:
     jobs, options = request.job_list(), request.options()
     console = Console()
     for note in steered_elsewhere(jobs, request.board):
-        console.print(note, highlight=False, soft_wrap=True)
+        console.print(printable(note), highlight=False, markup=False, soft_wrap=True)
 
     records: list[Record] = []
+    failure: UsageError | RunError | None = None
     try:
         with stoppable():
             _execute(jobs, options, console, records)
@@ -160,8 +167,12 @@ def run_benchmark(request: Request) -> None:
             " from their last checkpoint"
         )
         raise
+    except (UsageError, RunError) as error:  # of some runs; the others are shown
+        failure = error
     if records:
         show(records, request.board, request.output, console)
+    if failure is not None:
+        raise failure
 
 
 def _execute(
@@ -175,9 +186,8 @@ def _execute(
         with closing(execute(jobs, options, bars.advance)) as finished:
             for job, record in finished:
                 bars.finish(job.run_id)
-                console.print(
-                    f"{job.name}: {_summary(record)}", highlight=False, soft_wrap=True
-                )
+                line = printable(f"{job.name}: {_summary(record)}")
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
                 records.append(record)
 
 
@@ -200,7 +210,7 @@ def _images(jobs: list[Job], options: Options) -> list[int]:
     by_stream: dict[str, int] = {}
     counts = []
     for config in (job.config for job in jobs):
-        key = config.stream.model_dump_json()
+        key = config.stream.model_dump_json() + config.training.model_dump_json()
         if key not in by_stream:
             by_stream[key] = _n_train(config, options.root)
         counts.append(by_stream[key] * config.training.epochs)
@@ -208,12 +218,14 @@ def _images(jobs: list[Job], options: Options) -> list[int]:
 
 
 def _n_train(config: RunConfig, root: Path) -> int:
-    stream = build_stream(config.stream, config.training.holdout_share, config.seed, root)
+    stream = stream_of(config, root)
     return sum(len(experience.dataset) for experience in stream.benchmark.train_stream)
 
 
 def _summary(record: Record) -> str:
     train_s = sum(record.timings.get("train_s", []))
+    if record.outcome is not None:
+        return f"{record.outcome}, trained {train_s:.0f} s"
     trained = f"accuracy {100 * mean_accuracy(record.accuracy):.1f} %, trained {train_s:.0f} s"
     return trained + _checkpoints(record.timings.get("checkpoints"))
 

@@ -11,6 +11,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cgap_bench.record.plain import printable
+
 
 def progress_view(console: Console) -> Progress:
     """Bars with the time left; nothing where the output is no terminal."""
@@ -38,7 +40,7 @@ class RunBars:
     def advance(self, run_id: str, what: int | str) -> None:
         """Images that went through a run, or a line on it."""
         if isinstance(what, str):
-            line = f"{self._names[run_id]}: {what}"
+            line = printable(f"{self._names[run_id]}: {what}")
             self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
             return
         self._left[run_id] -= what

@@ -1,21 +1,23 @@
 """What `cgap-cl tune` does: trials on held-out images -> a recipe's tables with provenance."""
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.files import read_toml, write_file
 from cgap_bench.record.record import Record
 from cgap_bench.run.execution import Options, execute
 from cgap_bench.run.jobs import Job
+from cgap_bench.run.keys import first_mistake
 from cgap_bench.run.recipe import Overlay, Table, laid_over, load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_bench.run.seeds import parse_seeds
@@ -93,6 +95,7 @@ def tune_text(request: TuneRequest) -> str:
                 f"{search.method}, trial {number} of {search.n_trials}: {values}:"
                 f" {100 * result.mean:.2f} %",
                 highlight=False,
+                markup=False,
                 soft_wrap=True,
             )
     path = write_searches(request, searches)
@@ -104,16 +107,16 @@ def write_searches(request: TuneRequest, searches: Sequence[Search]) -> Path:
     name, _ = load_recipe(request.benchmark)
     preset = load_recipe(request.benchmark)[1].preset(request.preset)[0]
     folder = request.output / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{preset}.toml"
-    path.write_text(recipe_text(request.command, searches), encoding="utf-8")
+    write_file(path, recipe_text(request.command, searches), request.output)
 
     content = {
         "command": request.command,
         "sampler": "TPE of optuna, seed 0, the recipe's values first",
         "searches": [asdict(search) for search in searches],
     }
-    path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1) + "\n"
+    write_file(path.with_suffix(".json"), text, request.output)
     return path
 
 
@@ -139,17 +142,18 @@ def read_tuned(path: Path) -> Table:
     Raises:
         UsageError: It cannot be read, or holds something else.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read the tuned settings {path}: {error}") from error
+    content = read_toml(path)
     others = content.keys() - {"method", "training_of"}
     if others:
         raise UsageError(
             f"{path} holds {', '.join(sorted(others))}; tuned settings are tables of method and"
             " training_of"
         )
-    return Overlay.model_validate(laid_over({}, content)).model_dump(exclude_unset=True)
+    try:
+        overlay = Overlay.model_validate(laid_over({}, content))
+    except ValidationError as error:
+        raise UsageError(f"{path}: {first_mistake(error, Overlay, '')}") from error
+    return overlay.model_dump(exclude_unset=True)
 
 
 def search_table(searches: Sequence[Search]) -> str:

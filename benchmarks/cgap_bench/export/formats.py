@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 
 from cgap_bench.errors import RunError, UsageError
 from cgap_bench.export.kept import Inputs, example_of
+from cgap_bench.record.files import write_file
 from cgap_bench.record.record import Record
 
 TOLERANCE = 1e-4  # of logits, absolute: float32 in another order of additions
@@ -52,7 +53,7 @@ def write_program(program: ExportedProgram, inputs: Inputs, path: Path) -> float
 def write_shapes(record: Record, task: int, path: Path) -> None:
     """Its layers as the cost model reads them: ``cgap-cl cost FILE`` prices them."""
     layers = record.networks[record.subnetworks[-1][task - 1]]
-    path.write_text(json.dumps(layers, indent=1) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(layers, indent=1) + "\n")
 
 
 def _compared(

@@ -1,5 +1,6 @@
 """Networks of a finished run, kept beside its record: graph, weights, what they read."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from cgap_bench.errors import UsageError
+from cgap_bench.record.files import write_file
 
 BATCH = "batch"
 
@@ -51,16 +53,20 @@ def keep_network(network: nn.Module, inputs: Inputs, folder: Path, task: int) ->
         inputs: What it reads.
         folder: See `folder_of`.
         task: Counted from 1.
-    """
-    from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
+    Raises:
+        UsageError: A file cannot be written.
+    """
+    from safetensors.torch import save
+
     stem = folder / f"task-{task}"
-    torch.export.save(exported(network, inputs.shape), f"{stem}.pt2")
+    graph = io.BytesIO()
+    torch.export.save(exported(network, inputs.shape), graph)
+    write_file(stem.with_suffix(".pt2"), graph.getvalue(), folder)
     weights = {name: value.contiguous().clone() for name, value in _tensors(network).items()}
-    save_file(weights, f"{stem}.safetensors")
+    write_file(stem.with_suffix(".safetensors"), save(weights), folder)
     text = json.dumps(asdict(inputs), indent=1) + "\n"
-    stem.with_suffix(".json").write_text(text, encoding="utf-8")
+    write_file(stem.with_suffix(".json"), text, folder)
 
 
 def exported(network: nn.Module, shape: tuple[int, ...]) -> ExportedProgram:

@@ -10,6 +10,7 @@ from avalanche.training.supervised import Naive
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from cgap_bench.errors import DivergedError
 from cgap_bench.learn.state import (
     check_stateful,
     optimizer_state,
@@ -178,6 +179,21 @@ class TensorStrategy(Naive):  # type: ignore[misc]
             return torch.as_tensor(super().forward())
         with torch.autocast(self.device.type, torch.bfloat16):
             return torch.as_tensor(super().forward()).float()
+
+    def backward(self) -> None:
+        """Called by Avalanche.
+
+        Raises:
+            DivergedError: The loss is no number any more: nothing that follows would be one.
+        """
+        if not torch.isfinite(torch.as_tensor(self.loss)).all():
+            raise self.diverged()
+        super().backward()
+
+    def diverged(self) -> DivergedError:
+        """That training diverged where it is now."""
+        clock = self.clock
+        return DivergedError(clock.train_exp_epochs + 1, clock.train_epoch_iterations + 1)
 
     def make_train_dataloader(self, **_: Any) -> None:
         """Called by Avalanche after `self.adapted_dataset` is set."""

@@ -1,12 +1,45 @@
 """What a run is: the frozen configuration that its record holds."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from cgap_bench.record.plain import check_kind, check_plain, printable
 
 REFERENCE_METHOD = "cgap"  # others are sized by its runs and compared with them
+MOST_CHARACTERS = 100  # of a name that becomes one of a file
+LAST_SEED = 2**32 - 1  # that every generator takes
+MOST_EXPERIENCES = 10_000
+MOST_IMAGES = 1_000_000  # of a batch
+MOST_EPOCHS = 100_000
+LARGEST_RATE = 1e6
+
+
+def file_name(name: str) -> str:
+    """A name that is one part of a path, wherever that is.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not re.fullmatch(rf"[A-Za-z0-9_-][A-Za-z0-9._-]{{0,{MOST_CHARACTERS - 1}}}", name):
+        raise ValueError(
+            "files are called after it: letters, digits and . _ - only, no dot first, at most"
+            f" {MOST_CHARACTERS} characters"
+        )
+    return name
+
+
+FileName = Annotated[str, AfterValidator(file_name)]
 
 
 @dataclass(frozen=True)
@@ -100,12 +133,24 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            try:
+                check_plain([name, value])
+                if name in cls.model_fields:
+                    check_kind(value, cls.model_fields[name].annotation)
+            except ValueError as error:
+                raise ValueError(f"{printable(str(name)[:80])}: {error}") from error
+        return values
+
 
 class NetworkSettings(Settings):
     """The reference network."""
 
     name: str
-    width: float = Field(1.0, gt=0)  # uniform multiplier of every hidden layer's units
+    width: float = Field(1.0, gt=0, le=64)  # uniform multiplier of every hidden layer's units
     norm: Norm = Norm.RUNNING
     dropout_scale: float = Field(1.0, ge=0, le=1.5)  # multiplies the network's own rates
 
@@ -114,8 +159,9 @@ class StreamSettings(Settings):
     """How a dataset is cut into experiences."""
 
     dataset: str
-    n_experiences: int = Field(gt=0)
-    order_seed: int | None = None  # None: classes in dataset order, else shuffled with it
+    n_experiences: int = Field(gt=0, le=MOST_EXPERIENCES)
+    # None: classes in dataset order, else shuffled with it
+    order_seed: int | None = Field(None, ge=0, le=LAST_SEED)
     order_by_seed: bool = False  # shuffled with the run's own seed: another order for each seed
     cut: Cut = Cut.CLASSES
     scenario: Scenario = Scenario.TASK
@@ -123,11 +169,12 @@ class StreamSettings(Settings):
     task_order: tuple[int, ...] = ()  # places of the experiences as cut, applied last
     largest_angle: float = Field(180.0, gt=0, le=360)  # under cut=rotated, in degrees, excluded
     size: int | None = Field(
-        None, gt=0
+        None, gt=0, le=4096
     )  # side of an image: padded with black, or reduced to it
     pixel_scale: PixelScale = PixelScale.STANDARD
-    n_train_per_class: int | None = Field(None, gt=0)  # None: all training images
-    first: int | None = Field(None, gt=0)  # stop after so many experiences; None: all
+    n_train_per_class: int | None = Field(None, gt=0, le=10**9)  # None: all training images
+    # stop after so many experiences; None: all
+    first: int | None = Field(None, gt=0, le=MOST_EXPERIENCES)
     score_on: Split = Split.TEST
 
     @model_validator(mode="after")
@@ -150,19 +197,22 @@ class StreamSettings(Settings):
 class TrainingSettings(Settings):
     """How all methods of a preset are trained."""
 
-    epochs: int = Field(gt=0)  # per experience; the most there can be under `plateau`
-    batch_size: int = Field(64, gt=0)
-    eval_batch_size: int = Field(500, gt=0)
-    lr: float = Field(gt=0)  # the learning rate at the start of each experience
+    # per experience; the most there can be under `plateau`
+    epochs: int = Field(gt=0, le=MOST_EPOCHS)
+    batch_size: int = Field(64, gt=0, le=MOST_IMAGES)
+    eval_batch_size: int = Field(500, gt=0, le=MOST_IMAGES)
+    # the learning rate at the start of each experience
+    lr: float = Field(gt=0, le=LARGEST_RATE)
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, le=LARGEST_RATE)
     optimizer: Optimizer = Optimizer.SGD
     lr_schedule: LearningRateSchedule = LearningRateSchedule.CONSTANT_COSINE
     constant_share: float = Field(0.55, ge=0, le=1)  # of the epochs, before the cosine
-    patience: int = Field(6, gt=0)  # epochs without a better held-out loss (`plateau`)
-    min_lr: float = Field(1e-5, gt=0)  # `plateau` stops below it
+    # epochs without a better held-out loss (`plateau`)
+    patience: int = Field(6, gt=0, le=MOST_EPOCHS)
+    min_lr: float = Field(1e-5, gt=0, le=LARGEST_RATE)  # `plateau` stops below it
     augment: Augmentation = Augmentation.NONE
-    holdout_share: float = Field(0.05, ge=0, lt=1)  # of each experience's training images
+    holdout_share: float = Field(0.05, ge=0, le=0.9)  # of each experience's training images
     precision: Precision = Precision.FLOAT32
     memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
 
@@ -200,11 +250,11 @@ class RunConfig(Settings):
     be read whatever became of the method since. Only running validates them.
     """
 
-    benchmark: str
-    preset: str
+    benchmark: FileName
+    preset: FileName
     method: str
     variant: str = ""  # the overrides that tell it from the preset's plain run of the method
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=LAST_SEED)
     device: str = "cpu"
     network: NetworkSettings
     stream: StreamSettings

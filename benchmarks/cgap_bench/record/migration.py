@@ -11,14 +11,8 @@ from typing import Any
 
 from cgap_bench.errors import UsageError
 from cgap_bench.record.identity import run_id
-from cgap_bench.record.record import (
-    SCHEMA_VERSION,
-    Record,
-    read_content,
-    record_paths,
-    validated,
-    write_record,
-)
+from cgap_bench.record.record import SCHEMA_VERSION, Record
+from cgap_bench.record.store import read_content, record_paths, validated, write_record
 
 Content = dict[str, Any]
 

@@ -2,20 +2,37 @@
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from cgap_bench.errors import UsageError
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.retired import comparable
 
 SCHEMA_VERSION = 3  # older ones are rewritten by `cgap_bench.record.migration`
 NOT_COMPARED = {"environment", "timings"}
+
+
+class Outcome(BaseModel):
+    """How a run ended that did not come to its end: the first number that was none.
+
+    Attributes:
+        kind: What happened.
+        experience: Counted from 1; those before it were measured.
+        epoch: Of the experience, counted from 1; None: seen when it was measured.
+        batch: Of the epoch, likewise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["diverged"] = "diverged"
+    experience: int = Field(ge=1)
+    epoch: int | None = Field(default=None, ge=1)
+    batch: int | None = Field(default=None, ge=1)
+
+    def __str__(self) -> str:
+        place = f"{self.kind} in experience {self.experience}"
+        return f"{place}, epoch {self.epoch}, batch {self.batch}" if self.epoch else place
 
 
 class Record(BaseModel):
@@ -43,12 +60,14 @@ class Record(BaseModel):
         extra: Plain facts of the method, for instance the width it chose.
         classes: Classes of each experience as the dataset counts, in the order learnt; empty
             in records from before this was written down.
+        outcome: Why the run ended early: lists over experiences hold only those that were
+            measured; None: it did not.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: int = SCHEMA_VERSION
-    run_id: str
+    run_id: str = Field(pattern="^[0-9a-f]{12}$")
     config: RunConfig
     environment: dict[str, Any]
     timings: dict[str, Any]
@@ -63,6 +82,7 @@ class Record(BaseModel):
     history: list[dict[str, Any]] = []
     extra: dict[str, Any] = {}
     classes: list[list[int]] = []
+    outcome: Outcome | None = None
 
     def __eq__(self, other: object) -> bool:
         """Two records are equal when everything but environment and timings is.
@@ -85,124 +105,3 @@ def network_hash(layers: list[dict[str, Any]]) -> str:
     """Content hash of a list of layer shapes."""
     text = json.dumps(layers, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def record_path(output: Path, benchmark: str, run_id: str) -> Path:
-    """Where the record of a run lies under the output folder."""
-    return output / "runs" / benchmark / f"{run_id}.json"
-
-
-def write_record(record: Record, output: Path) -> Path:
-    """Write atomically: the file is there in full or not at all.
-
-    Raises:
-        UsageError: The folder cannot be written to.
-    """
-    path = record_path(output, record.config.benchmark, record.run_id)
-    text = record.model_dump_json(indent=1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
-    return path
-
-
-def read_record(path: Path) -> Record:
-    """Read one record.
-
-    Raises:
-        UsageError: The file is missing, damaged, or of another schema.
-    """
-    content = read_content(path)
-    _check_present(path, content["schema_version"])
-    return validated(content, path)
-
-
-def ensure_present_schema(output: Path, benchmark: str) -> None:
-    """Fail before any work is done that an older record may hold already.
-
-    Raises:
-        UsageError: There are records of an older schema; they lie under other identities.
-    """
-    for path in record_paths(output, benchmark):
-        try:
-            version = json.loads(path.read_text(encoding="utf-8"))["schema_version"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # whoever needs it finds out
-        if isinstance(version, int):
-            _check_present(path, version)
-
-
-def _check_present(path: Path, version: int) -> None:
-    if version < SCHEMA_VERSION:
-        raise UsageError(
-            f"{path} is of schema version {version}, this program reads {SCHEMA_VERSION};"
-            " `cgap-cl migrate FOLDER` rewrites the records of a results folder,"
-            " every number stays"
-        )
-
-
-def read_content(path: Path) -> dict[str, Any]:
-    """What a record of this schema or an older one holds, not yet validated.
-
-    Raises:
-        UsageError: The file is missing, damaged, or of a newer schema.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} is not a readable record ({error}); delete it to run again"
-        ) from error
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise UsageError(
-            f"{path} has schema version {version!r}, this program reads up to {SCHEMA_VERSION};"
-            " update cgap-cl to read it"
-        )
-    return dict(content)
-
-
-def validated(content: Mapping[str, Any], path: Path) -> Record:
-    """A record from what its file holds.
-
-    Raises:
-        UsageError: Something in it is not right.
-    """
-    try:
-        return Record.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path} is not a valid record: {where}: {first['msg']}") from error
-
-
-def read_records(output: Path, benchmark: str | None = None) -> Iterator[Record]:
-    """All records under an output folder, in the order of their paths."""
-    for path in record_paths(output, benchmark):
-        yield read_record(path)
-
-
-def record_paths(output: Path, benchmark: str | None = None) -> list[Path]:
-    """Files of all records under an output folder, sorted."""
-    return sorted((output / "runs").glob(f"{benchmark or '*'}/*.json"))
-
-
-def ensure_writable(output: Path) -> None:
-    """Fail before any work is done when the output folder cannot be written to.
-
-    Raises:
-        UsageError: The folder cannot be made or written to.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to the output folder {output}: {error.strerror}"
-        ) from error

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from cgap_bench.record.writing import write_atomically
+from cgap_bench.record.files import write_atomically
 
 SCHEMA = 1  # of what is in a checkpoint
 KEPT = 2  # of each kind; where the newest is damaged, the one before it is used

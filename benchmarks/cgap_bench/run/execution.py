@@ -5,9 +5,10 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cgap_bench.errors import InvalidRecordError, RunError, UsageError
 from cgap_bench.export.kept import folder_of
-from cgap_bench.record.record import (
-    Record,
+from cgap_bench.record.record import Record
+from cgap_bench.record.store import (
     ensure_present_schema,
     ensure_writable,
     read_record,
@@ -64,7 +65,8 @@ def execute(
 
     Raises:
         UsageError: The output folder cannot be written to or holds records of an older schema,
-            a record cannot be read, or a run failed for a reason that the user can act on.
+            the file of a run is no valid record, or a run failed for a reason that the user
+            can act on.
         RunError: A run could not be finished, for instance for want of memory.
         RuntimeError: A run failed for a reason that nobody foresaw.
     """
@@ -72,17 +74,19 @@ def execute(
     for benchmark in {job.config.benchmark for job in jobs}:
         ensure_present_schema(options.output, benchmark)
 
-    done: dict[str, Record] = {}
-    waiting = []
+    agenda = _Agenda(report)
     for job in {job.run_id: job for job in jobs}.values():
-        record = options.finished(job)
+        try:
+            record = options.finished(job)
+        except InvalidRecordError as error:  # left alone; all others are done
+            agenda.settle(job, Outcome(error=error))
+            continue
         if record is None:
-            waiting.append(job)
+            agenda.waiting.append(job)
         else:
-            done[job.run_id] = record
+            agenda.settle(job, Outcome(record))
             yield job, record
-    if waiting:
-        yield from _execute(_Agenda(waiting, done, report), options)
+    yield from _execute(agenda, options)
 
 
 def _execute(agenda: "_Agenda", options: Options) -> Iterator[tuple[Job, Record]]:
@@ -106,14 +110,19 @@ class _Agenda:
     """What is still to do, and what has become of the rest.
 
     Args:
+        report: Told lines.
+
+    Attributes:
         waiting: Not yet begun.
         done: Records of runs that others may be sized by.
-        report: Told lines.
     """
 
-    def __init__(self, waiting: list[Job], done: dict[str, Record], report: Report) -> None:
-        self.waiting, self.done, self.report = waiting, done, report
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.waiting: list[Job] = []
+        self.done: dict[str, Record] = {}
         self._failed: dict[str, Exception] = {}
+        self._diverged: set[str] = set()
         self._elsewhere: set[str] = set()
         self._tried: set[str] = set()
 
@@ -127,7 +136,9 @@ class _Agenda:
 
     def settle(self, job: Job, outcome: Outcome) -> None:
         """A worker has ended."""
-        if outcome.record is not None:
+        if outcome.record is not None and outcome.record.outcome is not None:
+            self._diverged.add(job.run_id)
+        elif outcome.record is not None:
             self.done[job.run_id] = outcome.record
         elif outcome.error is None:
             self._elsewhere.add(job.run_id)
@@ -144,9 +155,11 @@ class _Agenda:
         for job in [job for job in self.waiting if job.waits_for in self._elsewhere]:
             self.waiting.remove(job)
             self.report(job.run_id, "skipped: the run that it is sized by is done elsewhere")
+        for job in [job for job in self.waiting if job.waits_for in self._diverged]:
+            self.waiting.remove(job)
+            self._failed[job.name] = RunError("the run that it is sized by diverged")
         if self._failed:
             name, cause = next(iter(self._failed.items()))
             n_missing = len(self._failed) + len(self.waiting)
-            raise type(cause)(
-                f"{n_missing} of the runs not done, first {name}: {cause}"
-            ) from cause
+            kind = UsageError if isinstance(cause, UsageError) else type(cause)
+            raise kind(f"{n_missing} of the runs not done, first {name}: {cause}") from cause

@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import Generator
 
-from cgap_bench.errors import UsageError
+from cgap_bench.errors import DivergedError, UsageError
 from cgap_bench.export.kept import Inputs, keep_network
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.state import packed, state_of, take_up
 from cgap_bench.learn.streams import Stream, build_stream
-from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.configuration import LearningRateSchedule, RunConfig, Split
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.record.identity import run_id
-from cgap_bench.record.record import Record
+from cgap_bench.record.record import Outcome, Record
 from cgap_bench.run.keeper import Keeper
 from cgap_bench.run.reference import Reference
 from cgap_bench.run.results import Results
@@ -48,10 +48,14 @@ def train(
     run = Run(config, root, reference, on_images, keeper)
     if keeper is not None:
         keeper.take_up(run)
-    while run.next_experience < run.n_experiences:
-        run.step()
-        if keeper is not None:
-            keeper.after_experience()
+    try:
+        while run.next_experience < run.n_experiences:
+            run.step()
+            if keeper is not None:
+                keeper.after_experience()
+    except DivergedError as error:
+        n = run.next_experience + 1
+        return run.record(Outcome(experience=n, epoch=error.epoch, batch=error.batch))
     if networks is not None:
         run.keep_networks(networks)
     return run.record()
@@ -91,7 +95,7 @@ class Run:
         _seed_everything(config.seed)
         self.config, self.reference = config, reference
         self.n_images, self._on_images = 0, on_images
-        stream = _stream(config, root)
+        stream = stream_of(config, root)
         self.data_digest = stream.train.digest()
         context = _context(config, stream, reference, self.count_images)
         self.context = replace(context, watch=watch or TrainingWatch())
@@ -118,12 +122,23 @@ class Run:
         return len(self.results.accuracy)
 
     def step(self) -> None:
-        """Learn one more experience, then measure all tasks so far."""
+        """Learn one more experience, then measure all tasks so far.
+
+        Raises:
+            DivergedError: Training went to where no numbers are.
+        """
         experience = self.context.stream.benchmark.train_stream[self.next_experience]
-        with self.results.timed("train_s"):
-            self.learner.learn(experience)
-        with self.results.timed("evaluate_s"):
-            self.results.measure(self.learner)
+        try:
+            with self.results.timed("train_s"):
+                self.learner.learn(experience)
+            with self.results.timed("evaluate_s"):
+                self.results.measure(self.learner)
+        except (ArithmeticError, ValueError, RuntimeError) as error:
+            strategy = self.learner.strategy
+            if strategy is None or _finite(strategy):
+                raise
+            # whatever was made of weights that are no numbers failed in its own words
+            raise strategy.diverged() from error
 
     def keep_networks(self, folder: Path) -> None:
         """Write what one inference of each task executes, once the last is finished."""
@@ -137,8 +152,8 @@ class Run:
             inputs = Inputs.of(facts | {"classes": stream.told_classes(task)})
             keep_network(network.eval(), inputs, folder, task + 1)
 
-    def record(self) -> Record:
-        """What came out, once the last experience is finished."""
+    def record(self, outcome: Outcome | None = None) -> Record:
+        """What came out, once the last experience is finished or training diverged."""
         depends_on = self.reference.run_id if self.reference else None
         results = self.results
 
@@ -151,13 +166,14 @@ class Run:
             accuracy=results.accuracy,
             accuracy_8bit=results.accuracy_8bit,
             n_test=[len(dataset) for dataset in self.context.stream.scored],
-            networks=results.networks,
+            networks={key: results.networks[key] for key in results.measured_networks},
             subnetworks=results.subnetworks,
             stored_parameters=results.stored_parameters,
             training_macs=results.training_macs,
             history=self.learner.history,
             extra=self.learner.extra,
             classes=[list(group) for group in self.context.stream.classes],
+            outcome=outcome,
         )
 
     # -- to go on in another process -------------------------------------------------------
@@ -216,6 +232,13 @@ class Run:
         self.context.source.generator.set_state(saved["source"])
 
 
+def _finite(strategy: TensorStrategy) -> bool:
+    """Whether all that a network consists of are numbers, their gradients too."""
+    tensors = (*strategy.model.parameters(), *strategy.model.buffers())
+    gradients = (x.grad for x in strategy.model.parameters() if x.grad is not None)
+    return all(bool(torch.isfinite(x).all()) for x in (*tensors, *gradients))
+
+
 def _seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
@@ -224,15 +247,29 @@ def _seed_everything(seed: int) -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def _stream(config: RunConfig, root: Path) -> Stream:
-    """The data, cut; damage that is met only on reading is the user's to mend, too."""
+def stream_of(config: RunConfig, root: Path) -> Stream:
+    """The data of a run, cut.
+
+    Raises:
+        UsageError: They cannot be read, which damage may show only now, or an experience has no
+            image for something that is asked for.
+    """
+    training = config.training
     try:
-        return build_stream(config.stream, config.training.holdout_share, config.seed, root)
+        stream = build_stream(config.stream, training.holdout_share, config.seed, root)
     except (OSError, EOFError) as error:
         raise UsageError(
             f"cannot read the data of {config.stream.dataset}: {error}; put the files right, or"
             " point to others with --data-root"
         ) from error
+    watched = training.lr_schedule is LearningRateSchedule.PLATEAU
+    scored = config.stream.score_on is Split.HELD_OUT
+    if (watched or scored) and not all(map(len, stream.heldout)):
+        raise UsageError(
+            f"training.holdout_share={training.holdout_share} of an experience's images rounds"
+            " to none, but they are asked for; a larger share, or more images"
+        )
+    return stream
 
 
 def _context(

@@ -10,6 +10,8 @@ from pydantic.fields import FieldInfo
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.configuration import Settings
 
+MOST_SHOWN = 80  # characters of a wrong value
+
 
 def keys(model: type[Settings], prefix: str = "") -> dict[str, FieldInfo]:
     """Dotted key -> field of everything that can be set, for instance ``growth.beta``.
@@ -50,7 +52,26 @@ def first_mistake(error: ValidationError, model: type[Settings], prefix: str) ->
     message = detail["msg"].removeprefix("Value error, ")
     if not detail["loc"]:  # no single value, but how several go together
         return f"{prefix.rstrip('.') or 'recipe'}: {message}"
-    return f"{key}={detail['input']!r} is not right: {message}"
+    accepted = _range(fields[key]) if key in fields and "ctx" in detail else ""
+    return f"{key}={_shown(detail['input'])} is not right: {message}{accepted}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def _range(field: FieldInfo) -> str:
+    """All bounds of a number, where it has any."""
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    bounds = (
+        f"{word} {getattr(bound, name):g}"
+        for bound in field.metadata
+        for name, word in words.items()
+        if hasattr(bound, name)
+    )
+    text = ", ".join(bounds)
+    return f" (accepted: {text})" if text else ""
 
 
 def _models(annotation: Any) -> Iterator[type[Settings]]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cgap_bench.errors import UsageError
+
 try:
     import fcntl
 except ImportError:  # not on Windows: there two processes may do the same run
@@ -25,12 +27,18 @@ def locked(output: Path, run_id: str, patience_s: float = PATIENCE_S) -> Iterato
 
     Yields:
         Whether it was to be had; if not, another process is doing the run.
+
+    Raises:
+        UsageError: The folder cannot be written to.
     """
     path = output / "unfinished" / f"{run_id}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + patience_s
-    while (handle := _acquired(path)) is None and time.monotonic() < until:
-        time.sleep(0.05)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while (handle := _acquired(path)) is None and time.monotonic() < until:
+            time.sleep(0.05)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
     if handle is None:
         yield False
         return

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.record.configuration import Claims, Settings
+from cgap_bench.record.configuration import Claims, FileName, Settings, file_name
+from cgap_bench.record.files import read_toml
 from cgap_bench.run.keys import first_mistake
 
 Table = dict[str, Any]
@@ -61,7 +62,7 @@ class Recipe(Overlay):
     """A benchmark: what is run, in which variants."""
 
     default_preset: str
-    presets: dict[str, Overlay] = Field(min_length=1)
+    presets: dict[FileName, Overlay] = Field(min_length=1)
 
     def preset(self, name: str | None) -> tuple[str, Overlay]:
         """A preset by name (None: the default one), laid over the recipe.
@@ -134,20 +135,22 @@ def load_recipe(name: str) -> tuple[str, Recipe]:
     Raises:
         UsageError: It is unknown, unreadable or not a valid recipe.
     """
+    benchmark, content = _source(name)
     try:
-        benchmark, text = _source(name)
-        return benchmark, Recipe.model_validate(tomllib.loads(text))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read the recipe {name}: {error}") from error
+        return benchmark, Recipe.model_validate(content)
     except ValidationError as error:
         raise UsageError(f"recipe {name}: {first_mistake(error, Recipe, '')}") from error
 
 
-def _source(name: str) -> tuple[str, str]:
-    """The benchmark's name and the text of its recipe."""
+def _source(name: str) -> tuple[str, Table]:
+    """The benchmark's name and the content of its recipe."""
     if name.endswith(".toml"):
-        return Path(name).stem, Path(name).read_text(encoding="utf-8")
+        try:
+            benchmark = file_name(Path(name).stem)
+        except ValueError as error:
+            raise UsageError(f"recipe {name!r} is no name of a benchmark: {error}") from error
+        return benchmark, read_toml(Path(name))
     if name not in recipe_names():
         raise UnknownNameError("benchmark", name, recipe_names())
     resource = files("cgap_bench").joinpath("recipes", f"{name}.toml")
-    return name, resource.read_text(encoding="utf-8")
+    return name, tomllib.loads(resource.read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from cgap_bench.errors import UsageError
 from cgap_bench.record.record import Record
 from cgap_bench.shapes.tracing import total_macs
 
@@ -34,7 +35,20 @@ class Reference:
 
 
 def reference_of(record: Record) -> Reference:
-    """The reference that a finished CGaP run is."""
+    """The reference that a finished CGaP run is.
+
+    Raises:
+        UsageError: Its history is not that of CGaP.
+    """
+    try:
+        return _reference(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"run {record.run_id} is no run of CGaP to size others by: {error!r} in its history"
+        ) from error
+
+
+def _reference(record: Record) -> Reference:
     macs = [total_macs(record.networks[key]) for key in record.subnetworks[-1]]
     widths = tuple(step["executed"] for step in record.history if step["kind"] == "merge")
     reference = Reference(record.run_id, sum(macs) / len(macs), widths)

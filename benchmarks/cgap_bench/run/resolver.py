@@ -1,7 +1,7 @@
 """From a recipe, a preset and `--set` to the configuration of each run."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import get_args
 
 from pydantic import ValidationError
@@ -16,6 +16,8 @@ from cgap_bench.record.configuration import (
     StreamSettings,
     TrainingSettings,
 )
+from cgap_bench.record.files import parse_toml
+from cgap_bench.record.plain import check_plain
 from cgap_bench.record.retired import refuse
 from cgap_bench.run.keys import first_mistake, keys
 from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
@@ -119,6 +121,7 @@ def variants(
     return resolvers
 
 
+@cache
 def known_keys() -> dict[str, FieldInfo]:
     """Every key that `--set` takes, for instance ``training.lr`` or ``cgap.growth.beta``."""
     owners = SECTIONS | {name: METHODS[name].settings for name in METHODS.names()}
@@ -130,13 +133,17 @@ def known_keys() -> dict[str, FieldInfo]:
 
 def _parsed(override: str) -> Table:
     """``"training.lr=0.1"`` -> a table of the same structure as a recipe."""
+    try:
+        check_plain(override)
+    except ValueError as error:
+        raise UsageError(f"--set {override[:80]!r}: {error}") from error
     key, equals, text = override.partition("=")
     key, fields = key.strip(), known_keys()
     if not equals:
         raise UsageError(f"--set {override!r} has no value; write for instance training.lr=0.1")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text.strip()
     refuse(key, value)
     if key not in fields:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
+from cgap_bench.errors import DivergedError
 from cgap_bench.learn.batches import BatchSource, TensorLoader
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import Learner
@@ -66,6 +67,12 @@ class Results:
         self.stored_parameters.append(learner.stored_parameters())
         self.training_macs.append(self._context.training_macs.taken())
 
+    @property
+    def measured_networks(self) -> list[str]:
+        """Those that whole rows are about, in the order that they were met."""
+        used = {key for keys in self.subnetworks for key in keys}
+        return [key for key in self.networks if key in used]
+
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
         """Note the seconds that something takes, one more number under its name."""
@@ -91,7 +98,10 @@ class Results:
         size = self._context.config.training.eval_batch_size
         n_right = 0
         for x, y, _ in TensorLoader(dataset, self._scored, size, train=False):
-            n_right += int((network(x).argmax(1) == y).sum())
+            logits = network(x)
+            if logits.isnan().any():
+                raise DivergedError
+            n_right += int((logits.argmax(1) == y).sum())
         return n_right / len(dataset)
 
     def _in_8_bits(self, network: nn.Module, task: int) -> Quantised:

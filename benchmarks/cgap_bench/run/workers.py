@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ import torch
 
 from cgap_bench.errors import RunError, UsageError
 from cgap_bench.export.kept import folder_of
-from cgap_bench.record.record import Record, read_record, record_path, write_record
+from cgap_bench.record.record import Record
+from cgap_bench.record.store import read_record, record_path, write_record
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import Checkpoints, Keeper
@@ -26,6 +28,7 @@ from cgap_bench.run.reference import Reference
 
 # run_id, and training images since the last call or a line for people
 Report = Callable[[str, int | str], None]
+LONGEST_FOLDER = 70  # bytes; a socket has 107, of which its own names take 33
 GRACE_S = 1.2  # from the wish that a worker ends to its end: a checkpoint may take that long
 
 
@@ -202,8 +205,12 @@ def _cause(exit_code: int | None) -> str:
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """A server that has imported everything once and forks from there, where there is one."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """A server that has imported everything once and forks from there, where there is one.
+
+    It listens on a socket in the folder for temporary files, whose path must be short.
+    """
+    long = len(os.fsencode(tempfile.gettempdir())) > LONGEST_FOLDER
+    if long or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cgap_bench.run.preload"])

@@ -5,6 +5,7 @@ is worked out by onnx's shape inference and onnxslim's folding of constants.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cgap_bench.shapes.tracing import Workload
 WORDS = {"INT8": 8, "UINT8": 8, "INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}
 WORDS |= {"INT16": 16, "UINT16": 16}
 EXAMPLE = 224
+MOST_NUMBERS = 2**31  # of a tensor
 
 
 def onnx_workload(path: Path, input_shapes: Mapping[str, Size] | None = None) -> Workload:
@@ -35,15 +37,48 @@ def onnx_workload(path: Path, input_shapes: Mapping[str, Size] | None = None) ->
     bits = word_bits(model.graph)
     inputs = _fix_inputs(model.graph, input_shapes or {}, path)
 
+    check_order(model.graph, path)
     graph = _worked_out(model, path).graph
     reader = Reader(graph, list(inputs))
     for node in graph.node:
-        reader.node(node)
+        _read_node(reader, node, path)
 
     if not reader.layers:
         listed = ", ".join(reader.unsupported) or "no operator reads its inputs"
         raise UsageError(f"{path}: no layer that the cost model knows ({listed})")
     return Workload(reader.layers, dict(reader.unsupported), inputs, bits)
+
+
+def _read_node(reader: Reader, node: Any, path: Path) -> None:
+    """One operator; whatever its rule trips over is the file's fault.
+
+    Raises:
+        UsageError: The operator makes no sense.
+    """
+    try:
+        reader.node(node)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{path}: {node.op_type} {node.name or ', '.join(node.output)!r} makes no sense:"
+            f" {type(error).__name__}: {_reason(error)}"
+        ) from error
+
+
+def check_order(graph: Any, path: Path) -> None:
+    """Every operator reads what was written before it.
+
+    Raises:
+        UsageError: One does not: the graph has a circle, or a tensor is missing.
+    """
+    known = {x.name for x in (*graph.initializer, *graph.input, *graph.sparse_initializer)}
+    for node in graph.node:
+        missing = [name for name in node.input if name and name not in known]
+        if missing:
+            raise UsageError(
+                f"{path}: {node.op_type} {node.name!r} reads {missing[0]!r}, which nothing"
+                " before it writes"
+            )
+        known.update(node.output)
 
 
 def word_bits(graph: Any) -> int | None:
@@ -143,6 +178,7 @@ def _worked_out(model: Any, path: Path) -> Any:
     del model.graph.value_info[:]
     for value in model.graph.output:  # may have been stated for other inputs
         value.type.tensor_type.ClearField("shape")
+    _check_sizes(model, path)
     try:
         slim = onnxslim.slim(onnx.ModelProto.FromString(model.SerializeToString()))
     except Exception:  # a help, not a need: what it cannot read is left as it is
@@ -151,6 +187,30 @@ def _worked_out(model: Any, path: Path) -> Any:
         return onnx.shape_inference.infer_shapes(slim, data_prop=True)
     except Exception as error:
         raise UsageError(f"{path}: sizes contradict each other: {_reason(error)}") from error
+
+
+def _check_sizes(model: Any, path: Path) -> None:
+    """Before anything is worked out, which may allocate what is declared.
+
+    Raises:
+        UsageError: A tensor is larger than any that is priced.
+    """
+    import onnx
+
+    try:
+        known = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception as error:
+        raise UsageError(f"{path}: sizes contradict each other: {_reason(error)}") from error
+    sizes = {
+        x.name: [d.dim_value for d in x.type.tensor_type.shape.dim] for x in known.value_info
+    }
+    sizes |= {x.name: list(x.dims) for x in model.graph.initializer}
+    for name, size in sizes.items():
+        if prod(size) > MOST_NUMBERS or any(n < 0 for n in size):
+            shown = " x ".join(map(str, size))
+            raise UsageError(
+                f"{path}: tensor {name!r} is {shown}; at most {MOST_NUMBERS} numbers"
+            )
 
 
 def _shown(value: Any) -> str:

@@ -26,7 +26,7 @@ class Reader:
     def __init__(self, graph: Any, read: Sequence[str]) -> None:
         self.layers: list[LayerJSON] = []
         self.unsupported: Counter[str] = Counter()
-        self._sizes = _sizes(graph)
+        self._sizes, self._constants = _sizes(graph), constants(graph).keys()
         self._numbers = _numbers(graph)
         self._sources: dict[str, tuple[int, ...]] = dict.fromkeys(read, (NETWORK_INPUT,))
         self._foldable: set[str] = set()  # a norm could go into what wrote these
@@ -126,6 +126,8 @@ class Reader:
 
     def _size(self, name: str) -> Size:
         size = self._sizes.get(name)
+        if size is not None and name in self._constants and 0 in size:
+            raise ValueError(f"weights {name!r} are empty")
         if size is None or any(n < 1 for n in size):
             raise UnsizedError(name)
         return size

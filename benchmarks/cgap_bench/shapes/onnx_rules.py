@@ -62,6 +62,18 @@ class Operator:
             )
 
     @property
+    def groups(self) -> int:
+        """Of a convolution.
+
+        Raises:
+            ValueError: There are none.
+        """
+        groups = int(self.settings.get("group", 1))
+        if groups < 1:
+            raise ValueError(f"group={groups}, expected at least 1")
+        return groups
+
+    @property
     def has_bias(self) -> bool:
         """Whether it adds one."""
         return self.given(BIAS.get(self.kind, len(self.inputs)))
@@ -112,7 +124,7 @@ def _convolution(op: Operator) -> LayerJSON | None:
     weight = op.size(op.inputs[WEIGHTS.get(op.kind, 1)])
     if len(weight) not in (3, 4):
         return None
-    groups = op.settings.get("group", 1)
+    groups = op.groups
     op.check_depth(op.size(op.maps[0])[1], weight[1] * groups)
     apart = axes(op.settings.get("dilations", 1), len(weight) - 2, 1)
     extra = {"groups": groups, "bias": op.has_bias}
@@ -126,7 +138,7 @@ def _transposed(op: Operator) -> LayerJSON | None:
     size, weight = op.size(op.inputs[0]), op.size(op.inputs[1])
     if len(weight) not in (3, 4):
         return None
-    n, groups = len(weight) - 2, op.settings.get("group", 1)
+    n, groups = len(weight) - 2, op.groups
     together = axes(op.settings.get("dilations", 1), n, 1) == (1, 1)
     kernel, stride, _ = _window(op, weight[2:])
     steps = stride if together else None

@@ -1,6 +1,5 @@
 """Layer shapes from what a user names: record, list of layers, ONNX file, torchvision name."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from cgap_bench.errors import UsageError
+from cgap_bench.record.files import read_json
 from cgap_bench.shapes.forms import LayerJSON, Size
 from cgap_bench.shapes.tracing import Workload
 from cgap_hw import LayerShape, read_shapes
@@ -153,15 +153,14 @@ def _refuse(given: object, reason: str) -> None:
 
 
 def _json(path: Path) -> Source:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
+    content = read_json(path)
     if not isinstance(content, dict) or "subnetworks" not in content:
         return Source({path.stem: read_shapes(path)}, {})
-    from cgap_bench.record.record import read_record
+    from cgap_bench.record.store import read_record
 
-    record = read_record(path)
+    record = read_record(path, named=False)
+    if not record.subnetworks:
+        raise UsageError(f"{path} has nothing to price: {record.outcome}")
     networks = {}
     for task, key in enumerate(record.subnetworks[-1], start=1):
         layers = [LayerShape.model_validate(layer) for layer in record.networks[key]]

@@ -1,5 +1,6 @@
 """All runs of one benchmark and preset side by side: text, tables and figures of them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,10 +24,17 @@ INTERVAL_NOTE = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """The finished runs of one benchmark and preset, priced on one platform."""
+    """The runs of one benchmark and preset, priced on one platform.
+
+    Attributes:
+        records: Of those that came to their end: numbers are of them.
+        platform: What inference is priced on.
+        lost: Of those that diverged.
+    """
 
     records: tuple[Record, ...]
     platform: Platform
+    lost: tuple[Record, ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,8 +90,21 @@ class Comparison:
 
     @cached_property
     def table(self) -> tables.Table:
-        """The comparison table."""
-        return tables.comparison(self.summary)
+        """The comparison table; below the numbers, what has none."""
+        table = tables.comparison(self.summary)
+        no_numbers = ("-",) * (len(table.header) - 1)
+        rows = [(said, *no_numbers) for said in self.diverged]
+        return tables.Table(table.header, (*table.rows, *rows))
+
+    @cached_property
+    def diverged(self) -> list[str]:
+        """A line on each row of which runs diverged."""
+        names = derive.labels([*self.records, *self.lost])
+        outcomes: dict[str, list[str]] = {}
+        for record in self.lost:
+            of_row = outcomes.setdefault(names[record.run_id], [])
+            of_row.append(f"seed {record.config.seed} {record.outcome}")
+        return [f"{name}: {'; '.join(said)}" for name, said in outcomes.items()]
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -162,11 +183,14 @@ class Comparison:
         return texts[self._row(method)]
 
     def share(self, method: str, other: str, column: str) -> str:
-        """A method's mean as a percentage of another's, for instance ``"34 %"``."""
+        """A method's mean as a percentage of another's, ``"34 %"``; ``"-"`` of nothing."""
         if column not in self.summary:
             raise UnknownNameError("column", column, self.summary.columns)
         values = self.summary[column]
-        return f"{100 * values[self._row(method)] / values[self._row(other)]:.0f} %"
+        mine, theirs = float(values[self._row(method)]), float(values[self._row(other)])
+        if not theirs or math.isnan(mine / theirs):
+            return "-"
+        return f"{100 * mine / theirs:.0f} %"
 
     def _row(self, method: str) -> int:
         """Position of a method in the summary."""
@@ -177,15 +201,19 @@ class Comparison:
 
 
 def comparisons(records: Iterable[Record], platform: Platform) -> list[Comparison]:
-    """One comparison for every benchmark and preset among the records, by name."""
+    """One comparison for every benchmark and preset of which a run came to its end, by name."""
 
     def key(record: Record) -> tuple[str, str]:
         return record.config.benchmark, record.config.preset
 
-    return [
-        Comparison(tuple(group), platform)
-        for _, group in groupby(sorted(records, key=key), key=key)
-    ]
+    made = []
+    for _, runs in groupby(sorted(records, key=key), key=key):
+        group = list(runs)
+        finished = tuple(record for record in group if record.outcome is None)
+        lost = tuple(record for record in group if record.outcome is not None)
+        if finished:
+            made.append(Comparison(finished, platform, lost))
+    return made
 
 
 def _seeds(records: Sequence[Record]) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.errors import RunError, UnknownNameError
+from cgap_bench.record.files import read_text, write_file
 from cgap_bench.show.charts.chart import csv_of
 from cgap_bench.show.comparison import Comparison
+from cgap_bench.show.text.escaping import markdown
 
 # Keys of `cgap_bench.show.charts.all_charts`, which draws: imported only by who does
 FIGURES = (
@@ -45,41 +47,63 @@ def table_files(comparison: Comparison, out: Path) -> dict[Path, str]:
     }
 
 
-def draw(comparison: Comparison, out: Path) -> list[Path]:
-    """Draw every figure of one comparison that there are data for.
+def draw(comparison: Comparison, out: Path, kind: str) -> list[Path]:
+    """Draw one of the figures of a comparison; nothing where there are no data for it.
+
+    Args:
+        comparison: What is drawn.
+        out: Results folder.
+        kind: One of `FIGURES`.
 
     Raises:
         UsageError: A file cannot be written.
+        RunError: It cannot be drawn.
     """
-    from cgap_bench.show.charts.all_charts import charts_of
+    from cgap_bench.show.charts.all_charts import CHARTS
     from cgap_bench.show.charts.drawing import drawn
 
-    written: list[Path] = []
-    for chart in charts_of(comparison):
-        path = figure_path(comparison, out, chart.name)
-        for name, content in drawn(chart, comparison.title).items():
-            written += write({path.with_suffix(f".{name}"): content})
-    return written
+    path = figure_path(comparison, out, kind)
+    try:
+        chart = CHARTS[kind](comparison)
+        files = drawn(chart, comparison.title) if chart else {}
+    except (ArithmeticError, LookupError, ValueError, RuntimeError, MemoryError) as error:
+        raise RunError(f"cannot draw {path}: {error!r}") from error
+    made = {path.with_suffix(f".{name}"): content for name, content in files.items()}
+    return write(made, out)
 
 
-def write(files: Mapping[Path, str | bytes]) -> list[Path]:
+def drawn_data(comparison: Comparison, out: Path) -> dict[str, str]:
+    """Path of each figure below the results folder -> what is drawn in it."""
+    from cgap_bench.show.charts.all_charts import charts_of
+
+    return {
+        figure_path(comparison, out, chart.name).relative_to(out).as_posix(): (
+            f"{comparison.title}\n{chart.title}\n{chart.csv}"
+        )
+        for chart in charts_of(comparison)
+    }
+
+
+def write(files: Mapping[Path, str | bytes], within: Path | None = None) -> list[Path]:
     """Write texts and drawings to their paths.
+
+    Args:
+        files: Path -> content.
+        within: Folder that all must lie in.
 
     Raises:
         UsageError: A file cannot be written.
     """
-    for path, text in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode() if isinstance(text, str) else text)
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    return list(files)
+    return [write_file(path, content, within) for path, content in files.items()]
 
 
 def text_of(path: Path) -> str | None:
-    """The text of a file, None where there is none."""
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    """The text of a file, None where there is none.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    return read_text(path) if path.is_file() else None
 
 
 def _template(name: str) -> Template:
@@ -91,4 +115,5 @@ def _template(name: str) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["md"] = markdown
     return environment.from_string(source.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cgap_bench.errors import UsageError
+from cgap_bench.record.files import read_text, write_file
 
 # The words of a marker -> the text that belongs there; None: another program's.
 Render: TypeAlias = Callable[[Sequence[str]], str | None]
@@ -30,7 +31,7 @@ def fill(text: str, render: Render) -> str:
         render: The words of a marker -> what belongs between it and its end.
 
     Raises:
-        UsageError: A marker is not closed.
+        UsageError: A marker is not closed, or its words cannot be told apart.
 
     Example:
         >>> page = "There are <!-- generated: count apples -->2<!-- end --> apples."
@@ -39,7 +40,7 @@ def fill(text: str, render: Render) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
-        content = render(shlex.split(match["what"]))
+        content = render(_words(match["what"]))
         if content is None:
             return match[0]
         content = content.rstrip("\n")
@@ -50,6 +51,21 @@ def fill(text: str, render: Render) -> str:
     if n_blocks != text.count(OPENING):
         raise UsageError("a '<!-- generated: ... -->' marker has no '<!-- end -->'")
     return filled
+
+
+def asked(text: str) -> list[str]:
+    """What the markers of a page ask for, in order."""
+    return [match["what"] for match in _BLOCK.finditer(text)]
+
+
+def _words(what: str) -> list[str]:
+    try:
+        words = shlex.split(what)
+    except ValueError as error:
+        raise UsageError(f"marker {what!r}: {error}") from error
+    if not words:
+        raise UsageError(f"marker {what!r}: no word says what belongs there")
+    return words
 
 
 def fill_page(page: Path, word: str, text: str) -> None:
@@ -66,10 +82,7 @@ def fill_page(page: Path, word: str, text: str) -> None:
         found.append(word)
         return text
 
-    try:
-        filled = fill(page.read_text(encoding="utf-8"), render)
-        if not found:
-            raise UsageError(f"{page} has no marker {OPENING}{word} -->")
-        page.write_text(filled, encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot rewrite {page}: {error}") from error
+    filled = fill(read_text(page), render)
+    if not found:
+        raise UsageError(f"{page} has no marker {OPENING}{word} -->")
+    write_file(page, filled)

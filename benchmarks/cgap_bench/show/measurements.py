@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from cgap_bench.errors import UsageError
+from cgap_bench.record.files import read_json, write_file
 
 Measurements: TypeAlias = dict[str, dict[str, float]]  # script -> name of a figure -> value
 
@@ -25,10 +26,8 @@ def write_measurements(
         The file.
     """
     path = output / "measured" / f"{script}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"figures": dict(figures), "environment": dict(environment)}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_file(path, json.dumps(content, indent=1) + "\n", output)
 
 
 def read_measurements(output: Path) -> Measurements:
@@ -40,8 +39,8 @@ def read_measurements(output: Path) -> Measurements:
     found: Measurements = {}
     for path in sorted((output / "measured").glob("*.json")):
         try:
-            figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+            figures = read_json(path)["figures"]
             found[path.stem] = {name: float(value) for name, value in figures.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{path} holds no measured figures: {error}") from error
     return found

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cgap_bench.record.record import Record
+from cgap_bench.record.validity import BESIDE
 
 Layers = Sequence[Mapping[str, Any]]
-BESIDE = ("mask_bits", "stored_images")  # of a record's extra facts, one number an experience
 
 
 def stores_more(record: Record) -> bool:

@@ -30,6 +30,7 @@ from cgap_bench.show.changes import on_boards
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.markers import Render
 from cgap_bench.show.measurements import Measurements
+from cgap_bench.show.text.escaping import markdown
 
 Renderer = Callable[..., str]
 T = TypeVar("T")
@@ -128,7 +129,7 @@ def _boards(comparison: Comparison) -> str:
 def _link(comparison: Comparison, page: Path, figure: Path) -> str:
     """A Markdown image with a link relative to the page."""
     link = os.path.relpath(figure.resolve(), page.resolve().parent)
-    return f"![{comparison.title}]({Path(link).as_posix()})"
+    return f"![{markdown(comparison.title)}]({Path(link).as_posix()})"
 
 
 _TEXT: Mapping[str, Renderer] = {
@@ -136,8 +137,8 @@ _TEXT: Mapping[str, Renderer] = {
     "differences": _differences,
     "changes": _changes,
     "boards": _boards,
-    "caption": lambda one: one.caption,
-    "command": lambda one: f"`{one.command}`",
+    "caption": lambda one: markdown(one.caption),
+    "command": lambda one: f"`{markdown(one.command)}`",
     "value": lambda one, method, column: one.cell(method, column),
     "share": lambda one, method, other, column: one.share(method, other, column),
 }

@@ -1,12 +1,25 @@
 """Tables, figures and pages from the records alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 
-from cgap_bench.errors import UsageError
-from cgap_bench.record.record import Record, read_records
+from cgap_bench.errors import RunError, UsageError
+from cgap_bench.record.files import write_file
+from cgap_bench.record.manifest import (
+    NAME,
+    Manifest,
+    hashes,
+    read_manifest,
+    text_hash,
+    write_manifest,
+)
+from cgap_bench.record.plain import printable
+from cgap_bench.record.record import Record
+from cgap_bench.record.store import read_records
 from cgap_bench.show import files, markers, pages
 from cgap_bench.show.comparison import Comparison, comparisons
 from cgap_bench.show.derive import Platform
@@ -14,6 +27,8 @@ from cgap_bench.show.measurements import read_measurements
 from cgap_bench.show.page.page import html_page
 from cgap_bench.show.terminal import terminal_table
 from cgap_hw import load_board
+
+Step: TypeAlias = Callable[[], list[Path]]  # writes files
 
 PAGES = (
     "README.md",
@@ -38,22 +53,28 @@ def show(
     """
     platform = Platform(load_board(board))
     console = console or Console()
-    everything = _read(out, platform)
-
-    for made in comparisons(records, platform):
+    shown = comparisons(records, platform)
+    for made in shown:  # before anything that may fail
         console.print(terminal_table(made, console.width))
         if made.changes:
-            console.print(made.changes.markdown(), highlight=False, soft_wrap=True)
-        for whole in everything:
-            if whole.name == made.name:
-                files.write(files.table_files(whole, out))
-                files.draw(whole, out)
-                table = f"{files.stem_of(whole, out, 'tables')}.md"
-                console.print(f"table   {table}", soft_wrap=True)
-                figure = files.figure_path(whole, out, files.FIGURES[0])
-                console.print(f"figure  {figure}", soft_wrap=True)
+            text = made.changes.markdown()
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    console.print(f"report  {_write_html(everything, out)}", soft_wrap=True)
+    if not shown:  # every run diverged, which is told of each
+        return
+    everything = _read(out, platform)
+    names = {made.name for made in shown}
+    wholes = [whole for whole in everything if whole.name in names]
+    steps = [step for whole in wholes for step in _steps(whole, out)]
+    steps.append(lambda: [_write_html(everything, out)])
+    steps.append(lambda: [write_manifest(_manifest(everything, out, None), out)])
+    for path in each(steps):
+        if path.suffix == ".md":
+            _say(console, "table  ", path)
+        elif path.name.endswith(f"-{files.FIGURES[0]}.svg"):
+            _say(console, "figure ", path)
+        elif path.suffix == ".html":
+            _say(console, "report ", path)
 
 
 def rebuild(board: str, out: Path, root: Path | None = None) -> list[Path]:
@@ -69,33 +90,65 @@ def rebuild(board: str, out: Path, root: Path | None = None) -> list[Path]:
         The files that were written.
 
     Raises:
-        UsageError: There are no records, or a page asks for something unknown.
+        UsageError: There are no records, a page asks for something unknown, or a file cannot
+            be written; all others are.
     """
     known = _read(out, Platform(load_board(board)))
     filled = _filled_pages(known, out, root)
-    written: list[Path] = []
-    for one in known:
-        written += files.write(files.table_files(one, out)) + files.draw(one, out)
-    written.append(_write_html(known, out))
-    return written + files.write(filled)
+    steps = [step for one in known for step in _steps(one, out)]
+    steps.append(lambda: [_write_html(known, out)])
+    inside = _root(out, root)
+    steps += [partial(_written, path, text, inside) for path, text in filled.items()]
+    steps.append(lambda: [write_manifest(_manifest(known, out, root), out)])
+    return list(each(steps))
 
 
 def stale(board: str, out: Path, root: Path | None = None) -> list[Path]:
-    """Files whose generated text is not what the records under ``out`` say.
+    """Files that are not what the records under ``out`` say, or have changed since the report.
 
-    Tables are compared in full, pages between their markers; figures, which depend on the
-    version of the drawing library, are not.
+    Tables and pages (between their markers) are compared in full; records, measurements and the
+    report by their hashes; figures, which depend on the version of the drawing library, by the
+    data behind them and the hashes of what was drawn. Tables and figures without records count
+    too, and so do pages that have lost a marker.
 
     Args:
         board: Board name or TOML file that inference is priced on.
         out: Results folder.
         root: As in `rebuild`.
     """
-    known = _read(out, Platform(load_board(board)))
+    known = _read(out, Platform(load_board(board)))  # tells what is no record
     expected = _filled_pages(known, out, root)
     for one in known:
         expected |= files.table_files(one, out)
-    return [path for path, text in expected.items() if files.text_of(path) != text]
+    wrong = [path for path, text in expected.items() if files.text_of(path) != text]
+
+    now = _manifest(known, out, root)
+    behind = {*expected, *(out / path for path in now.figures)}
+    for path in (*out.glob("tables/[!.]*"), *out.glob("figures/[!.]*.svg")):
+        wrong += [path] if path not in behind else []
+    return list(dict.fromkeys([*wrong, *_changed(now, out, root)]))
+
+
+def _changed(now: Manifest, out: Path, root: Path | None) -> list[Path]:
+    """What is not as it was when the report was made."""
+    then = read_manifest(out)
+    if then is None:
+        return [out / NAME]
+    of_folder, drawn, of_root = then.differences(now)
+    return [out / path for path in of_folder + drawn] + [
+        _root(out, root) / page for page in of_root
+    ]
+
+
+def _manifest(known: Sequence[Comparison], out: Path, root: Path | None) -> Manifest:
+    data = {path: text for one in known for path, text in files.drawn_data(one, out).items()}
+    texts = {name: files.text_of(_root(out, root) / name) for name in PAGES}
+    asked = {name: markers.asked(text) for name, text in texts.items() if text}
+    return Manifest(
+        files=hashes(out),
+        figures={path: text_hash(text) for path, text in data.items()},
+        pages={name: words for name, words in asked.items() if words},
+    )
 
 
 def _read(out: Path, platform: Platform) -> list[Comparison]:
@@ -106,7 +159,7 @@ def _read(out: Path, platform: Platform) -> list[Comparison]:
     """
     known = comparisons(read_records(out), platform)
     if not known:
-        raise UsageError(f"no records under {out / 'runs'}; make some with `cgap-cl run`")
+        raise UsageError(f"no records of finished runs under {out / 'runs'}; see `cgap-cl run`")
     return known
 
 
@@ -115,7 +168,7 @@ def _filled_pages(known: Sequence[Comparison], out: Path, root: Path | None) -> 
     filled: dict[Path, str] = {}
     measurements = read_measurements(out)
     for name in PAGES:
-        page = (root or out.resolve().parent) / name
+        page = _root(out, root) / name
         text = files.text_of(page)
         if text is not None and markers.OPENING in text:
             render = pages.renderer(
@@ -125,7 +178,46 @@ def _filled_pages(known: Sequence[Comparison], out: Path, root: Path | None) -> 
     return filled
 
 
+def _say(console: Console, what: str, path: Path) -> None:
+    """A path as it is typed: no markup, nothing that a terminal obeys."""
+    line = f"{what} {printable(str(path))}"
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def each(steps: Iterable[Step]) -> Iterator[Path]:
+    """The files that steps write; the failure of one waits until all others are done.
+
+    Raises:
+        UsageError: A file cannot be written; which, and why.
+        RunError: A figure cannot be drawn, likewise.
+    """
+    failures: list[UsageError | RunError] = []
+    for step in steps:
+        try:
+            yield from step()
+        except (UsageError, RunError) as error:
+            failures.append(error)
+        except (ArithmeticError, LookupError, ValueError, RuntimeError, MemoryError) as error:
+            failures.append(RunError(f"cannot make a file of the report: {error!r}"))
+    if failures:
+        raise type(failures[0])("; ".join(map(str, failures)))
+
+
+def _steps(comparison: Comparison, out: Path) -> list[Step]:
+    """All that is written of one comparison."""
+    tables = files.table_files(comparison, out)
+    steps: list[Step] = [partial(_written, path, text, out) for path, text in tables.items()]
+    return steps + [partial(files.draw, comparison, out, kind) for kind in files.FIGURES]
+
+
+def _written(path: Path, text: str, within: Path) -> list[Path]:
+    return [write_file(path, text, within)]
+
+
+def _root(out: Path, root: Path | None) -> Path:
+    """Folder of the pages."""
+    return root or out.resolve().parent
+
+
 def _write_html(known: Sequence[Comparison], out: Path) -> Path:
-    path = out / "report.html"
-    files.write({path: html_page(known, out)})
-    return path
+    return write_file(out / "report.html", html_page(known, out), out)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cgap_bench.show import stats
 from cgap_bench.show.columns import Scale, TableColumn, present
+from cgap_bench.show.text import escaping
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,21 @@ class Table:
         cells = zip(titles, *self.rows, strict=True)
         return sum(max(map(len, column)) + 2 for column in cells)
 
+    @property
+    def _lines(self) -> tuple[tuple[str, ...], ...]:
+        return (self.header, *self.rows)
+
     def markdown(self) -> str:
         """As a GitHub table, padded so that the source can be read as well."""
-        lines = [self.header, *self.rows]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
+        header, *rows = [tuple(map(escaping.markdown, line)) for line in self._lines]
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        padded = [_pad(self.header, widths), rule, *(_pad(row, widths) for row in self.rows)]
+        padded = [_pad(header, widths), rule, *(_pad(row, widths) for row in rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in padded) + "\n"
 
     def latex(self) -> str:
         """As a ``tabular`` with the rules of the booktabs package."""
-        lines = [" & ".join(map(_escape, line)) + r" \\" for line in (self.header, *self.rows)]
+        lines = [" & ".join(map(escaping.latex, line)) + r" \\" for line in self._lines]
         return "\n".join(
             [
                 rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
@@ -135,17 +140,3 @@ def _pad(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     """The first cell flush left, the others flush right."""
     first, *others = zip(cells, widths, strict=True)
     return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-
-
-def _escape(text: str) -> str:
-    """Characters that LaTeX reads as commands."""
-    for plain, escaped in (
-        ("_", r"\_"),
-        ("%", r"\%"),
-        ("±", r"$\pm$"),
-        ("<", "$<$"),
-        ("#", r"\#"),
-        ("&", r"\&"),
-    ):
-        text = text.replace(plain, escaped)
-    return text

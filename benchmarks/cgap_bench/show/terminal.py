@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from cgap_bench.record.plain import printable
 from cgap_bench.show.comparison import Comparison
 
 
@@ -14,8 +15,8 @@ def terminal_table(comparison: Comparison, width: int) -> RichTable:
     table = comparison.table
     wide = table.width <= width
     drawn = RichTable(
-        title=comparison.title,
-        caption=comparison.caption,
+        title=Text(printable(comparison.title)),
+        caption=Text(printable(comparison.caption)),
         box=box.SIMPLE_HEAD,
         padding=(0, 1 if wide else 0, 0, 0),
         pad_edge=False,
@@ -32,5 +33,6 @@ def terminal_table(comparison: Comparison, width: int) -> RichTable:
 
     for row in table.rows:
         cells = compress(row, [True, *shown])
-        drawn.add_row(*(cell if wide else cell.replace(" ± ", "\n±") for cell in cells))
+        plain = map(printable, cells)  # and no markup: [/b] may be part of a name
+        drawn.add_row(*(Text(c if wide else c.replace(" ± ", "\n±")) for c in plain))
     return drawn

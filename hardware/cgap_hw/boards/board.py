@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from cgap_hw import files
 from cgap_hw.arrays import AnyArray
 from cgap_hw.chips.chip import Chip
 from cgap_hw.errors import CostModelError, UnknownNameError
@@ -81,6 +81,6 @@ def read_toml(path: Path, what: str) -> dict[str, object]:
         CostModelError: No such file, or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CostModelError(f"cannot read {what} file {path}: {error}") from error
+        return files.read_toml(path)
+    except files.UnreadableError as error:
+        raise CostModelError(f"{what} file: {error}") from error

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from cgap_hw.boards.board import Board
 
 
-def write_board(board: Board, path: Path, comment: str = "") -> None:
+def board_text(board: Board, comment: str = "") -> str:
     """Board and array as TOML, a value a line.
 
     Args:
         board: For instance what `calibrate` returns.
-        path: File to write.
         comment: Lines for the top of the file, without ``#``.
     """
     head = [f"# {line}" for line in comment.splitlines()]
     body = _table("", board.model_dump(mode="json"))
-    path.write_text("\n".join([*head, *body]) + "\n")
+    return "\n".join([*head, *body]) + "\n"
 
 
 def _table(name: str, content: Mapping[str, Any]) -> Iterator[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cgap_hw.arrays import OutputStationary
 from cgap_hw.errors import CostModelError
 
@@ -39,8 +37,8 @@ def rtl_parameters(array: OutputStationary, bits: int = 8) -> dict[str, int]:
     }
 
 
-def write_rtl_parameters(array: OutputStationary, path: Path, bits: int = 8) -> None:
+def rtl_parameters_text(array: OutputStationary, bits: int = 8) -> str:
     """A header for SystemVerilog: one ``localparam`` a parameter."""
     lines = ["// Parameters of hardware/rtl/array/conv_array.sv for one design."]
     lines += [f"localparam int {k} = {v};" for k, v in rtl_parameters(array, bits).items()]
-    path.write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"

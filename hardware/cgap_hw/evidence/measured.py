@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cgap_hw.errors import CostModelError, UnknownNameError
+from cgap_hw.files import read_text
 from cgap_hw.layers.shapes import LayerShape, first_problem
 
 DATA_VARIABLE = "CGAP_HW_DATA"
@@ -103,9 +105,8 @@ def read_facts(path: Path) -> list[dict[str, str]]:
         CostModelError: The file cannot be read.
     """
     try:
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return list(csv.DictReader(io.StringIO(read_text(path))))
+    except csv.Error as error:
         raise CostModelError(f"cannot read {path}: {error}") from error
 
 
@@ -119,13 +120,12 @@ def read_measured(path: Path) -> list[MeasuredLayer]:
             line is named), or there are no rows.
     """
     try:
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-            if missing:
-                raise CostModelError(f"{path}: no column {', '.join(missing)}")
-            rows = [_row(row, path, i) for i, row in enumerate(reader, start=2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(read_text(path)))
+        missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+        if missing:
+            raise CostModelError(f"{path}: no column {', '.join(missing)}")
+        rows = [_row(row, path, i) for i, row in enumerate(reader, start=2)]
+    except csv.Error as error:
         raise CostModelError(f"cannot read {path}: {error}") from error
     if not rows:
         raise CostModelError(f"{path}: no rows")
@@ -134,9 +134,11 @@ def read_measured(path: Path) -> list[MeasuredLayer]:
 
 def _row(row: dict[str, str], path: Path, line: int) -> MeasuredLayer:
     where = f"{path}, line {line}"
+    if None in row.values() or None in row:
+        raise CostModelError(f"{where}: has not as many cells as there are columns")
     kind = KINDS.get(row["layer_type"])
     if kind is None:
-        unknown = UnknownNameError("layer_type", row["layer_type"], KINDS)
+        unknown = UnknownNameError("layer_type", row["layer_type"][:80], KINDS)
         raise CostModelError(f"{where}: {unknown}")
     try:
         shape = LayerShape.model_validate(_shape(row, kind))

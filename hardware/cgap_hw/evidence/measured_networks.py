@@ -50,7 +50,7 @@ class MeasuredNetwork:
 
 def measured_networks(engine: str) -> list[MeasuredNetwork]:
     """All rows of an engine, in the order of the file."""
-    with FILE.open(newline="") as file:
+    with FILE.open(newline="", encoding="utf-8") as file:
         return [_row(row) for row in csv.DictReader(file) if row["engine"] == engine]
 
 

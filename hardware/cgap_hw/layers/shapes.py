@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cgap_hw.errors import CostModelError
+from cgap_hw.files import read_json, write_atomically
 
 Kind = Literal["conv", "linear", "matmul", "pool", "add", "concat", "elementwise"]
 NETWORK_INPUT = -1
+
+# What no layer has: the model counts in float64, and walks through tiles and positions.
+LONGEST = 2**24  # channels, rows, columns
+MOST_POSITIONS = 2**26  # rows x columns x items
+MOST_WORK = 2**53  # multiply-adds
+Length = Annotated[int, Field(ge=1, le=LONGEST)]
 
 
 class LayerShape(BaseModel):
@@ -38,25 +45,25 @@ class LayerShape(BaseModel):
 
     name: str
     kind: Kind
-    n_in: int = Field(ge=1)
-    n_out: int = Field(ge=1)
-    in_h: int = Field(default=1, ge=1)
-    in_w: int = Field(default=1, ge=1)
-    out_h: int = Field(default=1, ge=1)
-    out_w: int = Field(default=1, ge=1)
-    kernel_h: int = Field(default=1, ge=1)
-    kernel_w: int = Field(default=1, ge=1)
-    stride_h: int = Field(default=1, ge=1)
-    stride_w: int = Field(default=1, ge=1)
-    padding_h: int = Field(default=0, ge=0)
-    padding_w: int = Field(default=0, ge=0)
-    dilation_h: int = Field(default=1, ge=1)
-    dilation_w: int = Field(default=1, ge=1)
-    groups: int = Field(default=1, ge=1)
+    n_in: Length
+    n_out: Length
+    in_h: Length = 1
+    in_w: Length = 1
+    out_h: Length = 1
+    out_w: Length = 1
+    kernel_h: Length = 1
+    kernel_w: Length = 1
+    stride_h: Length = 1
+    stride_w: Length = 1
+    padding_h: int = Field(default=0, ge=0, le=LONGEST)
+    padding_w: int = Field(default=0, ge=0, le=LONGEST)
+    dilation_h: Length = 1
+    dilation_w: Length = 1
+    groups: Length = 1
     pool_kind: Literal["max", "avg"] | None = None
     bias: bool = False
-    batch: int = Field(default=1, ge=1)
-    n_stored: int = Field(default=0, ge=0)
+    batch: Length = 1
+    n_stored: int = Field(default=0, ge=0, le=MOST_WORK)
     inputs: tuple[int, ...] | None = None
 
     @model_validator(mode="after")
@@ -65,6 +72,7 @@ class LayerShape(BaseModel):
             raise ValueError(
                 f"groups={self.groups} must divide n_in={self.n_in} and n_out={self.n_out}"
             )
+        self._check_work()
         if self.kind == "conv":
             self._check_size()
         if self.inputs is not None and (
@@ -72,6 +80,15 @@ class LayerShape(BaseModel):
         ):
             raise ValueError(f"inputs must be positions >= -1, got {self.inputs}")
         return self
+
+    def _check_work(self) -> None:
+        positions = max(self.in_h * self.in_w, self.out_h * self.out_w) * self.batch
+        if positions > MOST_POSITIONS:
+            raise ValueError(
+                f"{positions} positions of a map, expected at most {MOST_POSITIONS}"
+            )
+        if max(self.macs, self.operand_words, self.output_words) > MOST_WORK:
+            raise ValueError(f"{self.macs} multiply-adds, expected at most {MOST_WORK}")
 
     def _check_size(self) -> None:
         """No output beyond what the widest padding gives; one more, where sizes round up."""
@@ -148,10 +165,7 @@ def read_shapes(path: Path) -> list[LayerShape]:
     ...     read_shapes(Path(folder) / "network.json") == [head]
     True
     """
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CostModelError(f"cannot read layer shapes from {path}: {error}") from error
+    content = read_json(path)
     layers = content.get("layers") if isinstance(content, dict) else content
     if not isinstance(layers, list) or not layers:
         raise CostModelError(f"{path}: expected a list of layers")
@@ -169,7 +183,7 @@ def write_shapes(layers: Sequence[LayerShape], path: Path) -> None:
     [{'name': 'head', 'kind': 'linear', 'n_in': 512, 'n_out': 10}]
     """
     content = [layer.model_dump(mode="json", exclude_defaults=True) for layer in layers]
-    path.write_text(json.dumps({"layers": content}, indent=1) + "\n")
+    write_atomically(path, (json.dumps({"layers": content}, indent=1) + "\n").encode())
 
 
 def total_macs(layers: Iterable[LayerShape]) -> int:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cgap_bench.record.record import write_record
+from cgap_bench.record.store import write_record
 from cgap_hw import load_board, network_cost
 from cgap_hw.price.usage import usage
 

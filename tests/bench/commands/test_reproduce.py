@@ -4,7 +4,7 @@ import pytest
 
 from cgap_bench.commands import reproduce
 from cgap_bench.errors import UnknownNameError
-from cgap_bench.record.record import write_record
+from cgap_bench.record.store import write_record
 from cgap_bench.show.cells.published import find_cell
 
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from cgap_bench.cli import main
-from cgap_bench.record.record import read_records
+from cgap_bench.record.store import read_records
 
 QUICK = ["--set", "training.epochs=1", "--set", "stream.first=2"]
 

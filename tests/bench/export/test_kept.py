@@ -15,7 +15,7 @@ from cgap_bench.errors import RunError, UsageError
 from cgap_bench.export import formats
 from cgap_bench.export.kept import Inputs, example_of, exported, keep_network, load_network
 from cgap_bench.learn.dataset import data_root
-from cgap_bench.record.record import write_record
+from cgap_bench.record.store import write_record
 from cgap_bench.run.experiences import train
 
 INPUTS = Inputs((1, 8, 8), (4.0,), (2.0,), (3, 7))
@@ -100,7 +100,7 @@ def test_a_finished_run_is_exported_and_predicts(finished, tmp_path):
 def test_the_accuracy_of_the_record_is_that_of_what_was_kept(finished, tiny):
     """On the images that the record was scored on."""
     from cgap_bench.learn.streams import build_stream
-    from cgap_bench.record.record import read_record
+    from cgap_bench.record.store import read_record
 
     config, record = tiny("cgap"), read_record(finished)
     share = config.training.holdout_share

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.identity import NOTHING_CHANGED, distinguishing, run_id
-from cgap_bench.record.record import read_records
 from cgap_bench.record.retired import NOTES, SETTINGS, VALUES, refuse, retired
+from cgap_bench.record.store import read_records
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import known_keys, resolve
 

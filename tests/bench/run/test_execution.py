@@ -2,11 +2,11 @@
 
 import pytest
 
-from cgap_bench.errors import UsageError
+from cgap_bench.errors import RunError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.record.configuration import StreamSettings
 from cgap_bench.record.identity import run_id
-from cgap_bench.record.record import read_records
+from cgap_bench.record.store import read_records
 from cgap_bench.run.execution import Options, execute
 from cgap_bench.run.jobs import Job, jobs_of
 from cgap_bench.run.recipe import load_recipe
@@ -91,3 +91,42 @@ def test_numbers_do_not_depend_on_processes_or_order(tmp_path):
     second = by_id(execute(todo[::-1], two, lambda key, what: None))
     assert first == second
     assert not list((tmp_path / "two" / "unfinished").iterdir())
+
+
+def test_a_file_that_is_no_record_is_left_alone_and_costs_its_own_run(tmp_path):
+    jobs = jobs_of(config_of(), ["fixed", "independent"], [0])
+    path = tmp_path / "runs" / "split-digits" / f"{jobs[0].run_id}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema_version": 3}')
+    finished = []
+    options = Options(tmp_path, data_root(), jobs=1)
+
+    def run_all(todo):
+        finished.extend(job for job, _ in execute(todo, options, lambda key, n: None))
+
+    with pytest.raises(UsageError, match=r"1 of the runs not done.*is not a valid record"):
+        run_all(jobs)
+    assert finished == [jobs[1]]
+    assert path.read_text() == '{"schema_version": 3}'
+
+
+def test_a_run_that_diverges_is_recorded_as_such_and_others_go_on(tmp_path):
+    """Those that are sized by it cannot."""
+    wild = config_of("training.lr=1e6")
+    jobs = [*jobs_of(wild, ["fixed-equal"], [0]), *jobs_of(config_of(), ["fixed"], [0])]
+    options = Options(tmp_path, data_root(), jobs=1)
+    done = {}
+
+    def run_all():
+        done.update(by_id(execute(jobs, options, lambda key, n: None)))
+
+    with pytest.raises(RunError, match=r"1 of the runs .*sized by diverged"):
+        run_all()
+    cgap, dependant, fixed = (job.run_id for job in jobs)
+    assert str(done[cgap].outcome) == "diverged in experience 1, epoch 1, batch 2"
+    assert done[cgap].accuracy == []
+    assert done[fixed].outcome is None
+    assert dependant not in done
+    assert {r.run_id: r for r in read_records(tmp_path)} == done
+    with pytest.raises(RunError, match="sized by diverged"):
+        run_all()  # it is not tried again

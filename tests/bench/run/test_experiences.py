@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from cgap_bench.errors import DivergedError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
-from cgap_bench.record.configuration import Norm
-from cgap_bench.run.experiences import Run
+from cgap_bench.record.configuration import Norm, StreamSettings
+from cgap_bench.record.record import Outcome
+from cgap_bench.run.experiences import Run, stream_of
 
 
 @pytest.mark.every_method
@@ -104,3 +106,63 @@ def test_global_generators_are_seeded_with_the_run(tiny):
 
     assert draws(0) == draws(0)
     assert all(a != b for a, b in zip(draws(0), draws(1), strict=True))
+
+
+@pytest.mark.parametrize("name", ["cgap", "ewc", "packnet", "gpm", "independent"])
+def test_a_run_that_diverges_says_where_and_keeps_what_was_measured(tiny, run, name):
+    record = run(tiny(name, weight_decay=1e6))
+    assert record.outcome is not None
+    assert record.outcome.experience == len(record.accuracy) + 1 == 1
+    assert record.outcome.epoch in (1, 2)
+    assert record.outcome.batch
+    assert record.networks == {}
+    assert record == run(tiny(name, weight_decay=1e6))
+
+
+def test_what_fails_on_weights_that_are_no_numbers_is_divergence(tiny, monkeypatch):
+    """Growth may see them before the loss does."""
+    run = Run(tiny("fixed"), data_root())
+    run.step()
+
+    def learn(experience):
+        next(run.learner.strategy.model.parameters()).data.fill_(float("nan"))
+        int(float("nan"))
+
+    monkeypatch.setattr(run.learner, "learn", learn)
+    with pytest.raises(DivergedError):
+        run.step()
+    assert len(run.record(Outcome(experience=2)).accuracy) == 1
+
+    def fail(experience):
+        for weights in run.learner.strategy.model.parameters():
+            weights.data.fill_(1.0)
+        raise ValueError("a fault of the program")
+
+    monkeypatch.setattr(run.learner, "learn", fail)
+    with pytest.raises(ValueError, match="a fault of the program"):
+        run.step()
+
+
+def test_a_network_that_gives_no_numbers_is_not_measured(tiny):
+    run = Run(tiny("fixed"), data_root())
+    run.step()
+    next(run.learner.strategy.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(DivergedError):
+        run.results.measure(run.learner)
+    assert len(run.results.accuracy) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lr_schedule": "plateau", "holdout_share": 0.004}, "rounds to none"),
+        ({"holdout_share": 0.9, "n": 1}, "leaves none to train on"),
+    ],
+)
+def test_shares_that_leave_no_image_are_told_before_training(tiny, changes, words):
+    config = tiny("fixed", **{key: x for key, x in changes.items() if key != "n"})
+    if "n" in changes:
+        one = {"n_train_per_class": 1, "n_experiences": 10, "dataset": "digits"}
+        config = config.model_copy(update={"stream": StreamSettings(**one)})
+    with pytest.raises(UsageError, match=words):
+        stream_of(config, data_root())

@@ -1,8 +1,10 @@
 """Real processes, really killed: equal records, nothing left running, nothing left lying.
 
-A sample here; `make soak` raises CGAP_CL_KILLS to 100.
+A sample in `make test`; all kinds of ends in `make test-all`; `make soak` raises CGAP_CL_KILLS
+to 100.
 """
 
+import multiprocessing
 import os
 import random
 import signal
@@ -10,21 +12,25 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cgap_bench.record.record import read_records
+from cgap_bench.record.store import read_records
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"
 )
-
-pytestmark = pytest.mark.slow  # minutes of processes that come and go
+slow = pytest.mark.slow  # minutes of processes that come and go
 N_KILLS = int(os.environ.get("CGAP_CL_KILLS", "8"))
 IMAGES = ["--set", "stream.n_train_per_class=60"] if N_KILLS < 100 else []
 COMMAND = [
     *(sys.executable, "-m", "cgap_bench", "run", "split-digits", "--preset", "quick"),
-    *("--methods", "cgap,ewc", "--jobs", "2", "--checkpoint-minutes", "0.005", *IMAGES),
+    *("--methods", "cgap,ewc", "--jobs", "2", "--checkpoint-minutes", "0.005"),
+]
+SHORT = [  # runs of a second
+    *("--methods", "cgap,fixed", "--set", "stream.n_train_per_class=10"),
+    *("--set", "stream.n_experiences=2", "--checkpoint-minutes", "0.001"),
 ]
 PATIENCE_S = 240  # machines may have other things to do
 
@@ -46,7 +52,7 @@ class Session:
     def __init__(self, output, *more):
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
         self.main = subprocess.Popen(
-            [*COMMAND, *more, "--output", str(output)],
+            [*COMMAND, *IMAGES, *more, "--output", str(output)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -75,6 +81,14 @@ class Session:
         processes = self.processes()
         return [pid for pid, parent in processes.items() if processes.get(parent) in processes]
 
+    def wait(self, seconds):
+        """Whether it ended meanwhile."""
+        try:
+            self.main.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def wait_for_workers(self, n=1):
         until = time.monotonic() + PATIENCE_S
         while len(workers := self.workers()) < n:
@@ -93,8 +107,65 @@ class Session:
         return text
 
 
+class Forked(Session):
+    """The same command, of a server that has imported everything: its start costs no seconds.
+
+    Its workers are forked as well.
+    """
+
+    PROGRAM = """
+import multiprocessing, os, signal, sys
+os.setsid()
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+os.dup2(log, 1)
+os.dup2(log, 2)
+from cgap_bench.run import workers
+from cgap_bench.show import report
+report.show = lambda *_: None  # charts take seconds
+workers._context = lambda: multiprocessing.get_context("fork")
+from cgap_bench.cli import main
+main({arguments!r})
+"""
+
+    def __init__(self, output, *more):
+        self.log = output.with_name(f"{output.name}-{time.monotonic_ns()}.log")
+        arguments = [*COMMAND[3:], *SHORT, *more, "--output", str(output)]
+        program = self.PROGRAM.format(log=str(self.log), arguments=arguments)
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["cgap_bench.run.preload", "cgap_bench.show.report"])
+        self.process = context.Process(target=exec, args=(program, {}))
+        self.process.start()
+        self.main = SimpleNamespace(
+            pid=self.process.pid,
+            kill=self.process.kill,
+            terminate=self.process.terminate,
+            send_signal=lambda number: os.kill(self.process.pid, number),
+        )
+
+    def workers(self):
+        """They are children of the main process."""
+        return [pid for pid, parent in self.processes().items() if parent == self.main.pid]
+
+    def wait(self, seconds):
+        self.process.join(seconds)
+        return self.process.exitcode is not None
+
+    def end(self):
+        assert self.wait(PATIENCE_S)
+        self.main.returncode = self.process.exitcode
+        until = time.monotonic() + PATIENCE_S
+        while self.processes():
+            assert time.monotonic() < until, f"still running: {self.processes()}"
+            time.sleep(0.02)
+        return self.log.read_text() if self.log.exists() else ""
+
+
 def kill_group(session):
-    os.killpg(session.main.pid, signal.SIGKILL)
+    if session.processes():  # else it has not yet a group of its own, or none any more
+        os.killpg(session.main.pid, signal.SIGKILL)
 
 
 def kill_main(session):
@@ -132,29 +203,48 @@ def undisturbed(tmp_path_factory):
     return records(output), time.monotonic() - started
 
 
-def test_killed_at_random_points_it_ends_in_equal_records(undisturbed, tmp_path):
-    expected, duration_s = undisturbed
+def killed_at_random_points(kind, n_wanted, expected, duration_s, folder):
+    """Kill runs so often; each must end in the expected records. The times it did."""
     points = random.Random(20)
     n_kills = n_equal = 0
-    while n_kills < N_KILLS:
-        output = tmp_path / str(n_kills)
+    while n_kills < n_wanted:
+        output = folder / str(n_kills)
         finished = False
         while not finished:
-            session = Session(output)
-            try:
-                session.main.wait(points.uniform(0, 0.7 * duration_s))
-            except subprocess.TimeoutExpired:
+            session = kind(output)
+            if not session.wait(points.uniform(0, 0.7 * duration_s)):
                 KILLS[n_kills % len(KILLS)](session)
                 n_kills += 1
             text = session.end()
             finished = session.main.returncode == 0
-            assert "Traceback" not in text or session.main.returncode in (-9, 130), text
+            assert "Traceback" not in text or session.main.returncode in (-9, -15, 130), text
         assert records(output) == expected
         assert not list((output / "unfinished").iterdir())
         n_equal += 1
+    return n_kills, n_equal
+
+
+def test_a_sample_of_kills_ends_in_equal_records(tmp_path):
+    Forked(tmp_path / "first").end()  # its server imports everything
+    started = time.monotonic()
+    session = Forked(tmp_path / "undisturbed")
+    text = session.end()
+    assert session.main.returncode == 0, text
+    expected = records(tmp_path / "undisturbed")
+    assert len(expected) == 2
+    duration_s = time.monotonic() - started
+    n_kills, n_equal = killed_at_random_points(Forked, 8, expected, duration_s, tmp_path)
+    assert n_kills >= 8
+    assert n_equal >= 1
+
+
+@slow
+def test_killed_at_random_points_it_ends_in_equal_records(undisturbed, tmp_path):
+    n_kills, n_equal = killed_at_random_points(Session, N_KILLS, *undisturbed, tmp_path)
     print(f"{n_kills} kills, {n_equal} times equal records")
 
 
+@slow
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
@@ -176,6 +266,7 @@ def test_a_signal_to_the_main_process_alone_ends_all_and_says_what_is_kept(
     assert "Traceback" not in text
 
 
+@slow
 def test_a_stop_keeps_what_was_trained_since_the_last_checkpoint(tmp_path):
     """Without checkpoints inside an experience, but for the one on the way out."""
     session = Session(tmp_path, "--checkpoint-minutes", "0")
@@ -191,13 +282,20 @@ def test_a_stop_keeps_what_was_trained_since_the_last_checkpoint(tmp_path):
     assert "goes on in experience" in text
 
 
+@slow
 def test_workers_end_when_the_main_process_is_killed(tmp_path):
-    session = Session(tmp_path)
+    session = Session(tmp_path, "--set", "training.epochs=100000")  # not done by itself
     session.wait_for_workers(2)
     session.main.kill()
-    session.end()
+    try:
+        session.end()
+        assert not session.processes()
+    finally:
+        for pid in session.processes():
+            os.kill(pid, signal.SIGKILL)
 
 
+@slow
 def test_a_dead_worker_costs_its_own_run_alone_and_is_tried_once_more(undisturbed, tmp_path):
     expected, _ = undisturbed
     session = Session(tmp_path)
@@ -209,6 +307,7 @@ def test_a_dead_worker_costs_its_own_run_alone_and_is_tried_once_more(undisturbe
     assert records(tmp_path) == expected
 
 
+@slow
 def test_two_processes_share_a_results_folder(undisturbed, tmp_path):
     """Each run is done once; what the other one does is skipped with a line."""
     expected, _ = undisturbed

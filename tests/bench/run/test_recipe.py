@@ -15,7 +15,7 @@ def test_a_users_own_recipe_is_accepted_and_its_mistakes_are_named(tmp_path):
     with pytest.raises(UsageError, match="unknown key 'networks'; did you mean 'network'"):
         load_recipe(str(path))
     path.write_text("not toml")
-    with pytest.raises(UsageError, match="cannot read the recipe"):
+    with pytest.raises(UsageError, match=r"cannot read .*mine\.toml: Expected"):
         load_recipe(str(path))
     with pytest.raises(UsageError, match=r"missing\.toml"):
         load_recipe(str(tmp_path / "missing.toml"))
@@ -61,3 +61,26 @@ def test_methods_trained_by_rules_of_their_own_are_in_tables_of_their_own(tmp_pa
     with pytest.raises(UsageError, match=r"training_of\.fixed sets momentum"):
         recipe.preset("b")
     assert recipe.preset("c")[1].training_of["fixed"] == {"lr": 0.1, "momentum": 0.5}
+
+
+@pytest.mark.parametrize("name", ["..evil", ".hidden", "a b", "n" * 101, "\udcff", "a\nb"])
+def test_a_recipe_is_called_as_its_files_can_be(tmp_path, name):
+    path = tmp_path / f"{name}.toml"
+    with pytest.raises(UsageError, match=r"is no name of a benchmark: .*letters, digits"):
+        load_recipe(str(path))
+    path = tmp_path / "mine.toml"
+    preset = name.encode("unicode_escape").decode() if name.isascii() else "\\u00e4"
+    path.write_text(f'default_preset = "a"\n[presets."{preset}"]\n', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"recipe .*letters, digits"):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff", b"a = '\0'", b"x = " + b"[\n" * 100_000, b"x = " + b"1" * 1500]
+)
+def test_a_recipe_that_cannot_be_read_is_one_line(tmp_path, content):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"cannot read .*mine\.toml: ") as caught:
+        load_recipe(str(path))
+    assert "\n" not in str(caught.value)

@@ -1,5 +1,6 @@
 """Presets and --set: every recipe resolves, every mistake is named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,38 @@ def test_keys_cover_every_section_and_every_method_with_settings():
     assert {"cgap.growth.beta", "cgap.newborn", "cgap.newborn.noise"} <= set(keys)
     assert "cgap.growth" not in keys
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.holdout_share=0.999", "accepted: at least 0, at most 0.9"),
+        ("training.batch_size=100000000000000000000000000", "expected a number from"),
+        ("training.batch_size=2000000", "accepted: above 0, at most 1e+06"),
+        ("training.weight_decay=1e308", "expected a number from -1e+12 to 1e+12"),
+        ("training.weight_decay=1e7", "accepted: at least 0, at most 1e+06"),
+        ("training.lr=inf", "lr: expected a number, not a text, nor one out of all range"),
+        ("network.width=1e18", "expected a number from"),
+        ("network.width=100", "accepted: above 0, at most 64"),
+        ("training.epochs=true", "expected a number, not true or false"),
+        ("training.epochs=0", "accepted: above 0, at most 100000"),
+        ("stream.order_seed=-1", "accepted: at least 0"),
+        ("stream.size=100000", "accepted: above 0, at most 4096"),
+        ("ewc.strength=1e300", "expected a number from"),
+        ("agem.batch=" + "1" * 400, "batch: expected a number, not a text"),
+        ("ewc.fisher_images=true", "not true or false"),
+        ("cgap.growth.beta=true", "not true or false"),
+        ("cgap.seed_ratio=1e200", "expected a number from"),
+        ("training.lr=0.1\nfoo=1", "expected one line of text that can be printed"),
+        ("network.name=\x1b[31m", "expected one line of text that can be printed"),
+        ("training.lr=" + "1" * 5000, "expected at most 2,000 characters"),
+        ("training.lr=" + "[" * 1500, "training.lr='[["),
+        ("training." + "a." * 900 + "b=1", "unknown key"),
+    ],
+)
+def test_settings_are_bounded_where_they_are_read(override, words):
+    owner = override.partition(".")[0]
+    method = owner if owner in METHODS.names() else "fixed"
+    with pytest.raises(UsageError, match=re.escape(words)) as error:
+        resolver("split-digits", None, override).config(method, 0)
+    assert "\n" not in str(error.value)

@@ -18,3 +18,10 @@ def test_seeds_are_read(text, seeds):
 def test_seeds_that_are_none_are_an_error(text):
     with pytest.raises(UsageError, match="seeds"):
         parse_seeds(text)
+
+
+@pytest.mark.parametrize("text", ["0-999999", "4294967296", "0-" + "9" * 5000, "0-5000,0-5000"])
+def test_seeds_are_bounded_before_anything_is_made(text):
+    with pytest.raises(UsageError, match=r"0 to 4294967295|at most 10,000") as error:
+        parse_seeds(text)
+    assert len(str(error.value)) < 200

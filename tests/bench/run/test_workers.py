@@ -85,6 +85,7 @@ def test_a_signal_that_is_ignored_stays_so():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with stoppable():
-            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)  # would end the test, were it watched
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)

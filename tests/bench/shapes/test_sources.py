@@ -3,7 +3,7 @@
 import pytest
 
 from cgap_bench.errors import UsageError
-from cgap_bench.record.record import write_record
+from cgap_bench.record.store import write_record
 from cgap_bench.shapes.sources import load_source
 
 

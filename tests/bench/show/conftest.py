@@ -2,7 +2,7 @@
 
 import pytest
 
-from cgap_bench.record.record import write_record
+from cgap_bench.record.store import write_record
 from cgap_bench.show import derive
 from cgap_hw import load_board
 

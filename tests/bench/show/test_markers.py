@@ -40,7 +40,7 @@ def test_a_page_is_rewritten_where_its_marker_is(tmp_path):
     assert page.read_text("utf-8") == expected
     with pytest.raises(UsageError, match="has no marker <!-- generated: synthesis -->"):
         fill_page(page, "synthesis", "c")
-    with pytest.raises(UsageError, match="cannot rewrite"):
+    with pytest.raises(UsageError, match="cannot read"):
         fill_page(tmp_path / "absent.md", "validation", "c")
     assert page.read_text("utf-8") == expected
 

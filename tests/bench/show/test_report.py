@@ -1,14 +1,16 @@
 """The report says what the records say, and notices when a page does not."""
 
 import io
+import json
 import re
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from cgap_bench.errors import UsageError
-from cgap_bench.record.record import write_record
+from cgap_bench.errors import RunError, UsageError
+from cgap_bench.record.record import Outcome
+from cgap_bench.record.store import write_record
 from cgap_bench.show import report
 from cgap_bench.show.measurements import write_measurements
 from cgap_bench.show.page.libraries import vega_script
@@ -43,6 +45,7 @@ def test_everything_is_rebuilt_from_the_records_alone(out):
             for suffix in ("svg", "png", "pdf")
         ),
         "report.html",
+        "manifest.json",
     }
     summary = pd.read_csv(out / "tables/toy-standard.csv").set_index("method")
     assert summary.loc["cgap", "accuracy"] == pytest.approx(0.91)
@@ -115,7 +118,7 @@ def test_measured_figures_are_quoted_and_checked(out):
     report.rebuild(BOARD, out)
     assert "measured speed ratio -->0.865<!-- end --> of it." in page.read_text()
     write_measurements("speed", {"ratio": 0.9}, {}, out)
-    assert report.stale(BOARD, out) == [page]
+    assert report.stale(BOARD, out) == [page, kept]
     kept.write_text("{}")
     with pytest.raises(UsageError, match="holds no measured figures"):
         report.rebuild(BOARD, out)
@@ -128,7 +131,7 @@ def test_check_notices_a_new_run(out, make_record):
 
 
 def test_no_records_is_a_clear_error(tmp_path):
-    with pytest.raises(UsageError, match=r"no records under .*runs; make some with"):
+    with pytest.raises(UsageError, match=r"no records of finished runs under .*runs; see"):
         report.rebuild(BOARD, tmp_path)
 
 
@@ -145,3 +148,112 @@ def test_end_of_a_run_prints_the_table_and_where_the_rest_is(some_records, out, 
         assert str(out / path) in printed
         assert (out / path).is_file()
     assert ("91.00 ± 2.48" in printed) == (width == 160)
+
+
+def test_a_file_that_cannot_be_written_keeps_nothing_else_from_it(some_records, out):
+    """A table of the wrong kind, and folders that lead elsewhere."""
+    (out / "tables" / "toy-standard.csv").mkdir(parents=True)
+    elsewhere = out.parent / "elsewhere"
+    elsewhere.mkdir()
+    (out / "figures").symlink_to(elsewhere)
+    console = Console(file=io.StringIO(), width=160)
+    with pytest.raises(UsageError, match=r"toy-standard\.csv: Is a directory") as caught:
+        report.show(some_records, BOARD, out, console)
+    assert "91.00 ± 2.48" in console.file.getvalue()
+    assert str(caught.value).count("it leads out of") == 6
+    assert "| cgap" in (out / "tables/toy-standard.md").read_text()
+    assert not list(elsewhere.iterdir())
+    with pytest.raises(UsageError, match=r"toy-standard\.csv: Is a directory"):
+        report.rebuild(BOARD, out)
+    assert (out / "report.html").is_file()
+
+
+def test_a_figure_that_cannot_be_drawn_keeps_nothing_else_from_it(
+    some_records, out, monkeypatch
+):
+    from cgap_bench.show.charts import all_charts
+
+    def fail(*_):
+        raise ValueError("no room")
+
+    charts = all_charts.CHARTS | {"trade-off": fail}
+    monkeypatch.setattr(all_charts, "CHARTS", charts)
+    console = Console(file=io.StringIO(), width=160)
+    with pytest.raises(RunError, match=r"cannot draw .*trade-off\.svg: .*no room"):
+        report.show(some_records, BOARD, out, console)
+    assert "91.00 ± 2.48" in console.file.getvalue()
+    assert (out / "figures/toy-standard-matrices.svg").is_file()
+
+
+def test_runs_that_diverged_stand_below_the_numbers(make_record, out):
+    part = {"accuracy": [], "networks": {}, "subnetworks": [], "stored_parameters": []}
+    place = Outcome(experience=1, epoch=2, batch=3)
+    for seed in (3, 4):
+        lost = make_record("ewc", seed).model_copy(update=part | {"outcome": place})
+        write_record(lost, out)
+    report.rebuild(BOARD, out)
+    row = "ewc: seed 3 diverged in experience 1, epoch 2, batch 3; seed 4 diverged in"
+    assert f"| {row}" in (out / "tables/toy-standard.md").read_text()
+    assert "runs per method: 3." in (out / "tables/toy-standard.md").read_text()
+    assert row in (out / "report.html").read_text()
+    assert len(pd.read_csv(out / "tables/toy-standard-runs.csv")) == 9
+
+    alone = make_record("ewc", preset="wild").model_copy(update=part | {"outcome": place})
+    console = Console(file=io.StringIO(), width=160)
+    report.show([alone], BOARD, out, console)
+    assert console.file.getvalue() == ""
+    write_record(alone, out)
+    report.rebuild(BOARD, out)
+    assert not list(out.glob("tables/*wild*"))
+
+
+def changed_by(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+TAMPERED = {
+    "figures/toy-standard-matrices.svg": lambda path: path.write_text("<svg/>"),
+    "figures/toy-standard-layers.svg": lambda path: path.unlink(),
+    "report.html": lambda path: changed_by(path, "91.00", "93.00"),
+    "tables/gone-standard.md": lambda path: path.write_text("| 99 |"),
+    "figures/gone-standard-tasks.svg": lambda path: path.write_text("<svg/>"),
+    "manifest.json": lambda path: path.unlink(),
+    "measured/speed.json": lambda path: changed_by(path, "0.5", "0.6"),
+    "../README.md": lambda path: changed_by(
+        path, "<!-- generated: share toy-standard cgap fixed macs -->25 %<!-- end -->", "20 %"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_check_sees_what_was_changed_by_hand(out, name):
+    (out.parent / "README.md").write_text(PAGE)
+    write_measurements("speed", {"ratio": 0.5}, {}, out)
+    report.rebuild(BOARD, out)
+    assert report.stale(BOARD, out) == []
+    TAMPERED[name](out / name)
+    seen = {path.resolve() for path in report.stale(BOARD, out)}
+    assert seen == {(out / name).resolve()}
+
+
+@pytest.mark.parametrize("part", ["environment", "timings"])
+def test_check_sees_a_record_whose_surroundings_were_changed(out, part):
+    report.rebuild(BOARD, out)
+    path = sorted(out.glob("runs/*/*.json"))[0]
+    content = json.loads(path.read_text())
+    content[part] = {"python": "4"}
+    path.write_text(json.dumps(content))
+    assert path in report.stale(BOARD, out)
+
+
+def test_check_sees_figures_of_other_data(out, make_record):
+    """All text may be made anew while figures are of before."""
+    report.rebuild(BOARD, out)
+    before = {path: path.read_bytes() for path in out.glob("figures/*")}
+    write_record(make_record("cgap", seed=3, final=(0.5, 0.5, 0.5)), out)
+    report.rebuild(BOARD, out)
+    for path, content in before.items():
+        path.write_bytes(content)
+    assert {out / "figures/toy-standard-matrices.svg"} <= set(report.stale(BOARD, out))

@@ -24,13 +24,13 @@ def test_own_board_file(tmp_path):
     for old, new, said in [
         ('source = "8x8x24', 'sauce = "8x8x24', "array.output_stationary"),
         ("pox = 8", "pox = 0", "pox: expected 1 to 65536, got 0"),
-        ("[dram]", "[dram", "cannot read board file"),
+        ("[dram]", "[dram", "board file: cannot read"),
     ]:
         assert old in text
         path.write_text(text.replace(old, new))
         with pytest.raises(CostModelError, match=said):
             load_board(path)
-    with pytest.raises(CostModelError, match="cannot read board file"):
+    with pytest.raises(CostModelError, match="board file: cannot read"):
         load_board(tmp_path / "none.toml")
     path.write_text('name = "mine"\ndescription = "a board"\n')
     with pytest.raises(CostModelError, match=r"missing: resources, dram, energy, part, array"):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cgap_hw import CostModelError, load_board, network_cost
-from cgap_hw.boards.board_file import write_board
+from cgap_hw.boards.board_file import board_text
 from cgap_hw.boards.catalogue import load_array
-from cgap_hw.boards.rtl_parameters import rtl_parameters, write_rtl_parameters
+from cgap_hw.boards.rtl_parameters import rtl_parameters, rtl_parameters_text
 from cgap_hw.layers.chain import Chain, Map
 from cgap_hw.price.explore_rtl import explore_rtl
 from cgap_hw.price.usage import usage
@@ -77,8 +77,9 @@ def test_the_parameters_are_those_of_the_driver(found):
 @pytest.mark.skipif(not available(), reason=HOW)
 def test_the_best_design_is_built_and_takes_the_priced_cycles(layers, board, found, tmp_path):
     best = found.array(int(found.pareto()[0]))
-    write_board(board.model_copy(update={"array": best}), tmp_path / "board.toml")
-    write_rtl_parameters(best, tmp_path / "parameters.svh")
+    chosen = board.model_copy(update={"array": best})
+    (tmp_path / "board.toml").write_text(board_text(chosen))
+    (tmp_path / "parameters.svh").write_text(rtl_parameters_text(best))
 
     text = (tmp_path / "parameters.svh").read_text()
     read = {k: int(v) for k, v in re.findall(r"localparam int (\w+) = (\d+);", text)}

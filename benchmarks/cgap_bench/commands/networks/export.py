@@ -7,7 +7,9 @@ from pathlib import Path
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.export import formats
 from cgap_bench.export.kept import load_network
-from cgap_bench.record.record import Record, read_record
+from cgap_bench.record.files import write_file
+from cgap_bench.record.record import Record
+from cgap_bench.record.store import read_record
 
 
 def export_text(record: Path, task: int, to: str, out: Path) -> str:
@@ -43,5 +45,5 @@ def _write(name: str, record: Path, found: Record, task: int, out: Path) -> str:
     write = formats.write_onnx if name == "onnx" else formats.write_program
     worst = write(program, inputs, path)
     beside = out / f"{stem}.inputs.json"
-    beside.write_text(json.dumps(asdict(inputs), indent=1) + "\n", encoding="utf-8")
+    write_file(beside, json.dumps(asdict(inputs), indent=1) + "\n")
     return f"{path}  (largest difference of a logit {worst:.2g}; it reads what {beside} says)"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cgap_bench.errors import UsageError
-from cgap_bench.record.record import read_records
+from cgap_bench.record.store import read_records
 from cgap_bench.show import stats
 from cgap_bench.show.comparison import Comparison, comparisons
 from cgap_bench.show.derive import Platform

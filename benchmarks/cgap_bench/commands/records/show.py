@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from cgap_bench.errors import UsageError
-from cgap_bench.record.record import Record, read_record, record_paths
+from cgap_bench.record.record import Record
+from cgap_bench.record.store import read_record, record_paths
 from cgap_bench.show import metrics
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.text_tables import aligned

@@ -14,6 +14,7 @@ from avalanche.benchmarks import (
 from avalanche.benchmarks.utils import AvalancheDataset, ConstantSequence, DataAttribute
 from torch import Generator, Tensor
 
+from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import ImageData
 from cgap_bench.learn.datasets.named import load_data
 from cgap_bench.learn.streams.orders import Part, parts_of, settled
@@ -126,6 +127,7 @@ def build_stream(
     for part, rows in zip(parts, train_rows):
         shuffled = rows[torch.randperm(len(rows), generator=generator)]
         n_held = round(holdout_share * len(rows))
+        _check_left(holdout_share, len(rows) - n_held, len(rows))
         first = part.view * len(data.train_targets)
         held.append(shuffled[:n_held].sort().values + first)
         kept.append(shuffled[n_held:].sort().values + first)
@@ -143,6 +145,14 @@ def build_stream(
     return Stream(
         benchmark, heldout, train, test, classes, settings.scenario, settings.score_on
     )
+
+
+def _check_left(holdout_share: float, n_left: int, n_images: int) -> None:
+    if n_left == 0:
+        raise UsageError(
+            f"training.holdout_share={holdout_share} of the {n_images} images of an experience"
+            " leaves none to train on"
+        )
 
 
 def joint_experience(stream: Stream, n: int | None = None) -> Any:

@@ -80,7 +80,7 @@ def outcome(cell: Cell, records: Iterable[Record]) -> Outcome:
     """
     alike: dict[str, list[float]] = defaultdict(list)
     for record in records:
-        if is_run_of(cell, record):
+        if record.outcome is None and is_run_of(cell, record):
             content = distinguishing(record.config) | {"seed": None}
             value = 100 * metrics.mean_accuracy(record.accuracy)
             alike[json.dumps(content, sort_keys=True)].append(value)

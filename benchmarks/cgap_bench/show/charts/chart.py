@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from cgap_bench.show.columns import Scale
+from cgap_bench.show.text.escaping import csv_cell
 
 Spec = Mapping[str, Any]
 FLOAT = "%.9g"  # so that machines agree on the text
@@ -66,8 +67,11 @@ class Chart:
 
 
 def csv_of(frame: pd.DataFrame) -> str:
-    """All columns, to nine significant digits."""
-    return frame.to_csv(index=False, float_format=FLOAT, lineterminator="\n")
+    """All columns, to nine significant digits; no cell is a formula to a spreadsheet."""
+    safe = frame.rename(columns=csv_cell)
+    for column in safe.select_dtypes(exclude="number"):
+        safe[column] = safe[column].map(csv_cell)
+    return safe.to_csv(index=False, float_format=FLOAT, lineterminator="\n")
 
 
 def value(name: str, title: str, **more: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import vl_convert
 
+from cgap_bench.record.files import write_atomically
 from cgap_bench.show.charts.drawing import VEGA_LITE
 
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -21,10 +22,7 @@ def vega_script() -> str:
         return kept.read_text(encoding="utf-8")
     script = _closed(vl_convert.javascript_bundle(SNIPPET, VEGA_LITE))
     with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        beside = kept.with_suffix(f".{os.getpid()}")
-        beside.write_text(script, encoding="utf-8")
-        beside.replace(kept)  # another process finds all of it or nothing
+        write_atomically(kept, script.encode())
     return script
 
 

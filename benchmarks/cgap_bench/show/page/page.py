@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cgap_bench.record.plain import printable
 from cgap_bench.show.charts.all_charts import charts_of
 from cgap_bench.show.charts.chart import Chart, csv_of
 from cgap_bench.show.charts.look import PAGE, config
@@ -124,7 +125,7 @@ def _words(facts: Mapping[str, object]) -> str:
         f"{key} ({_words(value)})" if isinstance(value, Mapping) else f"{key} {value}"
         for key, value in facts.items()
     ]
-    return ", ".join(parts)
+    return printable(", ".join(parts))
 
 
 def _text(name: str) -> str:

@@ -12,7 +12,8 @@ MAX_NAMED = 8  # beyond, they are counted
 
 def warnings(one: Comparison) -> list[str]:
     """What is missing, partial, or not alike among the records of a comparison."""
-    return [*_missing(one), *_partial(one.records), *_mixed(one.records)]
+    diverged = (f"Diverged: {said}." for said in one.diverged)
+    return [*_missing(one), *_partial(one.records), *_mixed(one.records), *diverged]
 
 
 def unfinished(out: Path) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from cgap_bench.commands.records.compare import compare_text
 from cgap_bench.errors import UsageError
-from cgap_bench.record.record import write_record
+from cgap_bench.record.store import write_record
 
 
 @pytest.fixture

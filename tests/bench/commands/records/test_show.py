@@ -4,7 +4,7 @@ import pytest
 
 from cgap_bench.commands.records.show import show_text
 from cgap_bench.errors import UsageError
-from cgap_bench.record.record import write_record
+from cgap_bench.record.store import write_record
 
 
 def test_a_run_is_shown_by_the_beginning_of_its_identity(make_record, tmp_path):

@@ -1,0 +1,66 @@
+"""The command in surroundings that are not as usual: locale, folders, devices, full disks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cgap_bench.record.store import write_record
+from cgap_bench.run import workers
+
+COMMAND = [sys.executable, "-m", "cgap_bench"]
+# Python neither changes the locale nor takes UTF-8 in its place.
+PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def run(*arguments, stdout=subprocess.PIPE, **environment):
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=os.environ | environment,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_locale_without_signs_and_a_folder_without_a_name_in_it(some_records, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff[/b]\x1b[31m"))
+    for record in some_records:
+        write_record(record, folder)
+    done = run("report", "--output", os.fsencode(folder), **PLAIN)
+    assert done.returncode == 0, done.stderr
+    assert b"\x1b" not in done.stdout
+    assert b"a\\udcff[/b]\\x1b[31m/report.html" in done.stdout
+    assert b"Traceback" not in done.stderr
+    assert "±" in (folder / "tables" / "toy-standard.md").read_text(encoding="utf-8")
+    checked = run("report", "--check", "--output", os.fsencode(folder), **PLAIN)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_an_output_that_takes_nothing_is_one_line():
+    with open("/dev/full", "wb") as full:
+        done = run("list", "boards", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "Error: cannot write the output: No space left on device"
+    ]
+
+
+def test_workers_start_where_no_socket_has_room(monkeypatch):
+    monkeypatch.setattr(workers.tempfile, "gettempdir", lambda: "/" + "t" * 85)
+    assert workers._context().get_start_method() == "spawn"
+    monkeypatch.setattr(workers.tempfile, "gettempdir", lambda: "/tmp")
+    assert workers._context().get_start_method() == "forkserver"
+
+
+@pytest.mark.slow
+def test_a_run_with_a_long_folder_for_temporary_files(tmp_path):
+    folder = tmp_path / ("t" * 85)
+    folder.mkdir()
+    options = ("--methods", "fixed", "--jobs", "1", "--output", str(tmp_path / "out"))
+    done = run("run", "split-digits", "--preset", "quick", *options, TMPDIR=str(folder))
+    assert done.returncode == 0, done.stderr
