@@ -1,6 +1,7 @@
 """Continuous growth and pruning (CGaP) for continual learning, as an Avalanche plugin."""
 
 from cgap_cl.blocks.inheriting import Birth
+from cgap_cl.blocks.kinds import L2Norm
 from cgap_cl.change.optimizer_state import dill_finds_optimizers
 from cgap_cl.change.plan import Plan
 from cgap_cl.config import CGaPConfig, Inherit
@@ -19,6 +20,7 @@ __all__ = [
     "CGaPPlugin",
     "GrowthPolicy",
     "Inherit",
+    "L2Norm",
     "Phases",
     "Plan",
     "PlasticNetwork",

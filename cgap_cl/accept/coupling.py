@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from cgap_cl.accept.forward_order import find_head, forward_order
+from cgap_cl.accept.forward_order import Reading, find_head, forward_order
+from cgap_cl.accept.parameters import bare_parameters
 from cgap_cl.accept.supported import check_layers, check_modules
-from cgap_cl.accept.torch_pruning_1_6 import Side, coupled_groups
-from cgap_cl.blocks.layout import (
-    DENSE_KINDS,
-    NORMS,
-    Axis,
-    LayerLayout,
-    Layout,
-    Segment,
-    kind_of,
-)
+from cgap_cl.accept.torch_pruning_1_6 import Group, Side, coupled_groups
+from cgap_cl.blocks.kinds import CONVOLUTIONS, DENSE_KINDS, channels_per_group, kind_of
+from cgap_cl.blocks.layout import Axis, LayerLayout, Layout, Segment
 from cgap_cl.errors import UnsupportedNetworkError
 
 Filled = Mapping[int, tuple[str, int]]  # position along an axis -> (group, unit) that fills it
@@ -53,15 +48,19 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
     order = forward_order(probe, example_input)
     check_layers(probe, order)
     head = find_head(probe, order, head)
-    units = _units(probe, example_input, head)
-    layers = tuple(_describe(name, probe.get_submodule(name), units, head) for name in order)
+    units = _units(probe, example_input, order, head)
+    layers = [
+        _describe(name, probe.get_submodule(name), reading, units, head)
+        for name, reading in order.items()
+    ]
+    layers += bare_parameters(probe, example_input, tuple(layers), units.widths)
 
     axes = [axis for layer in layers for axis in (layer.inputs, layer.outputs)]
     used = {group for axis in axes for group in axis.positions_per_unit}
     widths = {group: width for group, width in units.widths.items() if group in used}
     if not widths:
         raise UnsupportedNetworkError(head, "it is the head, and nothing before it can grow")
-    return Layout(layers=layers, widths=widths, head=head)
+    return Layout(layers=tuple(layers), widths=widths, head=head)
 
 
 @dataclass(frozen=True)
@@ -72,40 +71,65 @@ class _Units:
     filled: Mapping[tuple[str, Side], Filled]
 
 
-def _units(module: nn.Module, example_input: Tensor, head: str) -> _Units:
+def _units(
+    module: nn.Module, example_input: Tensor, order: Mapping[str, Reading], head: str
+) -> _Units:
     """Name every coupled group after the first layer, in the module's order, that makes it."""
     names = [name for name, _ in module.named_modules()]
     widths: dict[str, int] = {}
     filled: dict[tuple[str, Side], dict[int, tuple[str, int]]] = {}
 
-    for members in coupled_groups(module, example_input):
+    for members in coupled_groups(module, example_input, order):
         producers = [member.layer for member in members if member.side is Side.OUTPUT]
         if not producers or head in producers:
             continue  # channels of the raw input, or classes: neither grows
         group = min(producers, key=names.index)
-        widths[group] = len(
-            members[0].units
-        )  # the axis that makes the units: one position each
+        size = _channels_per_unit(module, members)
+        # the axis that makes the units: as many positions each as channels belong together
+        widths[group] = len(members[0].units) // size
         for member in members:
             axis = filled.setdefault((member.layer, member.side), {})
-            axis.update({position: (group, unit) for position, unit in member.units.items()})
+            axis.update({p: (group, unit // size) for p, unit in member.units.items()})
 
     ordered = dict(sorted(widths.items(), key=lambda item: names.index(item[0])))
     return _Units(ordered, filled)
 
 
-def _describe(name: str, layer: nn.Module, units: _Units, head: str) -> LayerLayout:
+def _channels_per_unit(module: nn.Module, members: Group) -> int:
+    """Channels that are one unit: those that a grouped convolution or norm holds together.
+
+    Raises:
+        UnsupportedNetworkError: its groups lie across what different layers make.
+    """
+    size = 1
+    for member in members:
+        layer = module.get_submodule(member.layer)
+        own = channels_per_group(layer)
+        size = math.lcm(size, own)
+        if own > 1 and len(members[0].units) % size:
+            raise UnsupportedNetworkError(
+                member.layer,
+                f"its groups of {own} channels do not fit the {len(members[0].units)} that "
+                f"'{members[0].layer}' makes",
+            )
+    return size
+
+
+def _describe(
+    name: str, layer: nn.Module, reading: Reading, units: _Units, head: str
+) -> LayerLayout:
     """Layout of one layer."""
     kind = kind_of(layer)
-    n_in, n_out = _sizes(layer)
-    inputs = _axis(name, Side.INPUT, n_in, units)
+    inputs = _axis(name, Side.INPUT, reading.n, units)
     if kind not in DENSE_KINDS:
         if inputs.n_fixed:
             raise UnsupportedNetworkError(
                 name, "a per-channel layer on the network's raw input"
             )
-        return LayerLayout(name, kind, inputs, inputs)
+        return LayerLayout(name, kind, inputs, inputs, reading.dim)
 
+    n_out = layer.out_channels if isinstance(layer, CONVOLUTIONS) else layer.out_features
+    assert isinstance(n_out, int)
     classes = Axis((Segment(None, n_out),))
     outputs = classes if name == head else _axis(name, Side.OUTPUT, n_out, units)
     if name != head and outputs.n_fixed:
@@ -113,20 +137,10 @@ def _describe(name: str, layer: nn.Module, units: _Units, head: str) -> LayerLay
             name, "its outputs are coupled to positions that no layer produces"
         )
     if inputs.n_fixed and inputs.positions_per_unit:
-        raise UnsupportedNetworkError(
-            name, "it reads the network's raw input and other layers at once"
-        )
-    return LayerLayout(name, kind, inputs, outputs)
-
-
-def _sizes(layer: nn.Module) -> tuple[int, int]:
-    """Input and output positions of a layer."""
-    if isinstance(layer, nn.Linear):
-        return layer.in_features, layer.out_features
-    if isinstance(layer, nn.Conv2d):
-        return layer.in_channels, layer.out_channels
-    assert isinstance(layer, NORMS)
-    return layer.num_features, layer.num_features
+        places = "it reads along places, where a linear layer must read channels, last"
+        both = "it reads the network's raw input and other layers at once"
+        raise UnsupportedNetworkError(name, places if reading.dim == -1 else both)
+    return LayerLayout(name, kind, inputs, outputs, reading.dim)
 
 
 def _axis(name: str, side: Side, length: int, units: _Units) -> Axis:

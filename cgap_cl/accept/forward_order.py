@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.layout import DENSE_KINDS, LAYERS, kind_of
+from cgap_cl.accept.calls import watched
+from cgap_cl.accept.sums import check_sum
+from cgap_cl.blocks.kinds import DENSE, LAYERS, TRANSPOSED, L2Norm
 from cgap_cl.errors import UnsupportedNetworkError, unknown
 
 
-def forward_order(module: nn.Module, example_input: Tensor) -> list[str]:
-    """Names of the conv, linear and norm layers in the order in which they run.
+@dataclass(frozen=True)
+class Reading:
+    """What a layer reads in a forward pass.
+
+    Attributes:
+        dim: the dimension along which its channels are; -1 where places come before it.
+        n: how many channels there are.
+    """
+
+    dim: int
+    n: int
+
+
+def forward_order(module: nn.Module, example_input: Tensor) -> dict[str, Reading]:
+    """What each conv, linear and norm layer reads, in the order in which they run.
 
     Raises:
         UnsupportedNetworkError: a layer runs twice or reads what it must not, or the network
             does not return logits.
     """
-    order: list[str] = []
+    order: dict[str, Reading] = {}
 
-    def note(name: str, layer: nn.Module, args: tuple[Tensor, ...]) -> None:
-        _check_input(name, layer, args)
-        order.append(name)
-
-    handles = [
-        layer.register_forward_hook(lambda m, args, _, name=name: note(name, m, args))
-        for name, layer in module.named_modules()
-        if isinstance(layer, LAYERS)
-    ]
-    logits = _run(module, example_input)
-    for handle in handles:
-        handle.remove()
-
-    for name in order:
-        if order.count(name) > 1:
+    def note(name: str, layer: nn.Module, args: tuple[Tensor, ...], y: Tensor) -> None:
+        if name in order:
             raise UnsupportedNetworkError(
                 name, "it runs more than once in a forward pass (shared weights)"
             )
-    _check_logits(order[-1] if order else "(network)", logits)
+        order[name] = _reading(name, layer, args)
+        if isinstance(layer, DENSE):
+            check_sum(name, layer, args[0], y, order[name].dim)
+
+    handles = [
+        layer.register_forward_hook(lambda m, args, y, name=name: note(name, m, args, y))
+        for name, layer in module.named_modules()
+        if isinstance(layer, LAYERS)
+    ]
+    try:
+        with watched(module):
+            logits = _run(module, example_input)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+    _check_logits(next(reversed(order), "(network)"), logits)
     _check_repeatable(module, example_input, logits)
     return order
 
@@ -89,18 +108,28 @@ def _check_repeatable(module: nn.Module, x: Tensor, logits: Tensor) -> None:
         )
 
 
-def _check_input(name: str, layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+def _reading(name: str, layer: nn.Module, args: tuple[Tensor, ...]) -> Reading:
     if not args:
         raise UnsupportedNetworkError(
             name, "it is called with its input as a keyword argument; give it by position"
         )
     x = args[0]
-    if isinstance(layer, nn.Linear) and x.dim() != 2:
-        raise UnsupportedNetworkError(
-            name,
-            f"it reads a tensor of shape {tuple(x.shape)}: a linear layer must read "
-            "(N, features), units along axis 1",
-        )
+    dim = _channel_dim(layer, x)
+    return Reading(1 if dim in (1, 1 - x.dim()) else dim, x.shape[dim])
+
+
+def _channel_dim(layer: nn.Module, x: Tensor) -> int:
+    """The dimension of a layer's input along which its channels are."""
+    if isinstance(layer, nn.Linear):
+        return -1
+    if isinstance(layer, L2Norm):
+        return layer.dim
+    if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
+        last, n = -len(layer.normalized_shape), layer.normalized_shape[0]
+        torchs_own = type(layer).forward in (nn.LayerNorm.forward, nn.RMSNorm.forward)
+        # a subclass may norm maps over axis 1, as LayerNorm2d: the probe finds out if not
+        return last if torchs_own or x.shape[1] != n else 1
+    return 1
 
 
 def _check_logits(last: str, logits: object) -> None:
@@ -111,7 +140,7 @@ def _check_logits(last: str, logits: object) -> None:
         )
 
 
-def find_head(module: nn.Module, order: Sequence[str], name: str | None = None) -> str:
+def find_head(module: nn.Module, order: Mapping[str, Reading], name: str | None = None) -> str:
     """The head of a network: the layer of that name, or the one that must be it.
 
     Args:
@@ -130,12 +159,14 @@ def find_head(module: nn.Module, order: Sequence[str], name: str | None = None) 
         )
     if name not in order:
         raise UnsupportedNetworkError(name, unknown("head", name, order))
-    if kind_of(module.get_submodule(name)) not in DENSE_KINDS:
+    layer = module.get_submodule(name)
+    if not isinstance(layer, DENSE) or isinstance(layer, TRANSPOSED):
         raise UnsupportedNetworkError(name, "a head is a linear layer or a convolution")
     return name
 
 
 def _may_be_head(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Conv2d):
-        return layer.kernel_size == (1, 1) and layer.groups == 1
-    return isinstance(layer, nn.Linear)
+    if isinstance(layer, nn.Linear):
+        return True
+    convolution = isinstance(layer, DENSE) and not isinstance(layer, TRANSPOSED)
+    return convolution and {*layer.kernel_size} == {1} and layer.groups == 1  # type: ignore[misc, union-attr]

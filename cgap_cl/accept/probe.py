@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks.block import Block, Taps, connect, sprout
 from cgap_cl.blocks.composing import merged
+from cgap_cl.blocks.kinds import Kind, channel_tensors
 from cgap_cl.blocks.layout import LayerLayout, Layout
 from cgap_cl.errors import UnsupportedNetworkError
 
@@ -46,7 +47,7 @@ def check_channels(skeleton: nn.Module, layout: Layout, example_input: Tensor) -
     together = _inputs(whole, layout)
     logits = _run(partial(whole, x), together)
 
-    for layer in layout.layers:
+    for layer in _modules(layout):
         fed = [inputs[layer.name] for inputs in apart]
         expected = fed[0] if layer.raw else _side_by_side(layer, fed, blocks)
         if not _same(together[layer.name], expected):
@@ -95,6 +96,11 @@ def _blocks(skeleton: nn.Module, layout: Layout, like: Tensor) -> list[Block]:
     for index, width in enumerate(WIDTHS):
         widths = dict.fromkeys(layout.widths, width)
         body = sprout(skeleton, layout, widths, n_classes, like)
+        for layer in layout.layers:  # no two channels alike
+            if not layer.dense:
+                for owner, leaf in channel_tensors(body, layer.name, layer.kind):
+                    tensor = getattr(owner, leaf)
+                    tensor.copy_(1 + torch.rand(tensor.shape) / 2)
         blocks.append(Block(index, index, layout, widths, body).double().eval())
 
     older, newer = blocks
@@ -104,10 +110,15 @@ def _blocks(skeleton: nn.Module, layout: Layout, like: Tensor) -> list[Block]:
     return blocks
 
 
+def _modules(layout: Layout) -> list[LayerLayout]:
+    """The layers that are modules."""
+    return [layer for layer in layout.layers if layer.kind is not Kind.PARAMETER]
+
+
 def _inputs(module: nn.Module, layout: Layout) -> dict[str, Tensor]:
     """What each layer is fed, filled in by the next forward pass."""
     seen: dict[str, Tensor] = {}
-    for layer in layout.layers:
+    for layer in _modules(layout):
         module.get_submodule(layer.name).register_forward_pre_hook(
             lambda _, args, name=layer.name: seen.__setitem__(name, args[0])
         )
@@ -120,8 +131,8 @@ def _side_by_side(layer: LayerLayout, fed: list[Tensor], blocks: list[Block]) ->
     spans = [layer.inputs.spans(block.widths) for block in blocks]
     for of_blocks in zip(*spans, strict=True):  # one segment, of every block
         for x, (_, start, stop) in zip(fed, of_blocks, strict=True):
-            parts.append(x[:, start:stop])
-    return torch.cat(parts, dim=1)
+            parts.append(x.narrow(layer.dim, start, stop - start))
+    return torch.cat(parts, dim=layer.dim)
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -6,15 +6,17 @@ connected, and :mod:`cgap_cl.accept.probe` at what they compute.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
-from cgap_cl.blocks.layout import LAYERS
+from cgap_cl.accept.forward_order import Reading
+from cgap_cl.blocks.kinds import CONVOLUTIONS, DENSE, LAYERS
 from cgap_cl.errors import UnsupportedNetworkError
 
 MIXING = (
-    nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, nn.MultiheadAttention,
+    nn.LocalResponseNorm, nn.CrossMapLRN2d, nn.MultiheadAttention,
     nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.GLU, nn.ChannelShuffle,
     nn.PixelShuffle, nn.PixelUnshuffle, nn.RNNBase, nn.Embedding,
 )  # fmt: skip
@@ -47,15 +49,15 @@ def _check_hooks(module: nn.Module) -> None:
 
 
 def _check_frozen(module: nn.Module) -> None:
-    """Refuse layers that are not to be trained: columns begin with values of their own."""
+    """Refuse layers that are not to be trained: columns train all that they own."""
     for name, layer in module.named_modules():
         parameters = layer.parameters(recurse=False)
         if isinstance(layer, LAYERS) and not all(p.requires_grad for p in parameters):
             raise UnsupportedNetworkError(
                 name,
-                "it is frozen (requires_grad=False), but columns neither take over the values "
-                "of the reference nor leave a layer untrained: give the reference with "
-                "requires_grad_(True), or put the frozen layers before it, outside the network",
+                "it is frozen (requires_grad=False), but a column learns all of its layers; "
+                "pretrained=True gives the first column its values to start from: "
+                "requires_grad_(True) there, or put the frozen layers before the network",
             )
 
 
@@ -96,13 +98,8 @@ def _check_plain(module: nn.Module) -> None:
         if kind is None:
             continue
 
-        own = {n.rpartition(".")[2] for n, _ in layer.named_parameters()} - {"weight", "bias"}
-        nested = any("." in n for n, _ in layer.named_parameters())
-        changed = any(
-            getattr(type(layer), method, None) is not getattr(kind, method, None)
-            for method in ("forward", "_conv_forward")
-        )
-        if own or nested or changed:
+        own = {n for n, _ in layer.named_parameters(recurse=False)} - {"weight", "bias"}
+        if (kind in DENSE and own) or is_parametrized(layer):
             raise UnsupportedNetworkError(
                 name,
                 f"{type(layer).__name__} is not computed as torch's {kind.__name__} is "
@@ -110,39 +107,34 @@ def _check_plain(module: nn.Module) -> None:
             )
 
 
-def check_layers(module: nn.Module, order: Sequence[str]) -> None:
-    """Refuse layers that do not run, that are grouped, or whose parameters have no rule.
+def check_layers(module: nn.Module, order: Mapping[str, Reading]) -> None:
+    """Refuse layers that do not run, or whose groups or sizes have no rule.
 
     Args:
         module: the network.
-        order: names of the layers that a forward pass reaches.
+        order: what the layers that a forward pass reaches read.
 
     Raises:
         UnsupportedNetworkError: names the layer and the reason.
     """
     for name, layer in module.named_modules():
-        if isinstance(layer, LAYERS):
-            _check_layer(name, layer, name in order)
-        elif list(layer.parameters(recurse=False)):
+        if not isinstance(layer, LAYERS):
+            continue
+        within = next((n for n in order if n.startswith(f"{name}.")), None)
+        if within is not None:
             raise UnsupportedNetworkError(
-                name or "(network)",
-                f"{type(layer).__name__} holds parameters of its own; only "
-                f"{', '.join(kind.__name__ for kind in LAYERS)} can be resized",
+                within, f"it is a layer inside another, '{name}': put it behind that one"
             )
-
-
-def _check_layer(name: str, layer: nn.Module, runs: bool) -> None:
-    if not runs:
-        raise UnsupportedNetworkError(
-            name,
-            "it takes no part in the forward pass of eval mode (an auxiliary head? build "
-            "the network without it)",
-        )
-    if not isinstance(layer, nn.Conv2d) or layer.groups == 1:
-        return
-    if layer.groups != layer.in_channels:
-        raise UnsupportedNetworkError(
-            name, f"a grouped convolution ({layer.groups} groups) that is not depthwise"
-        )
-    if layer.out_channels != layer.in_channels:
-        raise UnsupportedNetworkError(name, "a depthwise convolution with a channel multiplier")
+        if name not in order:
+            raise UnsupportedNetworkError(
+                name,
+                "it takes no part in the forward pass of eval mode (an auxiliary head? build "
+                "the network without it)",
+            )
+        grouped = isinstance(layer, CONVOLUTIONS) and layer.groups > 1
+        if grouped and layer.out_channels != layer.in_channels:
+            raise UnsupportedNetworkError(
+                name,
+                "a grouped convolution with a channel multiplier: it must give as many "
+                "channels as it reads",
+            )

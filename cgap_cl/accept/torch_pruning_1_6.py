@@ -6,6 +6,7 @@ version, or another library, is another module with the same :func:`coupled_grou
 
 from __future__ import annotations
 
+import copy
 import enum
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,9 @@ import torch_pruning
 from torch import Tensor, nn
 from torch_pruning.dependency import index_mapping
 
-from cgap_cl.blocks.layout import DENSE_KINDS, LAYERS, kind_of
+from cgap_cl.accept.forward_order import Reading
+from cgap_cl.blocks.kinds import DENSE, DENSE_KINDS, Kind, kind_of
+from cgap_cl.blocks.layers_alike import replace
 from cgap_cl.errors import UnsupportedNetworkError
 
 # What it raises at a graph that it cannot follow.
@@ -50,17 +53,29 @@ class Member:
 Group = list[Member]  # axes whose units live and die together, the one that makes them first
 
 
-def coupled_groups(module: nn.Module, example_input: Tensor) -> list[Group]:
+class _PerChannel(nn.BatchNorm2d):
+    """Stands for a layer that keeps channels apart; the library takes it for a batch norm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As it is, but another node of the graph."""
+        return x * 1.0
+
+
+def coupled_groups(
+    module: nn.Module, example_input: Tensor, order: Mapping[str, Reading]
+) -> list[Group]:
     """All groups of coupled axes of a network's conv, linear and norm layers.
 
     Args:
         module: in eval mode, every parameter with gradients on.
         example_input: one batch.
+        order: what its layers read.
 
     Raises:
         UnsupportedNetworkError: the graph cannot be followed; names the layer before the place.
     """
-    names = {layer: name for name, layer in module.named_modules()}
+    module = _simplified(module, order)
+    names = {module.get_submodule(name): name for name in order}
     with warnings.catch_warnings(), _concat_trusted():
         warnings.simplefilter("ignore")  # of parameters and modules that it does not prune
         try:
@@ -71,15 +86,34 @@ def coupled_groups(module: nn.Module, example_input: Tensor) -> list[Group]:
                 f"what follows it reorders or reshapes channels in a way that cannot be traced "
                 f"({type(error).__name__}: {error})",
             ) from error
-        groups = list(graph.get_all_groups(root_module_types=(nn.Conv2d, nn.Linear)))
+        groups = list(graph.get_all_groups(root_module_types=DENSE))
     return [_members(graph, group, names) for group in groups]
+
+
+def _simplified(module: nn.Module, order: Mapping[str, Reading]) -> nn.Module:
+    """A copy in which the layers that are not dense keep their channels apart, and no more."""
+    module = copy.deepcopy(module)
+    for parameter in module.parameters():  # bare ones are coupled by hand, see `parameters`
+        parameter.requires_grad_(False)
+    for name, reading in order.items():
+        layer = module.get_submodule(name)
+        kind, n = kind_of(layer), reading.n
+        if kind is Kind.GROUPED:  # depthwise of the same geometry: what groups are we know
+            layer.groups = n  # type: ignore[assignment]
+            layer.weight = nn.Parameter(layer.weight[:, :1].detach())  # type: ignore[index, operator]
+        elif kind not in DENSE_KINDS:
+            replace(module, name, _PerChannel(n))
+    for layer in module.modules():
+        if isinstance(layer, DENSE):
+            layer.requires_grad_(True)
+    return module
 
 
 def _members(graph: Any, group: Any, names: Mapping[nn.Module, str]) -> Group:
     members = []
     for item in group:
         layer = item.dep.target.module
-        if not isinstance(layer, LAYERS):
+        if layer not in names:
             continue  # an operation without units of its own: a sum, a concat, a pooling
         outputs = graph.is_out_channel_pruning_fn(item.dep.handler)
         side = Side.OUTPUT if outputs and kind_of(layer) in DENSE_KINDS else Side.INPUT
@@ -106,7 +140,7 @@ def _last_layer_before(error: Exception, names: Mapping[nn.Module, str]) -> str:
         if node is None or id(node) in seen:
             continue
         seen.add(id(node))
-        if isinstance(node.module, LAYERS):
+        if node.module in names:
             return names[node.module]
         todo += list(node.inputs)
     return "(network)"

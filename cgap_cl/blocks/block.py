@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.layers_alike import Dense, dense_like, layer_like, replace
+from cgap_cl.blocks.kinds import Dense, Kind, channel_tensors, kind_of, rows
+from cgap_cl.blocks.layers_alike import layer_like, replace
 from cgap_cl.blocks.layout import Layout
 
 Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what it feeds to that layer
@@ -27,20 +28,22 @@ class Lateral(nn.Module):
         op: Conv2d or Linear without bias, from the positions read to the layer's own outputs.
         index: int64, the positions read, ascending.
         n_source: how many positions there are.
+        dim: the dimension that they are along.
     """
 
     index: Tensor
 
-    def __init__(self, op: Dense, index: Tensor, n_source: int) -> None:
+    def __init__(self, op: Dense, index: Tensor, n_source: int, dim: int) -> None:
         super().__init__()
         self.op = op
+        self.dim = dim
         self.n_source = n_source
         self.register_buffer("index", index)
 
     def forward(self, tap: Tensor) -> Tensor:
         """Tap ``(N, n_source, ...)`` -> contribution to the layer's own outputs."""
         if self.index.numel() < self.n_source:
-            tap = tap.index_select(1, self.index)
+            tap = tap.index_select(self.dim, self.index)
         return self.op(tap)  # type: ignore[no-any-return]
 
 
@@ -51,9 +54,10 @@ class _AllReadError(Exception):
 class PlasticLayer(nn.Module):
     """A conv or linear layer of one block: own inputs plus lateral inputs from older blocks."""
 
-    def __init__(self, name: str, own: Dense) -> None:
+    def __init__(self, name: str, own: Dense, dim: int) -> None:
         super().__init__()
         self.name = name
+        self.dim = dim
         self.own = own
         self.laterals = nn.ModuleDict()
         self.taps: Taps | None = None
@@ -117,7 +121,7 @@ class Block(nn.Module):
         self.body = body
         for layer in self.plastic():
             layer.block = index
-        self.classes = tuple(range(self.head.own.weight.shape[0]))
+        self.classes = tuple(range(len(self.head.own.weight)))
 
     def plastic(self) -> Iterator[PlasticLayer]:
         """Its conv and linear layers, in forward order."""
@@ -185,12 +189,18 @@ def sprout(
     """
     body = copy.deepcopy(reference)
     for layer in layout.layers:
+        if layer.kind is Kind.PARAMETER:  # nobody but its owner knows how to draw it
+            for owner, leaf in channel_tensors(body, layer.name, layer.kind):
+                given = getattr(owner, leaf).detach()
+                chosen = torch.arange(layer.inputs.length(widths)) % len(given)
+                setattr(owner, leaf, nn.Parameter(given[chosen].to(like)))
+            continue
         n_in, n_out = layer.inputs.length(widths), layer.outputs.length(widths)
         n_out = n_classes if layer.name == layout.head else n_out
         fresh = layer_like(body.get_submodule(layer.name), layer.kind, n_in, n_out).to(like)
         if layer.dense:
             assert isinstance(fresh, Dense)
-            fresh = PlasticLayer(layer.name, fresh)
+            fresh = PlasticLayer(layer.name, fresh, layer.dim)
         replace(body, layer.name, fresh)
     return body
 
@@ -204,11 +214,13 @@ def connect(layer: PlasticLayer, source: Block, index: Tensor | None = None) -> 
         index: positions of the source's input to read; all by default.
     """
     own, theirs = layer.own, source.layer(layer.name).own
-    n_source = theirs.weight.shape[1]
+    n_source = rows(theirs, theirs.weight).shape[1]
     index = torch.arange(n_source) if index is None else index
-    op = dense_like(own, len(index), len(own.weight), bias=False)
+    n_out = len(rows(own, own.weight))
+    op = layer_like(own, kind_of(own), len(index), n_out, bias=False)
+    assert isinstance(op, Dense)
     nn.init.zeros_(op.weight)
-    lateral = Lateral(op.to(own.weight), index.to(own.weight.device), n_source)
+    lateral = Lateral(op.to(own.weight), index.to(own.weight.device), n_source, layer.dim)
     layer.laterals[str(source.index)] = lateral
     return lateral
 

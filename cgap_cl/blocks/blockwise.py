@@ -1,4 +1,4 @@
-"""BlockwiseLayer: a layer of a subnetwork, one dense operation per block, no zero block."""
+"""BlockwiseLayer: a layer of a subnetwork, one operation per block, no zero block."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.layers_alike import Dense, with_weights
+from cgap_cl.blocks.kinds import DENSE, Dense, rows
+from cgap_cl.blocks.layers_alike import with_weights
 
 
 class BlockwiseLayer(nn.Module):
-    """One dense operation per block, side by side, each reading some input channels.
+    """One operation per block, side by side, each reading some input channels.
 
     Args:
-        ops: Conv2d or Linear, one per block, oldest first.
+        ops: dense layers, or norms over their block's channels, one per block, oldest first.
         indices: int64 per operation, ascending positions of the input that it reads.
         n_in: number of input positions.
         order: int64, permutation of the concatenated outputs, or None if they are in order.
+        dim: the dimension that the channels are along.
     """
 
     order: Tensor | None
@@ -28,11 +30,13 @@ class BlockwiseLayer(nn.Module):
         indices: Sequence[Tensor],
         n_in: int,
         order: Tensor | None,
+        dim: int = 1,
     ) -> None:
         super().__init__()
         self.ops = nn.ModuleList(ops)
         self.register_buffer("order", order)
         self.n_in = n_in
+        self.dim = dim
         self.spans: list[tuple[int, int] | None] = []
         for number, index in enumerate(indices):
             start, length = int(index[0]), len(index)
@@ -43,27 +47,32 @@ class BlockwiseLayer(nn.Module):
             self.register_buffer(f"index{number}", None if contiguous else index)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, n_in, ...)`` -> the blocks' outputs concatenated along axis 1."""
+        """``(N, n_in, ...)`` -> the blocks' outputs side by side."""
         parts = [op(self._read(x, number)) for number, op in enumerate(self.ops)]
-        y = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        return y if self.order is None else y.index_select(1, self.order)
+        y = parts[0] if len(parts) == 1 else torch.cat(parts, dim=self.dim)
+        return y if self.order is None else y.index_select(self.dim, self.order)
 
     def dense(self) -> Dense:
-        """One operation with zeros where a block does not read: for tools without slices."""
-        rows, biases = [], []
+        """One operation with zeros where a block does not read: for tools without slices.
+
+        Raises:
+            TypeError: its operations are not dense.
+        """
+        written, biases = [], []
         for number, op in enumerate(self.ops):
-            assert isinstance(op, Dense)
-            n_out, _, *kernel = op.weight.shape
-            zeros = op.weight.new_zeros((n_out, self.n_in, *kernel))
-            rows.append(zeros.index_copy(1, self._index(number), op.weight.detach()))
+            if not isinstance(op, DENSE):
+                raise TypeError(f"{type(op).__name__} of several blocks is not one layer")
+            weight = rows(op, op.weight.detach())
+            zeros = weight.new_zeros((len(weight), self.n_in, *weight.shape[2:]))
+            written.append(zeros.index_copy(1, self._index(number), weight))
             biases += [] if op.bias is None else [op.bias.detach()]
 
-        weight, bias = torch.cat(rows), torch.cat(biases) if biases else None
+        weight, bias = torch.cat(written), torch.cat(biases) if biases else None
         if self.order is not None:
             weight = weight[self.order]
             bias = None if bias is None else bias[self.order]
         like = self.ops[0]
-        assert isinstance(like, Dense)
+        assert isinstance(like, DENSE)
         return with_weights(like, weight, bias)
 
     def _index(self, number: int) -> Tensor:
@@ -80,5 +89,5 @@ class BlockwiseLayer(nn.Module):
     def _read(self, x: Tensor, number: int) -> Tensor:
         span = self.spans[number]
         if span is None:
-            return x.index_select(1, getattr(self, f"index{number}"))
-        return x if span[1] == self.n_in else x.narrow(1, *span)
+            return x.index_select(self.dim, getattr(self, f"index{number}"))
+        return x if span[1] == self.n_in else x.narrow(self.dim, *span)

@@ -32,6 +32,9 @@ def closure(blocks: Sequence[Block], layout: Layout, last: int) -> Kept:
             owners = layout[name].inputs.owners(blocks[source].widths)
             read = (owners[position] for position in lateral.index.tolist())
             reads += [(source, owner.group, {owner.unit}) for owner in read]
+        for source, group, _ in tuple(reads):  # what is normed together is needed together
+            mates = layout.normed_with(group)
+            reads += [(source, g, set(range(blocks[source].widths[g]))) for g in mates]
 
         for source, group, units in reads:
             needed.setdefault(source, {}).setdefault(group, set()).update(units)

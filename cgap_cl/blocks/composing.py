@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.blockwise import BlockwiseLayer
 from cgap_cl.blocks.closure import Kept, closure, everything
-from cgap_cl.blocks.layers_alike import Dense, replace, with_channels, with_weights
-from cgap_cl.blocks.layout import CHANNEL_TENSORS, Axis, LayerLayout, Layout
+from cgap_cl.blocks.kinds import Dense, Kind, channel_tensors, rows
+from cgap_cl.blocks.layers_alike import replace, with_channels, with_weights
+from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
 
 
 def subnetwork(
@@ -91,12 +92,14 @@ class _ComposedLayer:
         parts: oldest first.
         n_in: positions of the composed input.
         order: which of the parts' outputs is at each place; None: they are in order.
+        dim: the dimension that the positions are along.
     """
 
     like: Dense
     parts: Sequence[_Part]
     n_in: int
     order: Tensor | None
+    dim: int
 
     def blockwise(self) -> nn.Module:
         """One operation per block; a plain layer where one block reads everything."""
@@ -116,7 +119,7 @@ class _ComposedLayer:
     def _layer(self) -> BlockwiseLayer:
         modules = [with_weights(self.like, part.weight, part.bias) for part in self.parts]
         reads = [part.reads for part in self.parts]
-        return BlockwiseLayer(modules, reads, self.n_in, self.order)
+        return BlockwiseLayer(modules, reads, self.n_in, self.order, self.dim)
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ class _Composer:
                 composed = self.composed(layer)
                 replace(body, layer.name, composed.dense() if dense else composed.blockwise())
             elif (places := self.places(layer.inputs)).length:
-                replace(body, layer.name, self.per_channel(layer, places))
+                self.put(body, layer, places)
 
         for parameter in body.parameters():
             parameter.requires_grad_(False)
@@ -165,52 +168,74 @@ class _Composer:
 
         parts = []
         for block in self.kept:
-            rows = self.classes(block) if outputs is None else outputs.kept(block)
-            if len(rows):
-                parts.append(self.part(layer, block, rows, inputs))
+            kept = self.classes(block) if outputs is None else outputs.kept(block)
+            if len(kept):
+                parts.append(self.part(layer, block, kept, inputs))
 
         n_in = layer.inputs.n_fixed if inputs is None else inputs.length
         order = None if outputs is None else outputs.order
         device = like.weight.device
-        return _ComposedLayer(like, parts, n_in, None if order is None else order.to(device))
+        order = None if order is None else order.to(device)
+        return _ComposedLayer(like, parts, n_in, order, layer.dim)
 
     def classes(self, block: int) -> Tensor:
         """Rows of the block's head that are kept: all or none."""
-        n_classes = self.blocks[block].head.own.weight.shape[0]
+        n_classes = len(self.blocks[block].head.own.weight)
         return torch.arange(n_classes if block in self.heads else 0)
 
     def part(
-        self, layer: LayerLayout, block: int, rows: Tensor, inputs: _Places | None
+        self, layer: LayerLayout, block: int, kept: Tensor, inputs: _Places | None
     ) -> _Part:
         """The given rows of a block's layer; without ``inputs`` it reads the raw input."""
         module = self.blocks[block].layer(layer.name)
-        rows = rows.to(module.own.weight.device)
-        bias = None if module.own.bias is None else module.own.bias.detach()[rows]
-        weights = [module.own.weight.detach()[rows]]
+        own = module.own
+        kept = kept.to(own.weight.device)
+        bias = None if own.bias is None else own.bias.detach()[kept]
+        weights = [rows(own, own.weight.detach())[kept]]
         if inputs is None:
             n_in = weights[0].shape[1]
-            return _Part(torch.arange(n_in, device=rows.device), weights[0], bias)
+            return _Part(torch.arange(n_in, device=kept.device), weights[0], bias)
 
         reads = [inputs.by_block[block]]
         for source, lateral in module.sources():
             reads.append(inputs.by_block[source][lateral.index.cpu()])
-            weights.append(lateral.op.weight.detach()[rows])
+            weights.append(rows(own, lateral.op.weight.detach())[kept])
         # own inputs and laterals are mixed in the composed axis: columns in its order
-        index, order = (t.to(rows.device) for t in torch.cat(reads).sort())
+        index, order = (t.to(kept.device) for t in torch.cat(reads).sort())
         return _Part(index, torch.cat(weights, dim=1)[:, order].contiguous(), bias)
 
-    def per_channel(self, layer: LayerLayout, places: _Places) -> nn.Module:
-        """Batch norm or depthwise convolution over the concatenated units."""
-        modules = {b: self.blocks[b].body.get_submodule(layer.name) for b in self.kept}
-        template = next(iter(modules.values()))
-        order = places.order
-        tensors = {}
-        for name in CHANNEL_TENSORS:
-            if getattr(template, name, None) is not None:
-                parts = [
-                    getattr(module, name).detach()[places.kept(block)]
-                    for block, module in modules.items()
-                ]
-                together = torch.cat(parts)
-                tensors[name] = together if order is None else together[order]
-        return with_channels(template, layer.kind, places.length, tensors)
+    def put(self, body: nn.Module, layer: LayerLayout, places: _Places) -> None:
+        """Give a layer that is not dense the concatenated units."""
+        there = {b: places.kept(b) for b in self.kept if len(places.kept(b))}
+        if layer.kind in (Kind.BLOCK, Kind.SCALAR):
+            own = {b: self.blocks[b].body.get_submodule(layer.name) for b in there}
+            replace(body, layer.name, self.together(layer, own, places))
+            return
+
+        tensors: dict[str, list[Tensor]] = {}
+        for block, kept in there.items():
+            source = self.blocks[block].body
+            for owner, name in channel_tensors(source, layer.name, layer.kind):
+                tensors.setdefault(name, []).append(getattr(owner, name).detach()[kept])
+        order = slice(None) if places.order is None else places.order
+        joined = {name: torch.cat(parts)[order] for name, parts in tensors.items()}
+        if layer.kind is Kind.PARAMETER:
+            for owner, name in channel_tensors(body, layer.name, layer.kind):
+                setattr(owner, name, nn.Parameter(joined[name], requires_grad=False))
+        else:
+            like = body.get_submodule(layer.name)
+            composed = with_channels(like, layer.kind, places.length, joined)
+            replace(body, layer.name, composed)
+
+    @staticmethod
+    def together(
+        layer: LayerLayout, own: Mapping[int, nn.Module], places: _Places
+    ) -> nn.Module:
+        """What each block does by itself to its channels, whatever is in the others."""
+        modules = [copy.deepcopy(module) for module in own.values()]
+        if len(modules) == 1:
+            return modules[0]
+        device = next((t.device for m in modules for t in m.parameters()), None)
+        reads = [places.by_block[block][places.kept(block)].to(device) for block in own]
+        order = None if places.order is None else places.order.to(device)
+        return BlockwiseLayer(modules, reads, places.length, order, layer.dim)

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from cgap_cl.blocks.block import Block, PlasticLayer, connect
 from cgap_cl.blocks.index_maps import UnitMap, positions
-from cgap_cl.blocks.layout import CHANNEL_TENSORS, Axis, LayerLayout, Layout
+from cgap_cl.blocks.kinds import Kind, channel_tensors, rows
+from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
 from cgap_cl.errors import unknown
 
 
@@ -27,14 +28,17 @@ class Birth:
         ancestor: block whose weights it inherits; None: fresh weights.
         share: units of the ancestor that the column reads instead of owning a copy, per group;
             at least one unit of every group is copied.
+        given: units of the pretrained network whose weights it starts with, per group; the
+            first column alone. Its head is new.
 
     >>> Birth(ancestor=0, share={"conv1": (0, 1)})  # two units are read from block 0
-    Birth(widths=None, ancestor=0, share={'conv1': (0, 1)})
+    Birth(widths=None, ancestor=0, share={'conv1': (0, 1)}, given=None)
     """
 
     widths: Mapping[str, int] | None = None
     ancestor: int | None = None
     share: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    given: Mapping[str, Sequence[int]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,12 @@ class Inheritance:
 
     @classmethod
     def of(
-        cls, birth: Birth, layout: Layout, blocks: Sequence[Block], seed: Mapping[str, int]
+        cls,
+        birth: Birth,
+        layout: Layout,
+        blocks: Sequence[Block],
+        seed: Mapping[str, int],
+        given: Block | None = None,
     ) -> Inheritance:
         """Look a birth up.
 
@@ -64,6 +73,7 @@ class Inheritance:
             layout: of the network.
             blocks: the older blocks, by index.
             seed: widths where the birth names neither widths nor an ancestor.
+            given: the pretrained network at full width, while there are no older blocks.
 
         Raises:
             ValueError: a block, group or unit is named that is not there, or widths do not fit.
@@ -74,6 +84,15 @@ class Inheritance:
         if birth.widths is not None:
             _check_widths(birth.widths, layout.widths)
 
+        if given is not None and birth == Birth():
+            raise ValueError(
+                "the network is pretrained: name the units that the first column starts from, "
+                "Birth(given=...), or let GrowthLoop (the plugin) choose them"
+            )
+        if birth.given is not None:
+            copied = _given_units(given, birth.given)
+            widths = {group: len(units) for group, units in copied.items()}
+            return cls(widths, blocks, given, copied)
         if birth.ancestor is None:
             return cls(birth.widths or seed, blocks, None, {})
         ancestor = blocks[birth.ancestor]
@@ -149,6 +168,25 @@ def _copied_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[s
     return copied
 
 
+def _given_units(
+    given: Block | None, units: Mapping[str, Sequence[int]]
+) -> dict[str, Sequence[int]]:
+    """Units of the pretrained network that the first column copies.
+
+    Raises:
+        ValueError: there is no such network, a unit is not there, or a group has none.
+    """
+    if given is None:
+        raise ValueError(
+            "only the first column of PlasticNetwork(..., pretrained=True) starts from units "
+            f"of the network given; asked for {dict(units)}"
+        )
+    _check_widths({group: len(chosen) for group, chosen in units.items()}, given.widths)
+    for group, width in given.widths.items():
+        _check_names(f"unit of '{group}'", units[group], range(width))
+    return {group: sorted(units[group]) for group in given.widths}
+
+
 @dataclass(frozen=True)
 class _Copying:
     """One column that begins as its ancestor: which units are copied, and from where."""
@@ -163,35 +201,46 @@ class _Copying:
         chosen, _ = positions(axis, self.ancestor.widths, self.maps)
         return chosen.to(self.ancestor.head.own.weight.device)
 
+    def shared(self, chosen: Tensor, n: int) -> Tensor:
+        """Of n positions those that are not copied but read, ascending."""
+        left = torch.full((n,), self.ancestor in self.blocks, device=chosen.device)
+        left[chosen] = False
+        return left.nonzero().flatten()
+
     def per_channel(self, layer: LayerLayout) -> None:
-        """Batch norm or depthwise convolution."""
+        """What is not dense: batch norm, depthwise convolution, layer scale."""
         channels = self.copied(layer.inputs)
-        mine, theirs = (b.body.get_submodule(layer.name) for b in (self.column, self.ancestor))
-        for name in CHANNEL_TENSORS:
-            value = getattr(theirs, name, None)
-            if value is not None:
-                getattr(mine, name).copy_(value[channels])
+        mine, theirs = (
+            channel_tensors(block.body, layer.name, layer.kind)
+            for block in (self.column, self.ancestor)
+        )
+        for (owner, name), (source, _) in zip(mine, theirs, strict=True):
+            getattr(owner, name).copy_(getattr(source, name)[channels])
+        if layer.kind is Kind.SCALAR:
+            older = self.ancestor.body.get_submodule(layer.name)
+            self.column.body.get_submodule(layer.name).load_state_dict(older.state_dict())
 
     def dense(self, layer: LayerLayout) -> None:
         """Own weights, inherited laterals, and a lateral for what is shared."""
         mine, theirs = self.column.layer(layer.name), self.ancestor.layer(layer.name)
-        rows, columns = self.copied(layer.outputs), self.copied(layer.inputs)
+        made, columns = self.copied(layer.outputs), self.copied(layer.inputs)
 
-        weight = theirs.own.weight[rows]
-        mine.own.weight.copy_(weight[:, columns])
+        weight = rows(theirs.own, theirs.own.weight)[made]
+        rows(mine.own, mine.own.weight).copy_(weight[:, columns])
         if mine.own.bias is not None and theirs.own.bias is not None:
-            mine.own.bias.copy_(theirs.own.bias[rows])
+            mine.own.bias.copy_(theirs.own.bias[made])
 
         for source, lateral in theirs.sources():
-            _read(mine, self.blocks[source], lateral.index, lateral.op.weight[rows])
-        shared = _complement(columns, weight.shape[1])
+            read = rows(theirs.own, lateral.op.weight)[made]
+            _read(mine, self.blocks[source], lateral.index, read)
+        shared = self.shared(columns, weight.shape[1])
         if len(shared):
             _read(mine, self.ancestor, shared, weight[:, shared])
 
     def head(self, layer: LayerLayout) -> None:
         """The fresh head reads what the ancestor's head reads, shared units included."""
         own, theirs = self.column.head.own.weight, self.ancestor.head
-        shared = _complement(self.copied(layer.inputs), theirs.own.weight.shape[1])
+        shared = self.shared(self.copied(layer.inputs), theirs.own.weight.shape[1])
         reads = [(self.blocks[source], lateral.index) for source, lateral in theirs.sources()]
         if len(shared):
             reads.append((self.ancestor, shared))
@@ -212,18 +261,11 @@ class _Copying:
         laterals = dict(mine.sources())
         for source, lateral in theirs.sources():
             laterals[source].op.weight[:n_old] = lateral.op.weight
-        shared = _complement(columns, weight.shape[1])
+        shared = self.shared(columns, weight.shape[1])
         if len(shared):
             laterals[self.ancestor.index].op.weight[:n_old] = weight[:, shared]
 
 
-def _complement(chosen: Tensor, n: int) -> Tensor:
-    """The positions of 0 to n - 1 that are not chosen, ascending."""
-    left = torch.ones(n, dtype=torch.bool, device=chosen.device)
-    left[chosen] = False
-    return left.nonzero().flatten()
-
-
 def _read(layer: PlasticLayer, source: Block, index: Tensor, weight: Tensor) -> None:
     """Read positions of an older block, with the weights given."""
-    connect(layer, source, index).op.weight.copy_(weight)
+    rows(layer.own, connect(layer, source, index).op.weight).copy_(weight)

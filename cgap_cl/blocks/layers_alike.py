@@ -1,77 +1,72 @@
-"""Layers like another one: the same geometry and settings, other channels, other values."""
+"""Layers like another one: the same class and settings, other channels, other values."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.layout import NORMS, Kind
-
-Dense = nn.Conv2d | nn.Linear
+from cgap_cl.blocks.kinds import DENSE_KINDS, TRANSPOSED, Dense, Kind, rows, set_sizes
 
 
-def layer_like(layer: nn.Module, kind: Kind, n_in: int, n_out: int) -> nn.Module:
-    """A fresh layer with other channel counts; a per-channel one has ``n_in`` of them.
+def layer_like(
+    layer: nn.Module, kind: Kind, n_in: int, n_out: int, bias: bool = True
+) -> nn.Module:
+    """A fresh layer with other channel counts; one that is not dense has ``n_in`` of them.
+
+    A copy with other tensors: whatever constructor a subclass has, its settings stay.
 
     >>> layer_like(nn.Conv2d(3, 8, 3, padding=1), Kind.CONV, 4, 2)
     Conv2d(4, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
-    >>> layer_like(nn.BatchNorm2d(8, eps=0.1), Kind.NORM, 4, 4).eps
+    >>> layer_like(nn.BatchNorm2d(8, eps=0.1), Kind.CHANNEL, 4, 4).eps
     0.1
     """
-    if kind is Kind.NORM:
-        return norm_like(layer, n_in)
-    if kind is Kind.DEPTHWISE:
-        assert isinstance(layer, nn.Conv2d)
-        return conv_like(layer, n_in, n_in, layer.bias is not None, groups=n_in)
-    assert isinstance(layer, Dense)
-    return dense_like(layer, n_in, n_out, layer.bias is not None)
+    fresh = copy.deepcopy(layer)
+    if not bias:
+        fresh.bias = None  # type: ignore[assignment]
+    n_out = n_out if kind in DENSE_KINDS else n_in
+    own = (*fresh.named_parameters(recurse=False), *fresh.named_buffers(recurse=False))
+    for name, old in own:
+        shape = _shape(layer, kind, old, n_in, n_out)
+        new = torch.empty(shape, dtype=None if old.is_floating_point() else old.dtype)
+        setattr(fresh, name, nn.Parameter(new) if isinstance(old, nn.Parameter) else new)
+    if kind is not Kind.SCALAR:
+        set_sizes(fresh, kind, n_in, n_out)
+    if hasattr(fresh, "reset_parameters"):
+        fresh.reset_parameters()
+    return fresh
 
 
-def dense_like(layer: Dense, n_in: int, n_out: int, bias: bool) -> Dense:
-    """A fresh convolution or linear layer with other channel counts."""
-    if isinstance(layer, nn.Conv2d):
-        return conv_like(layer, n_in, n_out, bias)
-    return nn.Linear(n_in, n_out, bias)
-
-
-def conv_like(conv: nn.Conv2d, n_in: int, n_out: int, bias: bool, groups: int = 1) -> nn.Conv2d:
-    """A fresh convolution with the same geometry and other channel counts."""
-    return nn.Conv2d(
-        n_in,
-        n_out,
-        conv.kernel_size,  # type: ignore[arg-type]
-        conv.stride,  # type: ignore[arg-type]
-        conv.padding,  # type: ignore[arg-type]
-        conv.dilation,  # type: ignore[arg-type]
-        groups,
-        bias,
-        conv.padding_mode,
-    )
-
-
-def norm_like(norm: nn.Module, n: int) -> nn.Module:
-    """A fresh batch norm with the same settings and another channel count."""
-    assert isinstance(norm, NORMS)
-    # a subclass with torch's forward may have a constructor of its own: torch's class does
-    kind = nn.BatchNorm2d if isinstance(norm, nn.BatchNorm2d) else nn.BatchNorm1d
-    return kind(n, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+def _shape(layer: nn.Module, kind: Kind, old: Tensor, n_in: int, n_out: int) -> list[int]:
+    """The shape of one of a layer's tensors at other channel counts."""
+    shape = list(old.shape)
+    if not shape or kind is Kind.SCALAR:
+        return shape
+    if kind in DENSE_KINDS and len(shape) > 1:
+        ends = (n_in, n_out) if isinstance(layer, TRANSPOSED) else (n_out, n_in)
+        return [*ends, *shape[2:]]
+    return [n_out, *shape[1:]]
 
 
 def with_weights(layer: Dense, weight: Tensor, bias: Tensor | None) -> Dense:
-    """A convolution or linear layer of the given weights ``(out, in, ...)``, copied, frozen."""
+    """A conv or linear layer of the given weights ``(out, in, ...)``, copied, frozen."""
+    module = copy.deepcopy(layer)
     n_out, n_in = weight.shape[:2]
-    module = dense_like(layer, n_in, n_out, bias is not None)
-    module.weight = nn.Parameter(weight.clone(), requires_grad=False)
+    own = rows(layer, weight)
+    own = own.clone() if own is weight else own.contiguous()
+    module.weight = nn.Parameter(own, requires_grad=False)
     if bias is not None:
         module.bias = nn.Parameter(bias.clone(), requires_grad=False)
+    set_sizes(module, Kind.CONV, n_in, n_out)
     return module
 
 
 def with_channels(
     layer: nn.Module, kind: Kind, n: int, tensors: Mapping[str, Tensor]
 ) -> nn.Module:
-    """A batch norm or depthwise convolution of ``n`` channels and the tensors given by name."""
+    """A layer that is not dense, of ``n`` channels and the tensors given by name."""
     module = layer_like(layer, kind, n, n)
     for name, tensor in tensors.items():
         trained = isinstance(getattr(module, name), nn.Parameter)

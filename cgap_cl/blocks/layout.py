@@ -7,44 +7,14 @@ units of one group, each unit filling ``repeat`` neighbouring positions (1 after
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-
-class Kind(enum.Enum):
-    """How a layer treats its units."""
-
-    CONV = "conv"  # every output unit reads every input unit
-    LINEAR = "linear"
-    DEPTHWISE = "depthwise"  # per-channel convolution: output units are the input units
-    NORM = "norm"  # batch normalisation: per channel as well
-
-
-DENSE_KINDS = (Kind.CONV, Kind.LINEAR)
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-LAYERS = (nn.Conv2d, nn.Linear, *NORMS)  # what can be resized
-CHANNEL_TENSORS = ("weight", "bias", "running_mean", "running_var")  # of a per-channel layer
-
-
-def kind_of(layer: nn.Module) -> Kind:
-    """How one of the :data:`LAYERS` of a reference network treats its units.
-
-    A block's layout knows it, its layers do not: narrowed to one channel, a depthwise
-    convolution looks like any other.
-
-    >>> kind_of(nn.Conv2d(4, 4, 3, groups=4))
-    <Kind.DEPTHWISE: 'depthwise'>
-    """
-    if isinstance(layer, nn.Linear):
-        return Kind.LINEAR
-    if isinstance(layer, nn.Conv2d):
-        return Kind.CONV if layer.groups == 1 else Kind.DEPTHWISE
-    return Kind.NORM
+from cgap_cl.blocks.kinds import DENSE_KINDS, Kind
 
 
 @dataclass(frozen=True)
@@ -124,17 +94,32 @@ class Axis:
 
 @dataclass(frozen=True)
 class LayerLayout:
-    """One layer: what its input and output axes are made of (equal for per-channel layers)."""
+    """One layer, or bare parameter: what its axes are made of.
+
+    Attributes:
+        name: in the network.
+        kind: how it treats its units.
+        inputs: axis of what it reads.
+        outputs: axis of what it gives; equal but for dense layers.
+        dim: the dimension that the units are along in what it reads and gives: -1 where they
+            come last, behind places.
+    """
 
     name: str
     kind: Kind
     inputs: Axis
     outputs: Axis
+    dim: int = 1
 
     @property
     def dense(self) -> bool:
         """True where every output reads every input: such layers may have lateral inputs."""
         return self.kind in DENSE_KINDS
+
+    @property
+    def multiplies(self) -> bool:
+        """True for convolutions and linear layers, whose multiply-adds and weights count."""
+        return self.dense or self.kind is Kind.GROUPED
 
     @property
     def raw(self) -> bool:
@@ -171,6 +156,12 @@ class Layout:
             if layer.dense and group in layer.outputs.positions_per_unit
         )
 
+    def normed_with(self, group: str) -> set[str]:
+        """Groups that some layer normalises over together with one, that one included."""
+        over = (layer for layer in self.layers if layer.kind is Kind.BLOCK)
+        axes = [layer.inputs.positions_per_unit for layer in over]
+        return {mate for axis in axes if group in axis for mate in axis}
+
     def leading(self, n: int) -> tuple[str, ...]:
         """At most ``n`` first groups that convolutions make of the input and one another."""
         chosen: list[str] = []
@@ -179,6 +170,8 @@ class Layout:
             reads = {s.group for layer in producers for s in layer.inputs}
             convolved = all(layer.kind is Kind.CONV for layer in producers)
             if len(chosen) == n or not convolved or not reads <= {None, *chosen}:
+                break
+            if self.normed_with(group):  # what a block does not own it cannot norm
                 break
             chosen.append(group)
         return tuple(chosen)

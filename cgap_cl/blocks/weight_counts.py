@@ -10,20 +10,30 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.closure import closure
-from cgap_cl.blocks.layout import Axis, Kind, Layout
+from cgap_cl.blocks.kinds import TRANSPOSED, Kind
+from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
 
 # a length that depends on widths: a constant, and (group, positions per unit) terms
 Linear = tuple[int, tuple[tuple[str, int], ...]]
 
 
 def count_positions(module: nn.Module, layout: Layout, example_input: Tensor) -> dict[str, int]:
-    """Output positions (height x width) per layer: uses of one weight in an inference."""
+    """Positions (height x width) per layer: uses of one weight in an inference.
+
+    Those of the output; of the input where a convolution is transposed.
+    """
     counts: dict[str, int] = {}
+
+    def note(layer: LayerLayout, module: nn.Module, x: Tensor, y: Tensor) -> None:
+        maps = x if isinstance(module, TRANSPOSED) else y
+        counts[layer.name] = maps[0].numel() // maps.shape[layer.dim]
+
     probe = copy.deepcopy(module).eval()
     for layer in layout.layers:
-        probe.get_submodule(layer.name).register_forward_hook(
-            lambda _m, _i, y, name=layer.name: counts.__setitem__(name, y[0, 0].numel())
-        )
+        if layer.kind is not Kind.PARAMETER:
+            probe.get_submodule(layer.name).register_forward_hook(
+                lambda m, args, y, layer=layer: note(layer, m, args[0], y)
+            )
     with torch.no_grad():
         probe(example_input)
     return counts
@@ -34,9 +44,24 @@ def reference_counts(module: nn.Module, layout: Layout) -> dict[str, int]:
     weights = {
         layer.name: module.get_submodule(layer.name).weight
         for layer in layout.layers
-        if layer.kind is not Kind.NORM
+        if layer.multiplies
     }
     return {name: weight.numel() for name, weight in weights.items()}  # type: ignore[operator]
+
+
+def _terms(block: Block, layer: LayerLayout) -> tuple[int, Linear, Linear]:
+    """Weights of one connection, and the numbers of outputs and inputs that it is between."""
+    if not layer.dense:
+        filters = block.body.get_submodule(layer.name).weight
+        return filters[0].numel(), _linear(layer.inputs), (1, ())  # type: ignore[index, return-value]
+
+    module = block.layer(layer.name)
+    n_laterals = sum(len(lateral.index) for _, lateral in module.sources())
+    fixed, n_in = _linear(layer.inputs)
+    n_out = _linear(layer.outputs)
+    if layer.name == block.layout.head:  # its outputs are classes, as many as this block has
+        n_out = len(module.own.weight), ()
+    return module.own.weight[0, 0].numel(), n_out, (fixed + n_laterals, n_in)
 
 
 def pricer(
@@ -53,23 +78,12 @@ def pricer(
         layout: its layout.
         factors: per layer: positions for multiply-adds, 1 for weights.
     """
-    layers: list[tuple[int, Linear, Linear]] = []
-    for layer in layout.layers:
-        if layer.dense:
-            module = block.layer(layer.name)
-            n_laterals = sum(len(lateral.index) for _, lateral in module.sources())
-            fixed, n_in = _linear(layer.inputs)
-            n_out = _linear(layer.outputs)
-            if layer.name == layout.head:  # its outputs are classes, as many as this block has
-                n_out = module.own.weight.shape[0], ()
-            kernel = module.own.weight[0, 0].numel()
-            layers.append((kernel * factors[layer.name], n_out, (fixed + n_laterals, n_in)))
-
-        elif layer.kind is Kind.DEPTHWISE:
-            filters = block.body.get_submodule(layer.name).weight
-            kernel = filters[0].numel()  # type: ignore[index]
-            layers.append((kernel * factors[layer.name], _linear(layer.inputs), (1, ())))
-
+    layers = [
+        (kernel * factors[layer.name], n_out, n_in)
+        for layer in layout.layers
+        if layer.multiplies
+        for kernel, n_out, n_in in (_terms(block, layer),)
+    ]
     return lambda widths: sum(
         factor * _length(n_out, widths) * _length(n_in, widths)
         for factor, n_out, n_in in layers

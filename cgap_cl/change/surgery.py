@@ -15,7 +15,16 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks.block import Block, PlasticLayer
 from cgap_cl.blocks.index_maps import IndexMap, PositionMap, TensorChange, UnitMap, positions
-from cgap_cl.blocks.layout import CHANNEL_TENSORS, Axis, LayerLayout
+from cgap_cl.blocks.kinds import (
+    TRANSPOSED,
+    Dense,
+    Kind,
+    channel_tensors,
+    kind_of,
+    rows,
+    set_sizes,
+)
+from cgap_cl.blocks.layout import Axis, LayerLayout
 from cgap_cl.change.newborn import DEFAULT_NEWBORN, NewbornValues, outgoing
 from cgap_cl.change.plan import Plan
 
@@ -88,7 +97,7 @@ def _change_units(op: _Operation) -> None:
             if layer.dense:
                 _resize_dense(op, layer, column.layer(layer.name))
             else:
-                _resize_per_channel(op, layer, column.body.get_submodule(layer.name))
+                _resize_per_channel(op, layer)
 
     for group, change in op.units.items():  # not before: axes are read at the old widths
         column.widths[group] = len(change.source)
@@ -97,35 +106,46 @@ def _change_units(op: _Operation) -> None:
 def _resize_dense(op: _Operation, layer: LayerLayout, module: PlasticLayer) -> None:
     """Rows and columns of a conv or linear layer, and the rows of its laterals."""
     head = layer.name == op.column.layout.head
-    rows = None if head else op.axis(layer.outputs)
+    made = None if head else op.axis(layer.outputs)
     columns = op.axis(layer.inputs)
     prefix = f"body.{layer.name}"
 
     own = module.own
-    weight = _rows(op, own.weight, rows)
+    weight = _rows(op, rows(own, own.weight.detach()), made)
     weight = _fan_out(op, columns.gather(weight, 1), columns)
-    axes = {1: columns} if rows is None else {0: rows, 1: columns}
-    op.swap(own, "weight", weight, axes, f"{prefix}.own")
+    _swap_weight(op, own, weight, (made, columns), f"{prefix}.own")
 
-    if rows is not None:
+    if made is not None:
         if own.bias is not None:
-            op.swap(own, "bias", rows.gather(own.bias, 0), {0: rows}, f"{prefix}.own")
+            op.swap(own, "bias", made.gather(own.bias, 0), {0: made}, f"{prefix}.own")
         for source, lateral in module.sources():
-            weight = _rows(op, lateral.op.weight, rows)
-            op.swap(lateral.op, "weight", weight, {0: rows}, f"{prefix}.laterals.{source}.op")
-
-    for part in (own, *(lateral.op for _, lateral in module.sources())):
-        _sync_sizes(part)
+            weight = _rows(op, rows(own, lateral.op.weight.detach()), made)
+            name = f"{prefix}.laterals.{source}.op"
+            _swap_weight(op, lateral.op, weight, (made, None), name)
 
 
-def _rows(op: _Operation, weight: Tensor, rows: PositionMap | None) -> Tensor:
+def _swap_weight(
+    op: _Operation,
+    part: Dense,
+    weight: Tensor,
+    moved: tuple[PositionMap | None, PositionMap | None],
+    prefix: str,
+) -> None:
+    """Give a conv or linear layer another weight ``(out, in, ...)``, whose ends moved so."""
+    moved = moved[::-1] if isinstance(part, TRANSPOSED) else moved
+    axes = {axis: change for axis, change in enumerate(moved) if change is not None}
+    op.swap(part, "weight", rows(part, weight), axes, prefix)
+    set_sizes(part, kind_of(part), weight.shape[1], weight.shape[0])
+
+
+def _rows(op: _Operation, weight: Tensor, made: PositionMap | None) -> Tensor:
     """Rows of a weight ``(out, in, ...)``: survivors kept, newborns given values."""
-    if rows is None:
-        return weight.detach()
-    new = rows.gather(weight.detach(), 0)
-    if bool(rows.newborn.any()):
-        born = rows.newborn.to(weight.device)
-        new[born] = op.newborn.incoming(new[born], weight.detach(), op.generator)
+    if made is None:
+        return weight
+    new = made.gather(weight, 0)
+    if bool(made.newborn.any()):
+        born = made.newborn.to(weight.device)
+        new[born] = op.newborn.incoming(new[born], weight, op.generator)
     return new
 
 
@@ -138,26 +158,14 @@ def _fan_out(op: _Operation, weight: Tensor, columns: PositionMap) -> Tensor:
     return outgoing(weight, counts[inverse], columns.newborn, op.newborn.fan_out)
 
 
-def _resize_per_channel(op: _Operation, layer: LayerLayout, module: nn.Module) -> None:
-    """Batch norm vectors or depthwise filters: copies for newborns, statistics included."""
-    channels = op.axis(layer.inputs)
-    for name in CHANNEL_TENSORS:
-        old = getattr(module, name, None)
-        if old is not None:
-            new = channels.gather(old.detach(), 0)
-            op.swap(module, name, new, {0: channels}, f"body.{layer.name}")
-
-    n = len(channels.source)
-    if isinstance(module, nn.Conv2d):
-        module.in_channels = module.out_channels = module.groups = n
-    else:
-        module.num_features = n  # type: ignore[assignment]
-
-
-def _sync_sizes(part: nn.Conv2d | nn.Linear) -> None:
-    """Make the module's own record of its sizes agree with its weight."""
-    n_out, n_in = part.weight.shape[:2]
-    if isinstance(part, nn.Conv2d):
-        part.in_channels, part.out_channels = n_in, n_out
-    else:
-        part.in_features, part.out_features = n_in, n_out
+def _resize_per_channel(op: _Operation, layer: LayerLayout) -> None:
+    """What is not dense: copies for newborns, the statistics of norms included."""
+    channels, body = op.axis(layer.inputs), op.column.body
+    for owner, name in channel_tensors(body, layer.name, layer.kind):
+        new = channels.gather(getattr(owner, name).detach(), 0)
+        bare = layer.kind is Kind.PARAMETER
+        prefix = f"body.{layer.name.rpartition('.')[0] if bare else layer.name}".rstrip(".")
+        op.swap(owner, name, new, {0: channels}, prefix)
+    if layer.kind not in (Kind.PARAMETER, Kind.SCALAR):
+        n = len(channels.source)
+        set_sizes(body.get_submodule(layer.name), layer.kind, n, n)

@@ -85,6 +85,9 @@ class GrowthPolicy:
         capacity: a convolution's group never exceeds this share of its reference width.
         linear_capacity: the same for a group made by linear layers only; in the networks of the
             protocols they hold most parameters and earn little.
+        returning_capacity: the same where a label returns (class- and domain-incremental
+            streams, which have one head): it tells more and more apart, and what stands right
+            before it is where there is too little room.
         capacities: group -> share of its reference width, for groups with a capacity of their
             own; the names are those of ``PlasticNetwork.layout.groups``.
 
@@ -100,12 +103,14 @@ class GrowthPolicy:
     where: Where = Where.UNIFORM
     capacity: float = 1.0
     linear_capacity: float = 0.2
+    returning_capacity: float = 1.0
     capacities: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_share("beta", self.beta)
         of_groups = {f"capacities['{g}']": share for g, share in self.capacities.items()}
-        of_kinds = {"capacity": self.capacity, "linear_capacity": self.linear_capacity}
+        names = ("capacity", "linear_capacity", "returning_capacity")
+        of_kinds = {name: getattr(self, name) for name in names}
         for name, share in (of_kinds | of_groups).items():
             if not share > 0:
                 raise ValueError(f"{name} must be positive, not {share}")

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cgap_cl.blocks import kinds
 from cgap_cl.blocks.block import Block
-from cgap_cl.blocks.layout import Axis, Kind, LayerLayout
+from cgap_cl.blocks.layout import Axis, LayerLayout
 
 
 @dataclass(frozen=True)
@@ -81,29 +82,36 @@ def unit_rows(column: Block, group: str) -> list[Rows]:
     """
     rows: list[Rows] = []
     for layer in column.layout.layers:
-        if layer.kind is not Kind.NORM:
+        if layer.multiplies:
             for weight in _weights(column, layer):
                 rows += _of_group(weight, layer.outputs, group, column)
     return rows
 
 
-def _weights(column: Block, layer: LayerLayout) -> list[Tensor]:
+Weight = tuple[Tensor, Tensor | None]  # its first axis in outputs, and its gradient
+
+
+def _weights(column: Block, layer: LayerLayout) -> list[Weight]:
     """The weights of a layer whose first axis runs over its outputs."""
     if layer.dense:
         module = column.layer(layer.name)
-        return [module.own.weight, *(lateral.op.weight for _, lateral in module.sources())]
+        own, laterals = module.own, (lateral.op.weight for _, lateral in module.sources())
+        return [
+            (kinds.rows(own, w), None if w.grad is None else kinds.rows(own, w.grad))
+            for w in (own.weight, *laterals)
+        ]
     weight = column.body.get_submodule(layer.name).weight
     assert isinstance(weight, Tensor)
-    return [weight]
+    return [(weight, weight.grad)]
 
 
-def _of_group(weight: Tensor, axis: Axis, group: str, column: Block) -> list[Rows]:
+def _of_group(part: Weight, axis: Axis, group: str, column: Block) -> list[Rows]:
     """The stretches of a weight that belong to a group, one row a unit."""
-    rows = []
+    rows, (weight, gradient) = [], part
     for segment, start, stop in axis.spans(column.widths):
         if segment.group == group:
             shape = (column.widths[group], -1)
-            grad = None if weight.grad is None else weight.grad[start:stop].reshape(shape)
+            grad = None if gradient is None else gradient[start:stop].reshape(shape)
             rows.append(Rows(weight.detach()[start:stop].reshape(shape), grad))
     return rows
 

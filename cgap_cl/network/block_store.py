@@ -101,7 +101,8 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
             label: the task label, 0 or more.
             classes: ids of its classes, or how many: 0, 1, ...
             birth: how the column begins; by default at seed width with fresh weights, or, where
-                the label returns, as a copy of its block.
+                the label returns, as a copy of its block. The first column of a pretrained
+                network needs one.
 
         Raises:
             RuntimeError: a column is learning already.
@@ -113,7 +114,8 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         check_sprout(self.column, label, older, birth)
         ids = class_ids(classes, () if older is None else self.block(older).classes)
         elders, seed = self.all_blocks()[: self.n_merged], self.layout.scaled(self.seed_ratio)
-        inheritance = Inheritance.of(birth, self.layout, elders, seed)
+        given = None if elders else self.reference.given
+        inheritance = Inheritance.of(birth, self.layout, elders, seed, given)
 
         del self.blocks[self.n_merged :]  # the seed column, if there is one
         column = self._append(label, inheritance.widths, ids)

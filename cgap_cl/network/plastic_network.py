@@ -32,6 +32,9 @@ class PlasticNetwork(BlockStore):
         seed_ratio: width of a column that is sprouted without a birth, the seed column before
             the first experience included, as a share of the reference's; the plugin's columns
             follow :class:`~cgap_cl.config.CGaPConfig`.
+        pretrained: whether the first column starts from the most salient units of the network
+            given, with their weights and statistics, head aside, at the price at which growth
+            would end. Without it the network given is a pattern alone.
 
     Attributes:
         reference: layout, skeleton and price of the reference network.
@@ -61,10 +64,12 @@ class PlasticNetwork(BlockStore):
         example_input: Tensor,
         head: str | None = None,
         seed_ratio: float = SEED_RATIO,
+        pretrained: bool = False,
     ) -> None:
         if not seed_ratio > 0:
             raise ValueError(f"seed_ratio must be positive, not {seed_ratio}")
-        super().__init__(Reference.of(module, example_input, head), example_input, seed_ratio)
+        reference = Reference.of(module, example_input, head, pretrained)
+        super().__init__(reference, example_input, seed_ratio)
         self.n_outputs = 0
         self.unlabelled = Unlabelled.ONLY_HEAD
         self.recall: Recall | None = None

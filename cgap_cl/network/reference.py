@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from cgap_cl.accept.coupling import trace
 from cgap_cl.accept.probe import check_channels
-from cgap_cl.blocks.block import Block, connect, sprout
-from cgap_cl.blocks.layout import Kind, Layout
+from cgap_cl.blocks.block import Block, PlasticLayer, connect, sprout
+from cgap_cl.blocks.kinds import BATCH_NORMS, Kind
+from cgap_cl.blocks.layers_alike import replace
+from cgap_cl.blocks.layout import Layout
 from cgap_cl.blocks.weight_counts import count_positions, reference_counts
+from cgap_cl.network.plain_head import with_plain_head
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,8 @@ class Reference:
         input_shape: of one row of the example input.
         parameters: weights of its conv and linear layers.
         macs: multiply-adds of one inference.
+        given: the network at full width with the values that it came with; None: they do not
+            count.
     """
 
     skeleton: nn.Module
@@ -38,19 +43,28 @@ class Reference:
     input_shape: tuple[int, ...]
     parameters: int
     macs: int
+    given: Block | None = None
 
     @classmethod
-    def of(cls, module: nn.Module, example_input: Tensor, head: str | None) -> Reference:
+    def of(
+        cls,
+        module: nn.Module,
+        example_input: Tensor,
+        head: str | None,
+        pretrained: bool = False,
+    ) -> Reference:
         """Trace a network and check that it may grow.
 
         Args:
             module: copied, never changed.
             example_input: one batch.
             head: name of the head; None: the last linear layer or 1x1 convolution.
+            pretrained: whether its values are to be kept.
 
         Raises:
             UnsupportedNetworkError: a layer cannot grow; names it and the reason.
         """
+        module = with_plain_head(module)
         layout = trace(module, example_input, head)
         skeleton = _skeleton(module, layout)
         check_channels(skeleton, layout, example_input)
@@ -67,12 +81,14 @@ class Reference:
             input_shape=tuple(example_input.shape[1:]),
             parameters=sum(counts.values()),
             macs=sum(n * positions[name] for name, n in counts.items()),
+            given=_given(module, layout) if pretrained else None,
         )
 
     @property
     def single_norms(self) -> list[str]:
-        """Norms that see one value per channel and row: those behind linear layers."""
-        norms = [layer.name for layer in self.layout.layers if layer.kind is Kind.NORM]
+        """Batch norms that see one value per channel and row: those behind linear layers."""
+        names = [la.name for la in self.layout.layers if la.kind is Kind.CHANNEL]
+        norms = [n for n in names if isinstance(self.skeleton.get_submodule(n), BATCH_NORMS)]
         return [name for name in norms if self.positions[name] == 1]
 
     def block(
@@ -126,5 +142,16 @@ def _skeleton(module: nn.Module, layout: Layout) -> nn.Module:
     """The reference without the values of the layers that blocks replace."""
     skeleton = copy.deepcopy(module)
     for layer in layout.layers:
-        skeleton.get_submodule(layer.name).to("meta")
+        if layer.kind is not Kind.PARAMETER:
+            skeleton.get_submodule(layer.name).to("meta")
     return skeleton
+
+
+def _given(module: nn.Module, layout: Layout) -> Block:
+    """The reference with its values as a block that is none of the network's."""
+    body = copy.deepcopy(module).requires_grad_(False)
+    for layer in layout.layers:
+        if layer.dense:
+            own = body.get_submodule(layer.name)
+            replace(body, layer.name, PlasticLayer(layer.name, own, layer.dim))
+    return Block(-1, None, layout, layout.widths, body)

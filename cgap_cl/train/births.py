@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.decide.price import checked
 from cgap_cl.decide.saliency import magnitude, score_units
 from cgap_cl.errors import unknown
 from cgap_cl.network.plastic_network import PlasticNetwork
 
 
-def ceiling(layout: Layout, config: CGaPConfig, ratio: float = 1.0) -> dict[str, int]:
+def ceiling(
+    layout: Layout, config: CGaPConfig, ratio: float = 1.0, returns: bool = False
+) -> dict[str, int]:
     """Widths at a share of every group's capacity.
+
+    Args:
+        layout: of the network.
+        config: the method's settings.
+        ratio: the share.
+        returns: whether the column goes on with a label that was trained before.
 
     Raises:
         ValueError: a capacity names a group that the network does not have.
     """
     growth = config.growth
-    widths = layout.shaped(ratio * growth.capacity, ratio * growth.linear_capacity)
+    linear = growth.returning_capacity if returns else growth.linear_capacity
+    widths = layout.shaped(ratio * growth.capacity, ratio * linear)
     for group, share in growth.capacities.items():
         if group not in widths:
             raise ValueError(unknown("group", group, layout.groups))
@@ -51,6 +62,8 @@ def choose_birth(network: PlasticNetwork, label: int, config: CGaPConfig) -> Bir
 
     n = network.n_merged
     if not n or config.inherit is Inherit.NONE:
+        if not n and network.reference.given is not None:
+            return Birth(given=_most_salient(network, network.reference.given, config))
         return Birth(ceiling(network.layout, config, config.seed_ratio))
 
     # it shares all but the heaviest unit of each leading group: one must be its own
@@ -61,3 +74,25 @@ def choose_birth(network: PlasticNetwork, label: int, config: CGaPConfig) -> Bir
         heaviest = int(weights[group].argmax())
         share[group] = [unit for unit in range(ancestor.widths[group]) if unit != heaviest]
     return Birth(None, n - 1, share)
+
+
+def _most_salient(
+    network: PlasticNetwork, given: Block, config: CGaPConfig
+) -> dict[str, list[int]]:
+    """Units of the pretrained network at peak price: what pruning by magnitude leaves of it."""
+    scores, room = score_units(given, magnitude), ceiling(network.layout, config)
+    heaviest = {
+        g: s.argsort(descending=True, stable=True)[: room[g]] for g, s in scores.items()
+    }
+    allowed = {group: units.sort().values for group, units in heaviest.items()}
+    plan = config.pruning.plan(
+        {group: scores[group][units] for group, units in allowed.items()},
+        dict.fromkeys(allowed, 1),  # no floor but the last unit
+        checked(config.price(network)),
+        config.target_price * config.peak_ratio,
+    )
+    gone = {group: set(places) for group, places in plan.prune.items()}
+    return {
+        group: [u for place, u in enumerate(units.tolist()) if place not in gone.get(group, ())]
+        for group, units in allowed.items()
+    }

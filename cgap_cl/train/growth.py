@@ -103,7 +103,9 @@ class GrowthLoop:
     @property
     def limits(self) -> dict[str, int]:
         """Widths that are never passed; shared groups have all they need."""
-        widths = ceiling(self.network.layout, self.config)
+        label = self.column.label
+        returns = label is not None and len(self.network.versions(label)) > 1
+        widths = ceiling(self.network.layout, self.config, returns=returns)
         return widths | {group: self.column.widths[group] for group in self.progress.shared}
 
     # -- one experience ----------------------------------------------------------------------

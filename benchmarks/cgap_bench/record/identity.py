@@ -20,6 +20,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "cgap.distillation": 0.0,
     "cgap.first_seed_ratio": None,
     "cgap.growth.capacities": {},
+    "cgap.growth.returning_capacity": 1.0,
     "cgap.growth_patience": 2,
     "cgap.held_out_share": 0.0,
     "cgap.lateral_keep": 0.5,

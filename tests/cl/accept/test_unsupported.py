@@ -62,7 +62,7 @@ def with_layer(layer):
 
 def tokens():
     """A linear layer applied to every position, channels last."""
-    first, last = nn.Conv2d(3, 4, 3), nn.Linear(36 * 5, 3)
+    first, last = nn.Conv2d(3, 4, 3), nn.Linear(20, 3)
     return nn.Sequential(first, nn.Flatten(2), nn.Linear(36, 5), nn.Flatten(), last)
 
 
@@ -70,6 +70,48 @@ def made(name, **options):
     from torchvision import models
 
     return getattr(models, name)(num_classes=3, **options)
+
+
+class Mixer(nn.Module):
+    """A product with a parameter that no layer of torch's holds."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+        self.first.mix = nn.Module()
+        self.first.mix.weight = nn.Parameter(torch.eye(4))
+
+    def forward(self, x):
+        x = torch.einsum("nchw,cd->ndhw", self.first(x), self.first.mix.weight)
+        return self.head(x.mean((2, 3)))
+
+
+class NormPReLU(nn.BatchNorm2d):
+    """A norm that holds another layer."""
+
+    def __init__(self, n):
+        super().__init__(n)
+        self.act = nn.PReLU(n)
+
+    def forward(self, x):
+        return self.act(super().forward(x))
+
+
+class Across(nn.Module):
+    """A norm whose groups hold channels of two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 5, 1)
+        self.norm, self.head = nn.GroupNorm(2, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.norm(torch.cat([self.a(x), self.b(x)], 1)).mean((2, 3)))
+
+
+def attention(net, x):
+    tokens = x.flatten(2)
+    return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens).view_as(x)
 
 
 def vit():
@@ -83,13 +125,15 @@ def scale(net, x):
 
 
 UNSUPPORTED = {
-    "group norm": (lambda: with_layer(nn.GroupNorm(2, 4)), "1", "GroupNorm mixes channels"),
     "lrn": (lambda: with_layer(nn.LocalResponseNorm(2)), "1", "LocalResponseNorm mixes"),
-    "grouped": (lambda: with_layer(nn.Conv2d(4, 4, 1, groups=2)), "1", "grouped convolution"),
+    "groups across layers": (Across, "norm", "groups of 4 channels do not fit the 3 that 'a'"),
+    "normalize": (lambda: Odd(lambda net, x: nn.functional.normalize(x)), "(network)", "L2No"),
+    "attention": (lambda: Odd(attention), "(network)", "attention mixes channels"),
+    "product": (lambda: Odd(lambda net, x: x @ x.mT), "(network)", "product of two activat"),
+    "a matrix of its own": (Mixer, "first.mix", "parameters of its own .'weight', .4, 4"),
+    "a layer in a layer": (lambda: with_layer(NormPReLU(4)), "1.act", "inside another, '1'"),
     "multiplier": (lambda: Odd(lambda net, x: net.third(x)[:, ::2],
                                third=nn.Conv2d(4, 8, 1, groups=4)), "third", "multiplier"),
-    "prelu": (lambda: with_layer(nn.PReLU()), "1", "parameters of its own"),
-    "transposed": (lambda: with_layer(nn.ConvTranspose2d(4, 4, 1)), "1", "of its own"),
     "lstm": (lambda: Odd(third=nn.LSTM(4, 4)), "third", "LSTM mixes channels"),
     "lazy": (lambda: with_layer(nn.LazyConv2d(4, 1)), "1", "lazy"),
     "weight norm": (lambda: with_layer(weight_norm(nn.Conv2d(4, 4, 1))),
@@ -107,7 +151,7 @@ UNSUPPORTED = {
     "two names": (twice, "third", "the same module as 'second'"),
     "tied weights": (tied, "third", "shares a parameter with 'second'"),
     "never used": (lambda: Odd(third=nn.Linear(2, 2)), "third", "no part in the forward pass"),
-    "positions": (tokens, "2", r"must read \(N, features\)"),
+    "positions": (tokens, "2", "it reads along places"),
     "softmax at the end": (Softmax, "head", "mixes classes"),
     "two outputs": (Two, "head", "must return logits"),
     "raw input later": (lambda: Early(head=nn.Linear(7, 3), second=nn.Identity()),
@@ -117,13 +161,10 @@ UNSUPPORTED = {
                           "0", "raw input"),
     "no head": (lambda: nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten()), "(network)", "head"),
     "nothing to grow": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), "1", "nothing"),
-    "vit": (vit, "encoder.layers.encoder_layer_0.ln_1", "LayerNorm mixes"),
-    "resnext": (lambda: made("resnext50_32x4d"), "layer1.0.conv2", "32 groups"),
+    "vit": (vit, "encoder.layers.encoder_layer_0.self_attention", "MultiheadAttention mixes"),
     "shufflenet": (lambda: made("shufflenet_v2_x0_5"), None, "cannot be traced"),
     "googlenet with its auxiliary heads": (lambda: made("googlenet", init_weights=False),
                                            "aux1.conv.conv", "auxiliary head"),
-    "convnext": (lambda: made("convnext_tiny"), "features.0.1", "LayerNorm2d mixes"),
-    "regnet": (lambda: made("regnet_y_400mf"), None, "grouped convolution"),
 }  # fmt: skip
 
 

@@ -62,6 +62,19 @@ def test_a_label_that_returns_goes_on_in_a_copy_of_its_own_block(network):
         network.subnetwork(0, version=2)
 
 
+def test_where_a_label_returns_linear_layers_have_room(network):
+    """One head tells more and more apart; a task of its own needs less."""
+    loop = GrowthLoop(network, CGaPConfig(growth=GrowthPolicy(returning_capacity=0.5)))
+    loop.sprout(0, 2)
+    assert loop.limits == {"0": 4, "4": 5, "10": 1}
+    network.merge()
+    loop.sprout(0, 3)
+    assert loop.limits == {"0": 4, "4": 5, "10": 3}
+    network.merge()
+    loop.sprout(1, 2)
+    assert loop.limits["10"] == 1
+
+
 def test_more_groups_to_share_than_there_are(network):
     with pytest.raises(ValueError, match="share_groups=99, but the network has 3 groups: 0, 4"):
         GrowthLoop(network, CGaPConfig(share_groups=99))
