@@ -5,7 +5,7 @@ import torch
 
 from cgap_cl import PlasticNetwork
 
-timm = pytest.importorskip("timm", reason="extra `timm` is not installed")
+timm = pytest.importorskip("timm", reason="extra `dev` is not installed")
 
 # of each a small one: mobile blocks with gates, grouped convolutions, residual sums over deep
 # aggregation, concats, layer norm and layer scale

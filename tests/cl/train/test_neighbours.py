@@ -1,12 +1,16 @@
 """What runs beside the plugin is in the card; what does not is refused, with the reason."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from avalanche.evaluation.metrics import MAC_metrics
 from avalanche.training import DER, JointTraining, plugins
 from avalanche.training.plugins import EvaluationPlugin
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
+import cgap_cl
 from cgap_cl import PlasticNetwork
 from cgap_cl.train.neighbours import REFUSED
 
@@ -72,6 +76,26 @@ def test_these_run(name, network, strategy, stream):
     for experience in stream.train_stream[:2]:
         host.train(experience)
     assert network.n_merged == 2
+
+
+def test_averages_are_of_one_structure(network, strategy, stream):
+    """One that is older than the last pruning cannot follow; of a subnetwork it can be made."""
+    older = AveragedModel(network)
+    older.update_parameters(network)
+    strategy(network).train(stream.train_stream[0])
+    with pytest.raises(RuntimeError, match="size"):
+        older.update_parameters(network)
+    average, plain = AveragedModel(network.subnetwork(0)), network.subnetwork(0)
+    for _ in range(2):
+        average.update_parameters(plain)
+    x = torch.randn(4, 2, 6, 6)
+    torch.testing.assert_close(average.eval()(x), plain(x))
+
+
+def test_the_card_names_every_neighbour_that_is_refused():
+    card = Path(cgap_cl.__file__).with_name("README.md").read_text()
+    table = card.split("## Neighbours")[1].split("\n## ")[0]
+    assert [kind.__name__ for kind in REFUSED if f"`{kind.__name__}`" not in table] == []
 
 
 def test_joint_training_of_several_experiences_is_refused(
