@@ -164,6 +164,10 @@ def _copied_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[s
                 f"share: '{group}' has units 0 to {width - 1}, of which one or more must be "
                 f"copied; asked for {sorted(gone)}"
             )
+        if gone and ancestor.layout.normed_with(group):
+            raise ValueError(
+                f"share: each block norms its own units of '{group}', so all of them are copied"
+            )
         copied[group] = [unit for unit in range(width) if unit not in gone]
     return copied
 

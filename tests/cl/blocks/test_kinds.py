@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_cl import CGaPConfig, L2Norm, Phases, Plan, PlasticNetwork
+from cgap_cl import Birth, CGaPConfig, L2Norm, Phases, Plan, PlasticNetwork
 from cgap_cl.change import surgery
 from cgap_cl.change.newborn import Random
 from cgap_cl.decide import price
@@ -162,3 +162,13 @@ def test_training_goes_on_bit_for_bit_where_it_was_stored(name):
     assert torch.equal(again, logits)
     assert same == history
     assert {"grow", "prune"} <= {entry["kind"] for entry in history}
+
+
+def test_what_a_block_norms_as_a_whole_is_not_shared():
+    reference, x = make("one group")
+    network = PlasticNetwork(reference, x)
+    assert network.layout.leading(2) == ()
+    network.sprout(0, 3)
+    network.merge()
+    with pytest.raises(ValueError, match="each block norms its own units of 'stem'"):
+        network.sprout(1, 3, Birth(ancestor=0, share={"stem": [0]}))
