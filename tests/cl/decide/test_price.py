@@ -11,7 +11,7 @@ from cgap_cl import (
     Plan,
     PlasticNetwork,
 )
-from cgap_cl.blocks.layout import Kind
+from cgap_cl.blocks.kinds import Kind
 from cgap_cl.change import surgery
 from cgap_cl.decide import price
 
@@ -36,7 +36,7 @@ def weights(block):
             module = block.layer(layer.name)
             parts = [module.own, *(lateral.op for _, lateral in module.sources())]
             counts[layer.name] = sum(part.weight.numel() for part in parts)
-        elif layer.kind is Kind.DEPTHWISE:
+        elif layer.kind is Kind.GROUPED:
             counts[layer.name] = block.body.get_submodule(layer.name).weight.numel()
     return counts
 
