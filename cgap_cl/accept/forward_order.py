@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cgap_cl.accept.calls import watched
 from cgap_cl.accept.sums import check_sum
-from cgap_cl.blocks.kinds import DENSE, LAYERS, TRANSPOSED, L2Norm
+from cgap_cl.blocks.kinds import CONVOLUTIONS, DENSE, LAYERS, TRANSPOSED, L2Norm
 from cgap_cl.errors import UnsupportedNetworkError, unknown
 
 
@@ -152,7 +152,9 @@ def find_head(module: nn.Module, order: Mapping[str, Reading], name: str | None 
         UnsupportedNetworkError: there is none, or the layer of that name cannot be one.
     """
     if name is None:
-        name = next((n for n in reversed(order) if _may_be_head(module.get_submodule(n))), None)
+        name = next(
+            (n for n in reversed(tuple(order)) if _may_be_head(module.get_submodule(n))), None
+        )
     if name is None:
         raise UnsupportedNetworkError(
             "(network)", "it has no linear layer or 1x1 convolution to be the head"
@@ -166,7 +168,6 @@ def find_head(module: nn.Module, order: Mapping[str, Reading], name: str | None 
 
 
 def _may_be_head(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Linear):
-        return True
-    convolution = isinstance(layer, DENSE) and not isinstance(layer, TRANSPOSED)
-    return convolution and {*layer.kernel_size} == {1} and layer.groups == 1  # type: ignore[misc, union-attr]
+    if isinstance(layer, CONVOLUTIONS) and not isinstance(layer, TRANSPOSED):
+        return {*layer.kernel_size} == {1} and layer.groups == 1
+    return isinstance(layer, nn.Linear)

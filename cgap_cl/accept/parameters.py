@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ def bare_parameters(
     module: nn.Module,
     example_input: Tensor,
     layers: Sequence[LayerLayout],
-    widths: dict[str, int],
+    widths: Mapping[str, int],
 ) -> Iterator[LayerLayout]:
     """Parameters that no layer holds, each with the channels that it belongs to.
 
@@ -54,7 +54,7 @@ def _axis_of(
     before = _inputs(module, x, layers)
     kept = parameter.clone()
     try:
-        parameter += 1
+        parameter.add_(1)
         after = _inputs(module, x, layers)
     finally:
         parameter.copy_(kept)

@@ -100,7 +100,7 @@ def _simplified(module: nn.Module, order: Mapping[str, Reading]) -> nn.Module:
         kind, n = kind_of(layer), reading.n
         if kind is Kind.GROUPED:  # depthwise of the same geometry: what groups are we know
             layer.groups = n  # type: ignore[assignment]
-            layer.weight = nn.Parameter(layer.weight[:, :1].detach())  # type: ignore[index, operator]
+            layer.weight = nn.Parameter(layer.weight[:, :1].detach())  # type: ignore[index]
         elif kind not in DENSE_KINDS:
             replace(module, name, _PerChannel(n))
     for layer in module.modules():

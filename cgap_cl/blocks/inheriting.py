@@ -174,7 +174,7 @@ def _copied_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[s
 
 def _given_units(
     given: Block | None, units: Mapping[str, Sequence[int]]
-) -> dict[str, Sequence[int]]:
+) -> dict[str, list[int]]:
     """Units of the pretrained network that the first column copies.
 
     Raises:

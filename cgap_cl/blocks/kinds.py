@@ -94,7 +94,7 @@ def channels_per_group(layer: nn.Module) -> int:
     if isinstance(layer, nn.GroupNorm) and layer.num_groups > 1:
         return layer.num_channels // layer.num_groups
     grouped = isinstance(layer, CONVOLUTIONS) and layer.groups > 1
-    return int(layer.weight.shape[1]) if grouped else 1  # type: ignore[union-attr, index, operator]
+    return int(layer.weight.shape[1]) if grouped else 1  # type: ignore[index]
 
 
 def rows(layer: nn.Module, tensor: Tensor) -> Tensor:
@@ -132,9 +132,9 @@ def set_sizes(layer: nn.Module, kind: Kind, n_in: int, n_out: int) -> None:
     if isinstance(layer, nn.GroupNorm) and kind is Kind.CHANNEL:
         layer.num_groups = n_in // (layer.num_channels // layer.num_groups)
     if kind is Kind.GROUPED:
-        layer.groups = n_in // layer.weight.shape[1]  # type: ignore[union-attr, index, assignment, operator]
+        layer.groups = n_in // layer.weight.shape[1]  # type: ignore[index, assignment]
     if hasattr(layer, "normalized_shape"):
-        layer.normalized_shape = (n_in, *layer.normalized_shape[1:])  # type: ignore[assignment, index, misc]
+        layer.normalized_shape = (n_in, *layer.normalized_shape[1:])  # type: ignore[assignment, index]
     for names, n in ((INPUTS, n_in), (OUTPUTS, n_out)):
         for name in names:
             if hasattr(layer, name):

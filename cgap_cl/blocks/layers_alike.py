@@ -35,7 +35,7 @@ def layer_like(
     if kind is not Kind.SCALAR:
         set_sizes(fresh, kind, n_in, n_out)
     if hasattr(fresh, "reset_parameters"):
-        fresh.reset_parameters()
+        fresh.reset_parameters()  # type: ignore[operator]
     return fresh
 
 

@@ -53,7 +53,7 @@ def _terms(block: Block, layer: LayerLayout) -> tuple[int, Linear, Linear]:
     """Weights of one connection, and the numbers of outputs and inputs that it is between."""
     if not layer.dense:
         filters = block.body.get_submodule(layer.name).weight
-        return filters[0].numel(), _linear(layer.inputs), (1, ())  # type: ignore[index, return-value]
+        return filters[0].numel(), _linear(layer.inputs), (1, ())  # type: ignore[index]
 
     module = block.layer(layer.name)
     n_laterals = sum(len(lateral.index) for _, lateral in module.sources())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cgap_cl.accept.coupling import trace
 from cgap_cl.accept.probe import check_channels
 from cgap_cl.blocks.block import Block, PlasticLayer, connect, sprout
-from cgap_cl.blocks.kinds import BATCH_NORMS, Kind
+from cgap_cl.blocks.kinds import BATCH_NORMS, DENSE, Kind
 from cgap_cl.blocks.layers_alike import replace
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.blocks.weight_counts import count_positions, reference_counts
@@ -153,5 +153,6 @@ def _given(module: nn.Module, layout: Layout) -> Block:
     for layer in layout.layers:
         if layer.dense:
             own = body.get_submodule(layer.name)
+            assert isinstance(own, DENSE)
             replace(body, layer.name, PlasticLayer(layer.name, own, layer.dim))
     return Block(-1, None, layout, layout.widths, body)
