@@ -16,9 +16,14 @@ from cgap_cl.errors import UnsupportedNetworkError
 
 ATTENTION = (functional.scaled_dot_product_attention, functional.multi_head_attention_forward)
 PRODUCTS = (
-    torch.matmul, torch.bmm, torch.baddbmm, Tensor.matmul, Tensor.__matmul__, Tensor.bmm,
+    torch.matmul,
+    torch.bmm,
+    torch.baddbmm,
+    Tensor.matmul,
+    Tensor.__matmul__,
+    Tensor.bmm,
     torch.einsum,
-)  # fmt: skip
+)
 
 
 @contextmanager

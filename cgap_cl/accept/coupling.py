@@ -49,10 +49,7 @@ def trace(module: nn.Module, example_input: Tensor, head: str | None = None) -> 
     check_layers(probe, order)
     head = find_head(probe, order, head)
     units = _units(probe, example_input, order, head)
-    layers = [
-        _describe(name, probe.get_submodule(name), reading, units, head)
-        for name, reading in order.items()
-    ]
+    layers = [_describe(name, probe, reading, units, head) for name, reading in order.items()]
     layers += bare_parameters(probe, example_input, tuple(layers), units.widths)
 
     axes = [axis for layer in layers for axis in (layer.inputs, layer.outputs)]
@@ -116,9 +113,10 @@ def _channels_per_unit(module: nn.Module, members: Group) -> int:
 
 
 def _describe(
-    name: str, layer: nn.Module, reading: Reading, units: _Units, head: str
+    name: str, module: nn.Module, reading: Reading, units: _Units, head: str
 ) -> LayerLayout:
     """Layout of one layer."""
+    layer = module.get_submodule(name)
     kind = kind_of(layer)
     inputs = _axis(name, Side.INPUT, reading.n, units)
     if kind not in DENSE_KINDS:

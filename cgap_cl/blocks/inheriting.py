@@ -84,12 +84,7 @@ class Inheritance:
         if birth.widths is not None:
             _check_widths(birth.widths, layout.widths)
 
-        if given is not None and birth == Birth():
-            raise ValueError(
-                "the network is pretrained: name the units that the first column starts from, "
-                "Birth(given=...), or let GrowthLoop (the plugin) choose them"
-            )
-        if birth.given is not None:
+        if birth.given is not None or (given is not None and birth == Birth()):
             copied = _given_units(given, birth.given)
             widths = {group: len(units) for group, units in copied.items()}
             return cls(widths, blocks, given, copied)
@@ -173,13 +168,19 @@ def _copied_units(ancestor: Block, share: Mapping[str, Sequence[int]]) -> dict[s
 
 
 def _given_units(
-    given: Block | None, units: Mapping[str, Sequence[int]]
+    given: Block | None, units: Mapping[str, Sequence[int]] | None
 ) -> dict[str, list[int]]:
     """Units of the pretrained network that the first column copies.
 
     Raises:
-        ValueError: there is no such network, a unit is not there, or a group has none.
+        ValueError: none are named, there is no such network, a unit is not there, or a group
+            has none.
     """
+    if units is None:
+        raise ValueError(
+            "the network is pretrained: name the units that the first column starts from, "
+            "Birth(given=...), or let GrowthLoop (the plugin) choose them"
+        )
     if given is None:
         raise ValueError(
             "only the first column of PlasticNetwork(..., pretrained=True) starts from units "

@@ -56,9 +56,14 @@ NORMS = (*BATCH_NORMS, *INSTANCE_NORMS, *OVER_CHANNELS)
 
 DENSE = (*CONVOLUTIONS, nn.Linear)
 Dense = (
-    nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
-    | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
-)  # fmt: skip
+    nn.Conv1d
+    | nn.Conv2d
+    | nn.Conv3d
+    | nn.Linear
+    | nn.ConvTranspose1d
+    | nn.ConvTranspose2d
+    | nn.ConvTranspose3d
+)
 LAYERS = (*DENSE, *NORMS, nn.PReLU)  # what can be resized
 DENSE_KINDS = (Kind.CONV, Kind.LINEAR)
 

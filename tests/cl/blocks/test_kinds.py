@@ -65,9 +65,14 @@ class Padded(nn.Conv2d):
 def bottleneck():
     """As in ResNeXt: three groups of four channels each."""
     return [
-        nn.ReLU(), nn.Conv2d(8, 12, 1), nn.BatchNorm2d(12), nn.ReLU(),
-        nn.Conv2d(12, 12, 3, groups=3, padding=1), nn.BatchNorm2d(12), nn.Conv2d(12, 8, 1),
-    ]  # fmt: skip
+        nn.ReLU(),
+        nn.Conv2d(8, 12, 1),
+        nn.BatchNorm2d(12),
+        nn.ReLU(),
+        nn.Conv2d(12, 12, 3, groups=3, padding=1),
+        nn.BatchNorm2d(12),
+        nn.Conv2d(12, 8, 1),
+    ]
 
 
 NETWORKS = {
@@ -82,14 +87,17 @@ NETWORKS = {
     "layer norm of maps": lambda: Between(nn.LayerNorm([8, 6, 6]), nn.Conv2d(8, 8, 3)),
     "convnext": lambda: Between(ConvNeXt(8), nn.Conv2d(8, 8, 2, 2), ConvNeXt(8)),
     "transposed": lambda: Between(
-        nn.ReLU(), nn.ConvTranspose2d(8, 6, 2, stride=2), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, 6, 2, stride=2),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
         nn.ConvTranspose2d(6, 8, 3, bias=False),
     ),
     "lines": lambda: Between(
         nn.BatchNorm1d(8), nn.ReLU(), nn.Conv1d(8, 8, 3), nn.ReLU(), conv=nn.Conv1d
     ),
     "unit length": lambda: Between(nn.Conv2d(8, 8, 3), L2Norm()),
-}  # fmt: skip
+}
 OVER_CHANNELS = ("one group", "layer norm of maps", "convnext", "unit length")
 
 

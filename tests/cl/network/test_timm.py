@@ -10,9 +10,16 @@ timm = pytest.importorskip("timm", reason="extra `dev` is not installed")
 # of each a small one: mobile blocks with gates, grouped convolutions, residual sums over deep
 # aggregation, concats, layer norm and layer scale
 NETWORKS = [
-    "lcnet_035", "mobilenetv3_small_050", "tinynet_e", "mnasnet_small", "regnetx_002",
-    "regnety_002", "dla46_c", "resnet10t", "convnext_atto",
-]  # fmt: skip
+    "lcnet_035",
+    "mobilenetv3_small_050",
+    "tinynet_e",
+    "mnasnet_small",
+    "regnetx_002",
+    "regnety_002",
+    "dla46_c",
+    "resnet10t",
+    "convnext_atto",
+]
 X = torch.randn(2, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
