@@ -66,6 +66,16 @@ def refuse(key: str, value: Any) -> None:
         )
 
 
+def refuse_all(method: str, settings: Mapping[str, Any]) -> None:
+    """The same for what a recipe says of a method, in nested tables.
+
+    Raises:
+        UsageError: As `refuse`.
+    """
+    for key, value in _flat(settings):
+        refuse(f"{method}.{key}", value)
+
+
 def comparable(config: RunConfig, history: list[dict[str, Any]]) -> dict[str, Any]:
     """What equal runs have in common whose programs had other settings and notes."""
     named = config.model_dump(mode="json", include={"variant", "claims"})

@@ -18,7 +18,7 @@ from cgap_bench.record.configuration import (
 )
 from cgap_bench.record.files import parse_toml
 from cgap_bench.record.plain import check_plain
-from cgap_bench.record.retired import refuse
+from cgap_bench.record.retired import refuse, refuse_all
 from cgap_bench.run.keys import first_mistake, keys
 from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
 
@@ -49,7 +49,9 @@ class Resolver:
         training = overlay.training | overlay.training_of.get(method, {})
         tables = {"network": overlay.network, "stream": overlay.stream, "training": training}
 
-        own = _validate(METHODS[method].settings, overlay.method.get(method, {}), method)
+        settings = overlay.method.get(method, {})
+        refuse_all(method, settings)
+        own = _validate(METHODS[method].settings, settings, method)
         sections = {key: _validate(SECTIONS[key], tables[key], key) for key in SECTIONS}
         return RunConfig.model_validate(
             {

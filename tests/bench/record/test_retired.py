@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.identity import NOTHING_CHANGED, distinguishing, run_id
-from cgap_bench.record.retired import NOTES, SETTINGS, VALUES, refuse, retired
+from cgap_bench.record.retired import SETTINGS, VALUES, refuse, retired
 from cgap_bench.record.store import read_records
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import known_keys, resolve
@@ -57,6 +57,9 @@ def test_a_setting_that_is_gone_is_refused_with_the_revision_that_ran_it():
     name, recipe = load_recipe("split-digits")
     with pytest.raises(UsageError, match=r"trunk_blocks=1 is retired.*412adc2cbe65"):
         resolve(name, recipe, None, ["cgap.trunk_blocks=1"])
+    own = recipe.model_copy(update={"method": {"cgap": {"growth": {"where": "priced"}}}})
+    with pytest.raises(UsageError, match=r"cgap.growth.where=priced is retired"):
+        resolve(name, own, None).config("cgap", 0)
 
 
 def test_a_record_from_before_equals_one_without_what_was_at_rest(records):
@@ -65,9 +68,10 @@ def test_a_record_from_before_equals_one_without_what_was_at_rest(records):
         r for r in records if r.config.method == "cgap" and r.config.benchmark == "split-digits"
     )
     own = before.config.method_settings
-    assert set(NOTES) <= {key for entry in before.history for key in entry}
+    gone = {"lateral_inputs", "trunk"}
+    assert gone <= {key for entry in before.history for key in entry}
     kept = {key: v for key, v in own.items() if f"cgap.{key}" not in SETTINGS}
-    history = [{k: v for k, v in e.items() if k not in NOTES} for e in before.history]
+    history = [{k: v for k, v in e.items() if k not in gone} for e in before.history]
     config = before.config.model_copy(update={"method_settings": kept})
     after = before.model_copy(update={"config": config, "history": history})
     assert kept != own
