@@ -183,7 +183,8 @@ def _problem(content: Any) -> str:
         if isinstance(value, int) and abs(value) >= MOST_NUMBER:
             return f"{key or 'a value'} is a number of {value.bit_length()} bits; at most 63"
         if isinstance(value, dict):
-            pending += [(inner, depth + 1, str(name)) for name, inner in value.items()]
+            start = f"{key}." if key else ""
+            pending += [(inner, depth + 1, f"{start}{name}") for name, inner in value.items()]
         elif isinstance(value, list):
             pending += [(inner, depth + 1, key) for inner in value]
     return ""

@@ -1,7 +1,6 @@
 """From a recipe, a preset and `--set` to the configuration of each run."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import get_args
 
 from pydantic import ValidationError
@@ -91,7 +90,10 @@ def resolve(
     for override in overrides:
         changes = laid_over(changes, _parsed(override))
     fixed = {"benchmark": benchmark, "preset": name, "device": device}
-    return Resolver(fixed, Overlay.model_validate(changes))
+    try:
+        return Resolver(fixed, Overlay.model_validate(changes))
+    except ValidationError as error:
+        raise UsageError(first_mistake(error, Overlay, "")) from error
 
 
 def variants(
@@ -123,7 +125,6 @@ def variants(
     return resolvers
 
 
-@cache
 def known_keys() -> dict[str, FieldInfo]:
     """Every key that `--set` takes, for instance ``training.lr`` or ``cgap.growth.beta``."""
     owners = SECTIONS | {name: METHODS[name].settings for name in METHODS.names()}

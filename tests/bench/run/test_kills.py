@@ -320,3 +320,44 @@ def test_two_processes_share_a_results_folder(undisturbed, tmp_path):
     trained = sum(text.count("checkpoints of up to") for text in texts)
     assert trained >= 2
     assert not list((tmp_path / "unfinished").iterdir())
+
+
+ORPHAN = """
+import multiprocessing, sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from cgap_bench.run import workers
+from cgap_bench.run.keeper import Checkpoints
+workers.work = lambda *_: time.sleep(1000)  # says nothing, so that no broken pipe ends it
+context = multiprocessing.get_context("fork")
+ours, theirs = context.Pipe(duplex=False)
+job = SimpleNamespace(run_id="0" * 12)
+process = context.Process(
+    target=workers._live, args=(theirs, job, Path(), None, Checkpoints(Path(sys.argv[1])))
+)
+process.start()
+print(process.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+def _lives(process):
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_a_worker_that_says_nothing_ends_with_its_parent(tmp_path):
+    command = [sys.executable, "-c", ORPHAN, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        time.sleep(1)  # it is asleep
+        parent.kill()
+    until = time.monotonic() + 30 * allowed_s()
+    while _lives(worker) and time.monotonic() < until:
+        time.sleep(0.05)
+    if _lives(worker):
+        os.kill(worker, signal.SIGKILL)
+        pytest.fail("it outlives its parent")

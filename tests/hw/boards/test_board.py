@@ -66,7 +66,7 @@ WRONG = {  # what stands in the file -> what somebody might write, and what is s
         "logic_macs = 0\n[array.buffers]\ninput_ratio = 0.75\nweight_ratio = 0.8",
         r"array.output_stationary.buffers: .* add up to 1.75, at most 1",
     ),
-    "dsp = { value = 2520": ("dsp = { value = nan", r"resources.dsp: .*nan"),
+    "dsp = { value = 2520": ("dsp = { value = nan", r"resources.dsp.*nan"),
     "static_w = { low = 0.7, mid = 1.5, high = 3.0": (
         "static_w = { value = -1",
         r"energy.static_w: expected 0 <= low <= mid <= high, got -1, -1, -1",
