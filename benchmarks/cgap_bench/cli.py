@@ -298,7 +298,7 @@ def migrate(folder: Path) -> None:
 
     Every number stays; names of settings and identities of runs become the present ones.
     """
-    from cgap_bench.commands.migrate import migrate_text
+    from cgap_bench.commands.records.migrate import migrate_text
 
     click.echo(migrate_text(folder))
 

@@ -9,10 +9,10 @@ from torch import nn
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import DATASETS, data_root
-from cgap_bench.learn.dropout import FastDropout
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.network import NETWORKS
 from cgap_bench.learn.networks.digits import digits_cnn
+from cgap_bench.learn.networks.dropout import FastDropout
 from cgap_bench.record.identity import run_id
 from cgap_bench.run.experiences import Run
 from cgap_bench.run.keeper import Checkpoints, Keeper

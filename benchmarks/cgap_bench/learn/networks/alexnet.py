@@ -4,8 +4,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from cgap_bench.learn.dropout import FastDropout
 from cgap_bench.learn.network import NETWORKS, Shape, batch_norm, scaled
+from cgap_bench.learn.networks.dropout import FastDropout
 from cgap_bench.record.configuration import NetworkSettings
 
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-OLD = Path(__file__).parents[1] / "record" / "schema2"
+OLD = Path(__file__).parents[2] / "record" / "schema2"
 
 
 def test_old_records_are_rewritten_and_then_read(run, tmp_path):

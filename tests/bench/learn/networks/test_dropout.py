@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cgap_bench.learn.dropout import FastDropout
+from cgap_bench.learn.networks.dropout import FastDropout
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
