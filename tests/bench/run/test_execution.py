@@ -118,7 +118,8 @@ def test_a_run_that_diverges_is_recorded_as_such_and_others_go_on(tmp_path):
     done = {}
 
     def run_all():
-        done.update(by_id(execute(jobs, options, lambda key, n: None)))
+        for job, record in execute(jobs, options, lambda key, n: None):
+            done[job.run_id] = record
 
     with pytest.raises(RunError, match=r"1 of the runs .*sized by diverged"):
         run_all()

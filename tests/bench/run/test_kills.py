@@ -212,11 +212,13 @@ def killed_at_random_points(kind, n_wanted, expected, duration_s, folder):
         finished = False
         while not finished:
             session = kind(output)
-            if not session.wait(points.uniform(0, 0.7 * duration_s)):
+            by_itself = session.wait(points.uniform(0, 0.7 * duration_s))
+            if not by_itself:
                 KILLS[n_kills % len(KILLS)](session)
                 n_kills += 1
             text = session.end()
             finished = session.main.returncode == 0
+            assert finished or not by_itself, text
             assert "Traceback" not in text or session.main.returncode in (-9, -15, 130), text
         assert records(output) == expected
         assert not list((output / "unfinished").iterdir())
