@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,23 @@ def _without_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _board(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """A board's name or file, looked up at once: what needs it may take seconds to import."""
+    from cgap_hw import load_board
+
+    load_board(value)
+    return value
+
+
+BOARD = click.option(
+    "--board",
+    default=DEFAULT_BOARD,
+    show_default=True,
+    callback=_board,
+    help="Name or TOML file.",
+)
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -107,7 +125,7 @@ def main() -> None:
 )
 @click.option("--tuned", type=Path, help="Settings that `cgap-cl tune` wrote, under --set.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@BOARD
 @click.option("--data-root", type=Path, help="Folder with datasets; else $CGAP_CL_DATA.")
 @click.option(
     "--output",
@@ -117,7 +135,13 @@ def main() -> None:
     help="Folder for records, tables, figures and the report.",
 )
 @click.option("--jobs", type=JOBS, help="Processes; one per core by default.")
-@click.option("--dry-run", is_flag=True, help="Print the resolved configuration only.")
+@click.option(
+    "--dry-run",
+    is_flag=False,
+    flag_value="table",
+    type=click.Choice(["table", "json"]),
+    help="Print the plan only; =json: the resolved configuration of every run.",
+)
 @click.option("--force", is_flag=True, help="Run again what has a record, from the start.")
 @click.option(
     "--checkpoint-minutes",
@@ -132,6 +156,10 @@ def run(benchmark: str, **options: Any) -> None:
 
     BENCHMARK is a name from `cgap-cl list benchmarks` or a recipe of your own (a TOML file).
     """
+    from cgap_bench.commands.before.first_look import Words
+
+    typed = [field.name for field in fields(Words) if field.name in options]
+    Words(benchmark, **{name: options[name] for name in typed}).check()
     from cgap_bench.commands.run import Request, dry_run, run_benchmark
 
     request = Request(benchmark, **options)
@@ -218,7 +246,7 @@ def list_(what: str | None) -> None:
     + "  cgap-cl report --check\n"
     + "  cgap-cl report --output results/scratch/demo --board kv260",
 )
-@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@BOARD
 @click.option(
     "--output",
     type=Path,
@@ -317,7 +345,7 @@ SOURCE_HELP = (
     help="Price one inference, layer by layer.\n\n" + SOURCE_HELP,
 )
 @click.argument("source")
-@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@BOARD
 @click.option(
     "--array", help="Array or design by name or TOML file; the board's own otherwise."
 )
@@ -363,7 +391,7 @@ def cost(
     help="Price every Pox x Poy x Pof array that fits a board.\n\n" + SOURCE_HELP,
 )
 @click.argument("source")
-@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Name or TOML file.")
+@BOARD
 @click.option(
     "--bits", type=click.IntRange(1, 32), help="Word width; a quantised file's own, or 8."
 )

@@ -83,7 +83,15 @@ def test_cuda_that_is_not_there(monkeypatch, tmp_path):
 def test_dry_run_prints_every_configuration_and_does_nothing(tmp_path):
     out = tmp_path / "out"
     result = call(
-        "run", "split-digits", "--methods", "warm", "--seeds", "4", "--dry-run", "--output", out
+        "run",
+        "split-digits",
+        "--methods",
+        "warm",
+        "--seeds",
+        "4",
+        "--dry-run=json",
+        "--output",
+        out,
     )
     assert result.exit_code == 0
     headers = [line for line in result.output.splitlines() if line.startswith("# ")]
@@ -93,6 +101,19 @@ def test_dry_run_prints_every_configuration_and_does_nothing(tmp_path):
     first = result.output.split("# ")[1].split("\n", 1)[1]
     assert json.loads(first)["seed"] == 4
     assert not out.exists()
+
+
+def test_dry_run_is_a_table_with_times(tmp_path):
+    words = ["run", "split-digits", "--methods", "warm", "--seeds", "4", "--jobs", "2"]
+    result = call(*words, "--dry-run", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    head, cgap, warm, total = result.output.splitlines()
+    assert head.split()[0] == "method"
+    assert [line.split()[:5] for line in (cgap, warm)] == [
+        [name, "4", "30", "1", "to"] for name in ("cgap", "warm")
+    ]
+    assert total.startswith("2 of 2 runs to do, about ")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_whole_run_ends_in_table_and_figure_and_is_not_done_twice(tmp_path):

@@ -3,34 +3,36 @@
 import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from cgap_bench.commands.run_progress import RunBars, progress_view
-from cgap_bench.commands.stopping import stoppable
+from cgap_bench.commands.before.first_look import DEVICES
+from cgap_bench.commands.before.forecast import Forecast
+from cgap_bench.commands.before.plan import full_text, plan_text
+from cgap_bench.commands.during.progress import RunBars, progress_view
+from cgap_bench.commands.during.stopping import stoppable
 from cgap_bench.commands.tune import read_tuned
 from cgap_bench.errors import RunError, Stop, UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import find_dataset
 from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.learn.network import network_factory
-from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
+from cgap_bench.record.store import ensure_writable
 from cgap_bench.run.execution import Options, execute
-from cgap_bench.run.experiences import stream_of
 from cgap_bench.run.jobs import Job, job_of, jobs_of
+from cgap_bench.run.keys import SECTIONS
 from cgap_bench.run.recipe import Recipe, load_recipe
-from cgap_bench.run.resolver import SECTIONS, resolve, variants
+from cgap_bench.run.resolver import resolve, variants
 from cgap_bench.run.seeds import parse_seeds
 from cgap_bench.show.metrics import mean_accuracy
 from cgap_hw import load_board
 
-DEVICES = ("cpu", "cuda")
 MOST_MINUTES = 1e6  # two years
 
 
@@ -50,7 +52,7 @@ class Request:
     data_root: Path | None = None
     output: Path = Path("results")
     jobs: int | None = None
-    dry_run: bool = False
+    dry_run: str | None = None
     force: bool = False
     checkpoint_minutes: float = 5.0
     keep_weights: bool = False
@@ -108,6 +110,14 @@ class Request:
             if dot and owner not in SECTIONS and owner not in run:
                 raise UsageError(f"a key of {owner} is set, but that method is not run")
 
+    def full(self) -> "Request | None":
+        """The same of the full preset, where the one that takes minutes was run by default."""
+        _, recipe = load_recipe(self.benchmark)
+        short = self.preset in (None, recipe.default_preset)
+        return (
+            replace(self, preset=recipe.full_preset) if short and recipe.full_preset else None
+        )
+
     def options(self) -> Options:
         """How to execute them."""
         if not 0 <= self.checkpoint_minutes <= MOST_MINUTES:
@@ -134,15 +144,23 @@ def check_device(name: str) -> None:
 
 
 def dry_run(request: Request) -> str:
-    """The resolved configuration of every run, as JSON that a record would hold."""
-    options = request.options()
+    """The plan as a table, or the resolved configuration of every run as JSON."""
+    options, jobs = request.options(), request.job_list()
+    if request.dry_run == "table":
+        _, recipe = load_recipe(request.benchmark)
+        return plan_text(jobs, _forecast(options), options.jobs, recipe)
+
     parts = []
-    for job in request.job_list():
+    for job in jobs:
         state = "finished" if options.finished(job) else "to do"
         after = f", after {job.waits_for}" if job.waits_for else ""
         config = json.dumps(job.config.model_dump(mode="json"), indent=2)
         parts.append(f"# {job.run_id}: {job.name} ({state}{after})\n{config}")
     return "\n".join(parts)
+
+
+def _forecast(options: Options) -> Forecast:
+    return Forecast(options.root, options.finished)
 
 
 def run_benchmark(request: Request) -> None:
@@ -155,11 +173,15 @@ def run_benchmark(request: Request) -> None:
     for note in steered_elsewhere(jobs, request.board):
         console.print(printable(note), highlight=False, markup=False, soft_wrap=True)
 
-    records: list[Record] = []
+    ensure_writable(options.output)  # before time goes into a probe
+    forecast, records = _forecast(options), list[Record]()
+    _, recipe = load_recipe(request.benchmark)
+    plan = plan_text(jobs, forecast, options.jobs, recipe)
+    console.print(plan, highlight=False, markup=False, soft_wrap=True)
     failure: UsageError | RunError | None = None
     try:
         with stoppable():
-            _execute(jobs, options, console, records)
+            _execute(jobs, options, forecast, console, records)
     except Stop as stop:
         stop.kept = (
             f"{len(records)} of {len(jobs)} runs are finished and recorded in"
@@ -173,13 +195,20 @@ def run_benchmark(request: Request) -> None:
         show(records, request.board, request.output, console)
     if failure is not None:
         raise failure
+    if full := request.full():
+        text = full_text(full.job_list(), forecast, options.jobs)
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _execute(
-    jobs: list[Job], options: Options, console: Console, records: list[Record]
+    jobs: list[Job],
+    options: Options,
+    forecast: Forecast,
+    console: Console,
+    records: list[Record],
 ) -> None:
     """Add the records as they are finished, with bars and a line each."""
-    counted = {job.run_id: n for job, n in zip(jobs, _images(jobs, options))}
+    counted = {job.run_id: forecast.images(job.config) for job in jobs}
     names = {job.run_id: job.name for job in jobs}
     with progress_view(console) as progress:
         bars = RunBars(progress, counted, names)
@@ -203,23 +232,6 @@ def steered_elsewhere(jobs: list[Job], board: str) -> list[str]:
                 f"the table is priced on {board} (--board)"
             )
     return list(dict.fromkeys(notes))
-
-
-def _images(jobs: list[Job], options: Options) -> list[int]:
-    """Training images that go through each run; loads the data, so that errors come first."""
-    by_stream: dict[str, int] = {}
-    counts = []
-    for config in (job.config for job in jobs):
-        key = config.stream.model_dump_json() + config.training.model_dump_json()
-        if key not in by_stream:
-            by_stream[key] = _n_train(config, options.root)
-        counts.append(by_stream[key] * config.training.epochs)
-    return counts
-
-
-def _n_train(config: RunConfig, root: Path) -> int:
-    stream = stream_of(config, root)
-    return sum(len(experience.dataset) for experience in stream.benchmark.train_stream)
 
 
 def _summary(record: Record) -> str:

@@ -48,6 +48,22 @@ def crop_and_flip(images: Tensor, generator: Generator) -> Tensor:
     ]
 
 
+def forward_in(
+    precision: Precision, device: torch.device, forward: Callable[[], Tensor]
+) -> Tensor:
+    """What a forward pass in a number format gives, as float32.
+
+    Args:
+        precision: Of the pass; parameters are float32.
+        device: Where it runs.
+        forward: The pass.
+    """
+    if precision is Precision.FLOAT32:
+        return torch.as_tensor(forward())
+    with torch.autocast(device.type, torch.bfloat16):
+        return torch.as_tensor(forward()).float()
+
+
 @dataclass(frozen=True)
 class BatchSource:
     """Where a strategy's batches come from.
@@ -175,10 +191,7 @@ class TensorStrategy(Naive):  # type: ignore[misc]
 
     def forward(self) -> Tensor:
         """Called by Avalanche; logits (N, classes), float32."""
-        if self._precision is Precision.FLOAT32:
-            return torch.as_tensor(super().forward())
-        with torch.autocast(self.device.type, torch.bfloat16):
-            return torch.as_tensor(super().forward()).float()
+        return forward_in(self._precision, self.device, super().forward)
 
     def backward(self) -> None:
         """Called by Avalanche.

@@ -1,5 +1,6 @@
 """What the runner hands to a method: the data, the batches, and how to train on them."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from cgap_bench.record.configuration import (
 )
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
 
+TELL_EVERY_S = 0.5  # progress, while an epoch goes on
+
 
 @dataclass(frozen=True)
 class Context:
@@ -34,7 +37,7 @@ class Context:
         source: Training images on the device; draws the same batches for all methods.
         target_macs: MACs of the CGaP run of the same seed, for methods sized by it.
         target_widths: Units per group that each of its tasks executes.
-        on_images: Told the number of training images after each epoch.
+        on_images: Told the number of training images, as they go through.
         watch: Looks on in training, and may keep its state.
         target_stored: Parameters that it stores after its last task.
         target_peak: MACs of its largest column in training, of the reference network's; None
@@ -135,13 +138,27 @@ def _optimizer(model: nn.Module, training: TrainingSettings) -> torch.optim.Opti
 
 
 class _Counter(SupervisedPlugin):  # type: ignore[misc]
-    """Tells how many images an epoch had."""
+    """Tells how many images of the data have gone through, every half second or so."""
 
-    STATE = ()
+    STATE = ("_seen", "_told")
 
     def __init__(self, on_images: Callable[[int], None]) -> None:
         super().__init__()
         self._on_images = on_images
+        self._seen = self._told = 0  # in the present epoch
+        self._last_s = 0.0
+
+    def after_training_iteration(self, strategy: Any, **_: Any) -> None:
+        """A batch of the data, whatever joined it."""
+        self._seen += strategy.train_mb_size
+        if time.monotonic() - self._last_s >= TELL_EVERY_S:
+            self._tell(min(self._seen, len(strategy.adapted_dataset)))
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
-        self._on_images(len(strategy.adapted_dataset))
+        """What was not told before."""
+        self._tell(len(strategy.adapted_dataset))
+        self._seen = self._told = 0
+
+    def _tell(self, seen: int) -> None:
+        self._on_images(seen - self._told)
+        self._told, self._last_s = seen, time.monotonic()

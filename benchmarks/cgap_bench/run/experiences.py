@@ -40,7 +40,7 @@ def train(
         config: The resolved configuration.
         root: Data root.
         reference: For methods that are sized by the CGaP run of the same seed.
-        on_images: Told the number of training images after each epoch.
+        on_images: Told the number of training images, as they go through.
         keeper: Keeps what the run is about, and knows where an earlier process was; None: all
             is lost if the process ends.
         networks: Folder to keep the networks of all tasks in; None: they are not kept.
@@ -72,7 +72,7 @@ class Run:
         config: The resolved configuration.
         root: Data root.
         reference: The CGaP run that it is sized by, if any.
-        on_images: Told the number of training images after each epoch.
+        on_images: Told the number of training images, as they go through.
         watch: Looks on in training.
 
     Attributes:

@@ -8,7 +8,19 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from cgap_bench.errors import UnknownNameError
-from cgap_bench.record.configuration import Settings
+from cgap_bench.record.configuration import (
+    NetworkSettings,
+    Settings,
+    StreamSettings,
+    TrainingSettings,
+)
+
+# of a run, whatever the method
+SECTIONS: dict[str, type[Settings]] = {
+    "network": NetworkSettings,
+    "stream": StreamSettings,
+    "training": TrainingSettings,
+}
 
 MOST_SHOWN = 80  # characters of a wrong value
 

@@ -59,9 +59,16 @@ class Overlay(Settings):
 
 
 class Recipe(Overlay):
-    """A benchmark: what is run, in which variants."""
+    """A benchmark: what is run, in which variants.
+
+    Attributes:
+        default_preset: Run when none is asked for; takes no longer than minutes.
+        full_preset: What it is short for; empty: it is all there is.
+        presets: By name.
+    """
 
     default_preset: str
+    full_preset: str = ""
     presets: dict[FileName, Overlay] = Field(min_length=1)
 
     def preset(self, name: str | None) -> tuple[str, Overlay]:
@@ -75,7 +82,7 @@ class Recipe(Overlay):
         if name not in self.presets:
             raise UnknownNameError("preset", name, self.presets)
 
-        below = self.model_dump(exclude={"default_preset", "presets"})
+        below = self.model_dump(exclude={"default_preset", "full_preset", "presets"})
         above = self.presets[name].model_dump(exclude_unset=True)
         overlay = Overlay.model_validate(laid_over(below, above))
         _check_fairness(name, overlay)

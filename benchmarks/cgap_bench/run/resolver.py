@@ -8,24 +8,12 @@ from pydantic.fields import FieldInfo
 
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.method import METHODS
-from cgap_bench.record.configuration import (
-    NetworkSettings,
-    RunConfig,
-    Settings,
-    StreamSettings,
-    TrainingSettings,
-)
+from cgap_bench.record.configuration import RunConfig, Settings
 from cgap_bench.record.files import parse_toml
 from cgap_bench.record.plain import check_plain
 from cgap_bench.record.retired import refuse, refuse_all
-from cgap_bench.run.keys import first_mistake, keys
+from cgap_bench.run.keys import SECTIONS, first_mistake, keys
 from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
-
-SECTIONS: dict[str, type[Settings]] = {
-    "network": NetworkSettings,
-    "stream": StreamSettings,
-    "training": TrainingSettings,
-}
 
 
 class Resolver:

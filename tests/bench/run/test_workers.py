@@ -62,7 +62,7 @@ def test_a_process_that_is_gone_is_told_by_what_ended_it(code, words):
 
 
 def test_of_a_stop_the_first_signal_counts(monkeypatch):
-    from cgap_bench.commands.stopping import stoppable
+    from cgap_bench.commands.during.stopping import stoppable
     from cgap_bench.errors import Stop
 
     before = signal.getsignal(signal.SIGTERM)
@@ -80,7 +80,7 @@ def test_of_a_stop_the_first_signal_counts(monkeypatch):
 
 
 def test_a_signal_that_is_ignored_stays_so():
-    from cgap_bench.commands.stopping import stoppable
+    from cgap_bench.commands.during.stopping import stoppable
 
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

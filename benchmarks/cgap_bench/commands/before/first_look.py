@@ -1,0 +1,101 @@
+"""Names in a request that nobody knows, told at once: torch alone takes seconds to import.
+
+What passes here is checked again where it is used; this only answers sooner.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.record.configuration import REFERENCE_METHOD
+from cgap_bench.run.keys import SECTIONS, keys
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.seeds import parse_seeds
+
+DEVICES = ("cpu", "cuda")
+_REGISTRIES = ("METHODS", "NETWORKS")
+_CONSTANTS = {"REFERENCE_METHOD": REFERENCE_METHOD}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a user typed behind `cgap-cl run`; the fields are the options of that command."""
+
+    benchmark: str
+    preset: str | None = None
+    network: str | None = None
+    methods: str | None = None
+    seeds: str | None = None
+    orders: str | None = None
+    overrides: tuple[str, ...] = ()
+    device: str = "cpu"
+
+    def check(self) -> None:
+        """Raise where one of them stands for nothing.
+
+        Raises:
+            UsageError: It is unknown, or cannot be read.
+        """
+        if self.device not in DEVICES:
+            raise UnknownNameError("device", self.device, DEVICES)
+        _, recipe = load_recipe(self.benchmark)
+        recipe.preset(self.preset)
+        for text in (self.seeds, self.orders):
+            if text:
+                parse_seeds(text)
+
+        methods = registered("methods")
+        for name in filter(None, map(str.strip, (self.methods or "").split(","))):
+            if name not in methods:
+                raise UnknownNameError("method", name, methods)
+        networks = registered("networks")
+        if self.network and ":" not in self.network and self.network not in networks:
+            raise UnknownNameError("network", self.network, networks)
+        for override in self.overrides:
+            _check_key(override, methods)
+
+
+def registered(room: str) -> list[str]:
+    """Names that the modules of a room of `learn` register, read off their source, sorted.
+
+    Args:
+        room: `methods` or `networks`.
+    """
+    folder = files("cgap_bench").joinpath("learn", room)
+    modules = [path for path in folder.iterdir() if path.name.endswith(".py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in modules]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return sorted({name for call in calls if _registers(call) for name in _first(call)})
+
+
+def _registers(call: ast.Call) -> bool:
+    """Whether it is `METHODS.add(...)`, `@NETWORKS.register(...)` or a module's own `_add`."""
+    called = call.func
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        return called.value.id in _REGISTRIES and called.attr in ("add", "register")
+    return isinstance(called, ast.Name) and called.id == "_add"
+
+
+def _first(call: ast.Call) -> Iterator[str]:
+    """The first argument, where it is written out or a known constant."""
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        yield first.value
+    if isinstance(first, ast.Name) and first.id in _CONSTANTS:
+        yield _CONSTANTS[first.id]
+
+
+def _check_key(override: str, methods: list[str]) -> None:
+    """The keys of a method's own settings are not looked up: they are known to torch's side."""
+    key, equals, _ = (part.strip() for part in override.partition("="))
+    if not equals:
+        raise UsageError(f"--set {override!r} has no value; write for instance training.lr=0.1")
+    owner, dot, _ = key.partition(".")
+    sections = {name: list(keys(model, f"{name}.")) for name, model in SECTIONS.items()}
+    if dot and owner in methods:
+        return
+    fields = [field for section in sections.values() for field in section]
+    if key not in fields:
+        raise UnknownNameError("key", key, sections.get(owner) or [*fields, *methods])

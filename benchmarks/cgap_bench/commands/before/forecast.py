@@ -1,0 +1,195 @@
+"""What will it take? Hours and disk of runs, from a probe of their networks on this machine."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cgap_bench.learn.batches import forward_in
+from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.network import build_network
+from cgap_bench.learn.sizes import n_parameters
+from cgap_bench.record.configuration import (
+    REFERENCE_METHOD,
+    MemoryFormat,
+    NetworkSettings,
+    RunConfig,
+)
+from cgap_bench.record.record import Record
+from cgap_bench.run.experiences import stream_of
+from cgap_bench.run.jobs import Job
+
+PROBE_S = 0.25  # of each network
+INFERENCE = 1 / 3  # of a training step: forward, against forward and twice as much backward
+RECORD_BYTES = 20_000  # mean of the records of `results/runs`
+CHECKPOINTS = 4  # kept of a run: the last two of each kind
+
+
+@dataclass(frozen=True)
+class Work:
+    """What goes through the networks of a run.
+
+    Attributes:
+        trained: Images of one epoch of every experience together.
+        evaluated: Images that fill the accuracy matrix.
+        input_shape: (C, H, W) of one.
+        n_outputs: Classes of a head.
+    """
+
+    trained: int
+    evaluated: int
+    input_shape: tuple[int, int, int]
+    n_outputs: int
+
+    @classmethod
+    def of(cls, config: RunConfig, root: Path) -> "Work":
+        """Cut the stream as the run will; loads the data."""
+        stream = stream_of(config, root)
+        experiences = stream.benchmark.train_stream
+        # after experience k all tasks up to the k-th are scored
+        scored = [
+            len(dataset) * (stream.n_experiences - k) for k, dataset in enumerate(stream.scored)
+        ]
+        return cls(
+            sum(len(experience.dataset) for experience in experiences),
+            sum(scored),
+            stream.input_shape,
+            stream.n_outputs,
+        )
+
+
+def step_seconds(config: RunConfig, work: Work, share: float) -> tuple[float, int]:
+    """Time of a training step on one thread, and the parameters of the network.
+
+    Args:
+        config: Network, batch, precision and order in memory.
+        work: Shape of an image, classes.
+        share: Of the network's multiply-adds: its square root is taken off every width.
+    """
+    own = config.network.model_dump()
+    settings = NetworkSettings(**(own | {"width": own["width"] * math.sqrt(share)}))
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(settings, work.input_shape, work.n_outputs).to(config.device)
+        step = _step(network, config, work)
+        return _median_s(step), n_parameters(network)
+
+
+def _step(network: nn.Module, config: RunConfig, work: Work) -> Callable[[], None]:
+    """Forward, backward and optimizer step on images of zeros."""
+    training, last = config.training, MemoryFormat.CHANNELS_LAST
+    images = torch.zeros(training.batch_size, *work.input_shape, device=config.device)
+    if training.memory_format is last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    targets = torch.zeros(len(images), dtype=torch.int64, device=config.device)
+    optimizer = torch.optim.SGD(network.parameters(), 1e-6, training.momentum)
+    network.train()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        logits = forward_in(training.precision, images.device, lambda: network(images))
+        nn.functional.cross_entropy(logits, targets).backward()
+        optimizer.step()
+        if config.device == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def _median_s(step: Callable[[], None]) -> float:
+    """Of three steps or more after one to warm up, on one thread as in a worker process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        step()
+        times: list[float] = []
+        while len(times) < 3 or (sum(times) < PROBE_S and len(times) < 50):
+            start = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return sorted(times)[len(times) // 2]
+
+
+class Forecast:
+    """Time and disk of runs, each network and stream looked at once.
+
+    Args:
+        root: Data root.
+        finished: The record of a job, None where it is still to do.
+    """
+
+    def __init__(self, root: Path, finished: Callable[[Job], Record | None]) -> None:
+        self._root, self.finished = root, finished
+        self._work: dict[str, Work] = {}
+        self._steps: dict[tuple[str, float], tuple[float, int]] = {}
+
+    def work(self, config: RunConfig) -> Work:
+        """What goes through the networks of a run."""
+        # what is held out, and whether it must be, is a matter of training
+        key = config.stream.model_dump_json() + config.training.model_dump_json()
+        if key not in self._work:
+            self._work[key] = Work.of(config, self._root)
+        return self._work[key]
+
+    def images(self, config: RunConfig) -> int:
+        """Training images in all epochs of a run."""
+        return self.work(config).trained * config.training.epochs
+
+    def seconds(self, job: Job, jobs: Sequence[Job] = ()) -> float:
+        """Of one process, for a run that is still to do; 0 for a finished one.
+
+        Args:
+            job: The run.
+            jobs: Others: those of the same kind that are finished say more than a probe.
+        """
+        if self.finished(job) is not None:
+            return 0.0
+        records = [self.finished(other) for other in jobs if kind(other) == kind(job)]
+        times = [_taken_s(record) for record in records if record is not None]
+        if times:
+            return sum(times) / len(times)
+
+        config, work = job.config, self.work(job.config)
+        step_s, _ = self._step(config)
+        passes = work.trained * config.training.epochs + INFERENCE * work.evaluated
+        return step_s / config.training.batch_size * passes
+
+    def disk_bytes(self, jobs: Sequence[Job], processes: int) -> int:
+        """Of the records, and of the checkpoints of the runs that are under way at a time."""
+        todo = [job for job in jobs if self.finished(job) is None]
+        sizes = [self._step(job.config)[1] for job in todo]
+        # single precision, with what the optimizer remembers of each parameter
+        checkpoints = CHECKPOINTS * 8 * max(sizes, default=0) * min(processes, len(todo))
+        return RECORD_BYTES * len(todo) + checkpoints
+
+    def _step(self, config: RunConfig) -> tuple[float, int]:
+        share = _share(config)
+        about = {"network", "training", "device"}
+        key = config.model_dump_json(include=about) + repr(self.work(config).input_shape)
+        if (key, share) not in self._steps:
+            self._steps[key, share] = step_seconds(config, self.work(config), share)
+        return self._steps[key, share]
+
+
+def kind(job: Job) -> tuple[str, str]:
+    """Runs of a kind differ in seed and order only."""
+    return job.config.method, job.config.variant
+
+
+def _share(config: RunConfig) -> float:
+    """Size of the network that is trained: CGaP's target, or that of the run it is sized by."""
+    if config.method == REFERENCE_METHOD:
+        return float(min(1.0, config.method_settings["target_price"]))
+    default = METHODS[REFERENCE_METHOD].settings().model_dump()["target_price"]
+    return float(default) if METHODS[config.method].sized_by_cgap else 1.0
+
+
+def _taken_s(record: Record) -> float:
+    return float(
+        sum(record.timings.get("train_s", [])) + sum(record.timings.get("evaluate_s", []))
+    )

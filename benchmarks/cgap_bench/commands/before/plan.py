@@ -1,0 +1,127 @@
+"""The plan of `cgap-cl run`: which runs, what is finished, how long it takes, how much disk."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cgap_bench.commands.before.forecast import Forecast, kind
+from cgap_bench.errors import UsageError
+from cgap_bench.run.jobs import Job
+from cgap_bench.run.recipe import Recipe
+from cgap_bench.show.text_tables import aligned
+
+LONG_S = 1800.0  # from here on the preset that takes minutes is named
+HEADER = ("method", "seeds", "epochs", "state", "time", "differs")
+
+
+def plan_text(
+    jobs: Sequence[Job], forecast: Forecast, processes: int, recipe: Recipe | None = None
+) -> str:
+    """One line a method, one on all of it, and the shorter preset if there is one.
+
+    Args:
+        jobs: What was asked for.
+        forecast: Time and disk.
+        processes: At a time.
+        recipe: Whose default preset takes minutes.
+
+    Raises:
+        UsageError: The data are not there.
+    """
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(kind(job), []).append(job)
+    rows = [HEADER] + [_row(group, jobs, forecast) for group in groups.values()]
+
+    todo = [job for job in jobs if forecast.finished(job) is None]
+    lines = [aligned(rows), _total(jobs, todo, forecast, processes)]
+    short = None if recipe is None else recipe.default_preset
+    is_long = _spent_s(todo, jobs, forecast, processes) > LONG_S
+    if is_long and short and short != jobs[0].config.preset:
+        lines.append(f"--preset {short} takes minutes")
+    return "\n".join(lines)
+
+
+def full_text(jobs: Sequence[Job], forecast: Forecast, processes: int) -> str:
+    """The line that names the full preset behind the one that takes minutes."""
+    config = jobs[0].config
+    try:
+        left = f", about {duration(_spent_s(jobs, jobs, forecast, processes))}"
+    except UsageError:  # it may want data that the short one does without
+        left = ""
+    return (
+        f"this was the short preset; all of it: cgap-cl run {config.benchmark}"
+        f" --preset {config.preset} ({len(jobs)} runs{left})"
+    )
+
+
+def duration(seconds: float) -> str:
+    """In the unit that fits.
+
+    >>> duration(42), duration(600), duration(3 * 3600), duration(90 * 3600)
+    ('42 s', '10 min', '3.0 h', '3.8 days')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.1f} days"
+
+
+def _row(group: Sequence[Job], jobs: Sequence[Job], forecast: Forecast) -> tuple[str, ...]:
+    config = group[0].config
+    seeds = sorted({job.config.seed for job in group})
+    n_done = sum(forecast.finished(job) is not None for job in group)
+    state = "finished" if n_done == len(group) else f"{len(group) - n_done} to do"
+    if 0 < n_done < len(group):
+        state = f"{n_done} finished, {state}"
+    spent = sum(forecast.seconds(job, jobs) for job in group)
+    return (
+        f"{config.method} {config.variant}".strip(),
+        _ranges(seeds),
+        str(config.training.epochs),
+        state,
+        duration(spent) if spent else "-",
+        " ".join(_differences(group[0], jobs[0])) or "-",
+    )
+
+
+def _total(jobs: Sequence[Job], todo: Sequence[Job], forecast: Forecast, processes: int) -> str:
+    if not todo:
+        return f"all {len(jobs)} runs are finished"
+    left = duration(_spent_s(todo, jobs, forecast, processes))
+    megabytes = forecast.disk_bytes(jobs, processes) / 1e6
+    return (
+        f"{len(todo)} of {len(jobs)} runs to do, about {left} in {processes} processes,"
+        f" up to {megabytes:.0f} MB on disk"
+    )
+
+
+def _spent_s(
+    todo: Sequence[Job], jobs: Sequence[Job], forecast: Forecast, processes: int
+) -> float:
+    """Of all processes side by side: the sum shared out, no less than the longest run."""
+    times = [forecast.seconds(job, jobs) for job in todo]
+    return max([sum(times) / processes, *times], default=0.0)
+
+
+def _differences(job: Job, first: Job) -> list[str]:
+    """Settings of training and network that are not those of the first run."""
+    theirs, own = _flat(first), _flat(job)
+    return [f"{key}={value}" for key, value in own.items() if theirs[key] != value]
+
+
+def _flat(job: Job) -> Mapping[str, Any]:
+    content = job.config.model_dump(mode="json", include={"network", "training"})
+    return {
+        f"{section}.{key}": value
+        for section, values in content.items()
+        for key, value in values.items()
+        if key != "epochs"  # a table column of its own
+    }
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    """Seeds as a user may type them: `0-4` or `0,3,7`."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ",".join(map(str, seeds))

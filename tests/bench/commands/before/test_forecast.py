@@ -1,0 +1,78 @@
+"""What runs will take: from a probe, or from finished runs of their kind."""
+
+import pytest
+
+from cgap_bench.commands.before.forecast import INFERENCE, Forecast, Work, step_seconds
+from cgap_bench.learn.dataset import data_root
+from cgap_bench.run.jobs import jobs_of
+from cgap_bench.run.recipe import load_recipe, recipe_names
+from cgap_bench.run.resolver import resolve
+
+
+@pytest.fixture(scope="module")
+def digits():
+    name, recipe = load_recipe("split-digits")
+    return resolve(name, recipe, "quick").config
+
+
+def test_images_are_those_of_the_stream(digits, run):
+    """Told before, counted by the run itself after."""
+    config = digits("fixed", 0)
+    config = config.model_copy(
+        update={
+            "training": config.training.model_copy(update={"epochs": 2}),
+            "stream": config.stream.model_copy(update={"n_train_per_class": 10}),
+        }
+    )
+    seen = []
+    record = run(config, seen.append)
+    forecast = Forecast(data_root(), lambda _job: None)
+    assert forecast.images(config) == sum(seen)
+    scored = sum(n * (5 - task) for task, n in enumerate(record.n_test))
+    assert forecast.work(config).evaluated == scored
+
+
+def test_a_run_takes_its_steps_and_its_evaluation(digits, monkeypatch):
+    monkeypatch.setattr(
+        "cgap_bench.commands.before.forecast.step_seconds", lambda *_: (0.5, 1000)
+    )
+    (job,) = jobs_of(digits, ["fixed"], [0])
+    forecast = Forecast(data_root(), lambda _job: None)
+    work, training = forecast.work(job.config), job.config.training
+    passes = work.trained * training.epochs + INFERENCE * work.evaluated
+    assert forecast.seconds(job) == pytest.approx(0.5 / training.batch_size * passes)
+    assert forecast.disk_bytes([job], 2) == 20_000 + 4 * 8 * 1000
+
+
+def test_finished_runs_of_the_kind_are_believed_more(digits, run):
+    jobs = jobs_of(digits, ["fixed"], [0, 1])
+    config = jobs[0].config
+    short = config.model_copy(
+        update={"stream": config.stream.model_copy(update={"n_train_per_class": 10})}
+    )
+    record = run(short)
+    spent = sum(record.timings["train_s"]) + sum(record.timings["evaluate_s"])
+    forecast = Forecast(data_root(), lambda job: record if job is jobs[0] else None)
+    assert forecast.seconds(jobs[0], jobs) == 0
+    assert forecast.seconds(jobs[1], jobs) == pytest.approx(spent)
+
+
+def test_a_narrower_network_is_probed_for_a_smaller_share(digits):
+    config = digits("fixed", 0)
+    work = Work(1, 1, (1, 8, 8), 2)
+    whole, part = (step_seconds(config, work, share) for share in (1.0, 0.1))
+    assert whole[0] > 0
+    assert part[1] < 0.2 * whole[1]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_benchmark_has_a_short_default(name):
+    """One seed, fewer images or experiences, and the name of what it is short for."""
+    _, recipe = load_recipe(name)
+    if name == "split-digits":  # minutes in all, on every machine
+        return
+    assert recipe.full_preset in recipe.presets
+    assert recipe.default_preset != recipe.full_preset
+    _, short = recipe.preset(None)
+    assert short.seeds == "0"
+    assert short.stream.get("n_train_per_class") or short.stream.get("first")

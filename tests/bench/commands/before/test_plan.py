@@ -1,0 +1,103 @@
+"""The plan before a run: what is to do, how long it takes, and what takes minutes instead."""
+
+from dataclasses import replace
+
+import pytest
+
+from cgap_bench.commands.before.plan import duration, full_text, plan_text
+from cgap_bench.run.jobs import jobs_of
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.resolver import resolve
+
+
+class _Forecast:
+    """Times that are given: 100 s a run."""
+
+    def __init__(self, done=(), each_s=100.0) -> None:
+        self._done, self._each_s = set(done), each_s
+
+    def finished(self, job):
+        return True if job.run_id in self._done else None
+
+    def seconds(self, job, _jobs=()) -> float:
+        return 0.0 if self.finished(job) else self._each_s
+
+    def disk_bytes(self, _jobs, _processes) -> int:
+        return 12_000_000
+
+
+def _jobs(preset="quick", methods=("cgap", "warm", "fixed")):
+    name, recipe = load_recipe("split-cifar100")
+    return jobs_of(resolve(name, recipe, preset).config, methods, [0, 1, 2]), recipe
+
+
+def test_a_line_a_method_and_one_on_all():
+    jobs, recipe = _jobs()
+    done = [job.run_id for job in jobs[:3]] + [jobs[4].run_id]
+    head, *rows, total = plan_text(jobs, _Forecast(done), 2, recipe).splitlines()
+    assert head.split() == ["method", "seeds", "epochs", "state", "time", "differs"]
+    assert [row.split()[:3] for row in rows] == [
+        ["cgap", "0-2", "10"],
+        ["fixed", "0-2", "10"],
+        ["warm", "0-2", "10"],
+    ]
+    assert "finished  " in rows[0]
+    assert "1 finished, 2 to do" in rows[1]
+    assert "3 to do" in rows[2]
+    assert total == "5 of 9 runs to do, about 4 min in 2 processes, up to 12 MB on disk"
+
+
+def test_settings_that_differ_are_shown():
+    name, recipe = load_recipe("split-cifar100")
+    jobs = jobs_of(resolve(name, recipe, "paper").config, ["cgap", "fixed"], [0])
+    _, cgap, fixed, *_ = plan_text(jobs, _Forecast(), 1).splitlines()
+    assert cgap.rstrip().endswith("-")
+    assert "training.momentum=0.0" in fixed
+    assert "training.lr_schedule=plateau" in fixed
+
+
+@pytest.mark.parametrize(
+    ("preset", "each_s", "named"),
+    [("standard", 2000.0, True), ("standard", 10.0, False), ("quick", 2000.0, False)],
+)
+def test_the_preset_of_minutes_is_named_where_this_takes_long(preset, each_s, named):
+    jobs, recipe = _jobs(preset)
+    text = plan_text(jobs, _Forecast(each_s=each_s), 2, recipe)
+    assert ("--preset quick takes minutes" in text) is named
+
+
+def test_all_finished_needs_no_time():
+    jobs, recipe = _jobs()
+    text = plan_text(jobs, _Forecast([job.run_id for job in jobs]), 2, recipe)
+    assert text.endswith("all 9 runs are finished")
+
+
+def test_one_run_is_no_faster_in_many_processes():
+    jobs, _ = _jobs()
+    assert "about 2 min in 16 processes" in plan_text(jobs[:1], _Forecast(), 16)
+
+
+def test_the_full_preset_is_named_with_its_time():
+    jobs, _ = _jobs("standard")
+    assert full_text(jobs, _Forecast(each_s=7200), 2) == (
+        "this was the short preset; all of it: cgap-cl run split-cifar100 --preset standard"
+        " (9 runs, about 9.0 h)"
+    )
+
+
+def test_durations_in_their_unit():
+    assert [duration(s) for s in (3, 89, 90, 5399, 5400, 172800)] == [
+        "3 s",
+        "89 s",
+        "2 min",
+        "90 min",
+        "1.5 h",
+        "2.0 days",
+    ]
+
+
+def test_variants_are_kinds_of_their_own():
+    jobs, recipe = _jobs(methods=["cgap"])
+    varied = [replace(j, config=j.config.model_copy(update={"variant": "x=1"})) for j in jobs]
+    rows = plan_text([*jobs, *varied], _Forecast(), 2, recipe).splitlines()
+    assert [row.split()[:2] for row in rows[1:3]] == [["cgap", "0-2"], ["cgap", "x=1"]]
