@@ -4,6 +4,7 @@ import pytest
 
 from cgap_bench.commands.before.forecast import INFERENCE, Forecast, Work, step_seconds
 from cgap_bench.learn.dataset import data_root
+from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import jobs_of
 from cgap_bench.run.recipe import load_recipe, recipe_names
 from cgap_bench.run.resolver import resolve
@@ -15,7 +16,7 @@ def digits():
     return resolve(name, recipe, "quick").config
 
 
-def test_images_are_those_of_the_stream(digits, run):
+def test_images_are_those_of_the_stream(digits):
     """Told before, counted by the run itself after."""
     config = digits("fixed", 0)
     config = config.model_copy(
@@ -25,7 +26,7 @@ def test_images_are_those_of_the_stream(digits, run):
         }
     )
     seen = []
-    record = run(config, seen.append)
+    record = train(config, data_root(), on_images=seen.append)
     forecast = Forecast(data_root(), lambda _job: None)
     assert forecast.images(config) == sum(seen)
     scored = sum(n * (5 - task) for task, n in enumerate(record.n_test))
@@ -44,13 +45,13 @@ def test_a_run_takes_its_steps_and_its_evaluation(digits, monkeypatch):
     assert forecast.disk_bytes([job], 2) == 20_000 + 4 * 8 * 1000
 
 
-def test_finished_runs_of_the_kind_are_believed_more(digits, run):
+def test_finished_runs_of_the_kind_are_believed_more(digits):
     jobs = jobs_of(digits, ["fixed"], [0, 1])
     config = jobs[0].config
     short = config.model_copy(
         update={"stream": config.stream.model_copy(update={"n_train_per_class": 10})}
     )
-    record = run(short)
+    record = train(short, data_root())
     spent = sum(record.timings["train_s"]) + sum(record.timings["evaluate_s"])
     forecast = Forecast(data_root(), lambda job: record if job is jobs[0] else None)
     assert forecast.seconds(jobs[0], jobs) == 0
