@@ -90,8 +90,9 @@ def _total(jobs: Sequence[Job], todo: Sequence[Job], forecast: Forecast, process
         return f"all {len(jobs)} runs are finished"
     left = duration(_spent_s(todo, jobs, forecast, processes))
     megabytes = forecast.disk_bytes(jobs, processes) / 1e6
+    side_by_side = "1 process" if processes == 1 else f"{processes} processes"
     return (
-        f"{len(todo)} of {len(jobs)} runs to do, about {left} in {processes} processes,"
+        f"{len(todo)} of {len(jobs)} runs to do, about {left} in {side_by_side},"
         f" up to {megabytes:.0f} MB on disk"
     )
 
