@@ -119,9 +119,7 @@ def executed_widths(blocks: Sequence[Block], layout: Layout, last: int) -> dict[
     return {g: sum(len(units.get(g, ())) for units in needed.values()) for g in layout.widths}
 
 
-def stored_parameters(blocks: Sequence[Block], layout: Layout, lasts: set[int]) -> int:
-    """Parameters of every block that the heads of ``lasts`` need, heads included."""
-    needed = set(lasts)
-    for last in lasts:
-        needed.update(closure(blocks, layout, last))
-    return sum(p.numel() for index in needed for p in blocks[index].parameters())
+def stored(blocks: Sequence[Block], layout: Layout, last: int) -> tuple[set[int], int]:
+    """The blocks that the head of block ``last`` needs, and the parameters of that block."""
+    needed = {last, *closure(blocks, layout, last)}
+    return needed, sum(p.numel() for p in blocks[last].parameters())

@@ -41,6 +41,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         self.n_merged = 0
         self.seed_ratio = seed_ratio
         self._composed = Composed()
+        self._counts: dict[int, tuple[set[int], int]] = {}
         self.register_buffer("_anchor", like.new_zeros(()), persistent=False)
         self._seed()
 
@@ -77,12 +78,23 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
 
     def named_live_parameters(self) -> list[tuple[str, nn.Parameter]]:
         """The same with their names."""
-        return [(name, p) for name, p in self.named_parameters() if p.requires_grad]
+        column, name = self.column, f"blocks.{self.n_merged}"  # not all blocks: there are many
+        named = () if column is None else column.named_parameters(prefix=name)
+        return [(name, p) for name, p in named if p.requires_grad]
 
     def stored_parameters(self) -> int:
         """Parameters of every block that some trained task needs, heads included."""
-        lasts = set(self.labels.values())
-        return weight_counts.stored_parameters(self.all_blocks(), self.layout, lasts)
+        needed = {index for last in self.labels.values() for index in self._stored(last)[0]}
+        return sum(self._stored(index)[1] for index in needed)
+
+    def _stored(self, index: int) -> tuple[set[int], int]:
+        """The blocks that one needs, and its own parameters; counted once where it is merged."""
+        counts = self._counts.get(index)
+        if counts is None:
+            counts = weight_counts.stored(self.all_blocks(), self.layout, index)
+        if index < self.n_merged:
+            self._counts[index] = counts
+        return counts
 
     def versions(self, label: int) -> list[int]:
         """The blocks that learned a task label, oldest first: one a visit."""
@@ -246,6 +258,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         for index, described in enumerate(state["blocks"]):
             blocks.append(rebuilt(self.reference, described, index, blocks, like))
         del self.blocks[:]
+        self._counts.clear()
         self.blocks.extend(blocks)
         self.labels = {int(label): int(index) for label, index in state["labels"]}
         self.n_merged = int(state["n_merged"])

@@ -143,7 +143,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         """
         loop = self._active
         live = loop.network.named_live_parameters()
-        adopt(strategy.optimizer, live, self._places.of(loop.network.named_parameters()))
+        adopt(strategy.optimizer, live, self._places.of(live))
         self._tell_avalanche(strategy)
         if not self._scheduled:
             check_training(strategy, loop.network)
@@ -171,8 +171,9 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Grow or prune when it is time."""
-        if self._active.advance(strategy.optimizer):
-            self._tell_avalanche(strategy)
+        loop = self._active
+        if loop.advance(strategy.optimizer):
+            strategy.optimized_param_id |= dict(loop.network.named_live_parameters())
             self._log(strategy)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
