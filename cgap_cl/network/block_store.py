@@ -88,7 +88,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         return sum(self._stored(index)[1] for index in needed)
 
     def _stored(self, index: int) -> tuple[set[int], int]:
-        """The blocks that one needs, and its own parameters; counted once where it is merged."""
+        """The blocks that one needs, and its parameters; counted once where it is merged."""
         counts = self._counts.get(index)
         if counts is None:
             counts = weight_counts.stored(self.all_blocks(), self.layout, index)
