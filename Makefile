@@ -14,7 +14,7 @@ DEMO := results/scratch/demo
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all soak check lint format report rtl constraints clean
+.PHONY: help docs demo test test-all soak check lint format report rtl constraints clean
 
 help:
 	@echo 'make demo      set up, then compare all methods on scikit-learn digits (a few minutes)'
@@ -24,6 +24,7 @@ help:
 	@echo 'make check     style, types, import rules, generated numbers'
 	@echo 'make format    rewrite the code in the common style'
 	@echo 'make report    rebuild tables, figures and the numbers in the pages from results/runs'
+	@echo 'make docs      the pages of docs/ as a site in build/docs, without a network'
 	@echo 'make rtl       the hardware simulations in full'
 
 $(STAMP): pyproject.toml constraints.txt
@@ -71,6 +72,10 @@ report: $(STAMP)
 rtl: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m pytest -q tests/hw/rtl
 	cd hardware && $(ONE_THREAD) ../$(BIN)/python -m rtl.agreement
+
+docs: $(STAMP)
+	$(BIN)/python -m mkdocs build --quiet
+	@echo 'Next: open build/docs/index.html'
 
 # Only in a fresh .venv: whatever else is installed there would be pinned too.
 constraints: $(STAMP)

@@ -4,6 +4,7 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
 (``split-digits-standard``) or, for the last, a script that measures, the others what to take:
 
     table NAME                       the comparison table
+    short NAME                       accuracy, parameters and latency of it
     differences NAME                 CGaP against the others, paired by seed
     changes NAME                     what methods save of the dense network
     boards NAME                      CGaP against the dense network on the paper's boards
@@ -27,6 +28,7 @@ from typing import TypeVar
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.show.cells.verdict import table_of_cells
 from cgap_bench.show.changes import on_boards
+from cgap_bench.show import tables
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.markers import Render
 from cgap_bench.show.measurements import Measurements
@@ -35,9 +37,11 @@ from cgap_bench.show.text.escaping import markdown
 Renderer = Callable[..., str]
 T = TypeVar("T")
 
+SHORT = ("accuracy", "parameters", "latency_ms")
 _ELSEWHERE = ("validation", "published", "parts")  # markers that another command fills
 _N_WORDS = {
     "table": 1,
+    "short": 1,
     "differences": 1,
     "changes": 1,
     "boards": 1,
@@ -133,6 +137,7 @@ def _link(comparison: Comparison, page: Path, figure: Path) -> str:
 
 
 _TEXT: Mapping[str, Renderer] = {
+    "short": lambda one: tables.comparison(one.summary, SHORT).markdown(),
     "table": lambda one: one.table.markdown(),
     "differences": _differences,
     "changes": _changes,

@@ -83,9 +83,15 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
-def comparison(summary: pd.DataFrame) -> Table:
-    """The table of all methods: every number with its interval where there is one."""
-    cells = [column_cells(summary, column) for column in present(summary)]
+def comparison(summary: pd.DataFrame, keys: Sequence[str] = ()) -> Table:
+    """The table of all methods: every number with its interval where there is one.
+
+    Args:
+        summary: One row a method (`summarise`).
+        keys: Columns that are shown; all by default.
+    """
+    shown = [column for column in present(summary) if not keys or column.key in keys]
+    cells = [column_cells(summary, column) for column in shown]
     header = ("method", *(title for title, _ in cells))
     rows = tuple(
         (str(method), *(texts[i] for _, texts in cells))

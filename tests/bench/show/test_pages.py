@@ -37,3 +37,12 @@ def test_bad_markers_are_named_and_nothing_is_written(out, marker, message):
         report.rebuild(BOARD, out)
     assert page.read_text() == marker
     assert not (out / "tables").exists()
+
+
+def test_the_short_table_has_four_columns(out):
+    page = out.parent / "README.md"
+    page.write_text("<!-- generated: short toy-standard --><!-- end -->")
+    report.rebuild(BOARD, out)
+    head = page.read_text().splitlines()[2]
+    titles = [cell.strip().partition(" [")[0] for cell in head.strip("| ").split("|")]
+    assert titles == ["method", "accuracy", "parameters", "latency"]
