@@ -18,7 +18,6 @@ from cgap_bench.learn.method import METHODS, Method, NoSettings
 class LastNetwork:
     """A fresh network an experience; the older ones are thrown away."""
 
-    STATE = ("network",)
     strategy: TensorStrategy | None = None
 
     def __init__(self, context: Context, _settings: NoSettings) -> None:
@@ -36,6 +35,14 @@ class LastNetwork:
     def network_for(self, _task: int) -> nn.Module:
         """The newest network, whatever the task."""
         return self.network
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a killed run goes on with."""
+        return self.network.state_dict()
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Counterpart of `state_dict`."""
+        self.network.load_state_dict(saved)
 
     def stored_parameters(self) -> int:
         """Those of one network."""
