@@ -10,6 +10,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PATIENCE_S = 600  # of a machine that does other things besides
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_as_a_notebook():
     jupytext = pytest.importorskip("jupytext", reason="jupytext is not installed")
     pytest.importorskip("ipykernel", reason="ipykernel is not installed")
