@@ -144,7 +144,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         loop = self._active
         live = loop.network.named_live_parameters()
         adopt(strategy.optimizer, live, self._places.of(live))
-        self._tell_avalanche(strategy)
+        strategy.optimized_param_id |= dict(live)  # it knows the others
         if not self._scheduled:
             check_training(strategy, loop.network)
             loop.start(strategy.train_epochs * len(strategy.dataloader))
