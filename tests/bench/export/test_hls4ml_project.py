@@ -10,6 +10,7 @@ from cgap_bench.errors import UsageError
 from cgap_bench.export import hls4ml_project
 from cgap_bench.export.hls4ml_project import HOW, write_hls4ml
 from cgap_cl import Birth, PlasticNetwork
+from cgap_cl.blocks.block import connect_all
 
 pytest.importorskip("hls4ml", reason=HOW)
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
@@ -19,7 +20,9 @@ def task(reference, example, n_tasks):
     """The subnetwork of the last of some tasks; it reads those before."""
     network = PlasticNetwork(reference, example)
     for k in range(n_tasks):
-        network.sprout(k, 5, Birth(network.layout.scaled(0.5), trunk=range(min(k, 1))))
+        column = network.sprout(k, 5, Birth(network.layout.scaled(0.5)))
+        if k:
+            connect_all(column, network.block(0))
         network.merge()
     return network.subnetwork(n_tasks - 1)
 

@@ -7,6 +7,7 @@ from torch import nn
 from cgap_bench.errors import UsageError
 from cgap_bench.export.plain import plain
 from cgap_cl import Birth, PlasticNetwork
+from cgap_cl.blocks.block import connect_all
 from cgap_cl.blocks.blockwise import BlockwiseLayer
 
 
@@ -35,7 +36,9 @@ def grown():
     )
     network = PlasticNetwork(reference, torch.zeros(2, 1, 8, 8))
     for task in range(2):
-        network.sprout(task, 5, Birth(network.layout.scaled(0.5), trunk=range(min(task, 1))))
+        column = network.sprout(task, 5, Birth(network.layout.scaled(0.5)))
+        if task:
+            connect_all(column, network.block(0))
         network.merge()
     return network.subnetwork(1)
 
