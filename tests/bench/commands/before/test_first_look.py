@@ -54,7 +54,9 @@ def test_a_mistake_is_told_before_torch_is_imported(words):
 
 
 @pytest.mark.parametrize(
-    ("room", "registry"), [("methods", METHODS), ("networks", NETWORKS)], ids=str
+    ("room", "registry"),
+    [("methods", METHODS), ("networks", NETWORKS)],
+    ids=["methods", "networks"],
 )
 def test_names_in_the_source_are_those_that_are_registered(room, registry):
     assert registered(room) == registry.names()
