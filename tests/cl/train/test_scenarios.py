@@ -143,4 +143,6 @@ def test_domain_incremental(digits, labelled):
     labels = [0, 1] if labelled else [0, 0]
     network, _ = learn([train, permuted(train)], labels, *plugins, reference=mlp, epochs=12)
     for domain, data in enumerate([test, permuted(test)]):
-        assert accuracy(network, data, domain if labelled else None) > 0.85
+        # with one head .76 to .91 on the later domain over five seeds, before and after
+        least = 0.85 if labelled or not domain else 0.7
+        assert accuracy(network, data, domain if labelled else None) > least
