@@ -114,7 +114,9 @@ class _ComposedLayer:
 
     def dense(self) -> nn.Module:
         """One operation with the zero blocks written out."""
-        return self._layer().dense()
+        with torch.random.fork_rng(devices=[]):  # its parts are on the way: they draw nothing
+            layer = self._layer()
+        return layer.dense()
 
     def _layer(self) -> BlockwiseLayer:
         modules = [with_weights(self.like, part.weight, part.bias) for part in self.parts]

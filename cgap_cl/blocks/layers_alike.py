@@ -56,9 +56,13 @@ def with_weights(layer: Dense, weight: Tensor, bias: Tensor | None) -> Dense:
     n_out, n_in = weight.shape[:2]
     own = rows(layer, weight)
     own = own.clone() if own is weight else own.contiguous()
-    module.weight = nn.Parameter(own, requires_grad=False)
-    if bias is not None:
-        module.bias = nn.Parameter(bias.clone(), requires_grad=False)
+    bias = None if bias is None else nn.Parameter(bias.clone(), requires_grad=False)
+
+    # as many random numbers go as a new layer draws: records made when it was one stay right
+    module.weight = nn.Parameter(torch.empty(own.shape))
+    module.bias = None if bias is None else nn.Parameter(torch.empty(bias.shape))
+    module.reset_parameters()
+    module.weight, module.bias = nn.Parameter(own, requires_grad=False), bias
     set_sizes(module, Kind.CONV, n_in, n_out)
     return module
 

@@ -12,6 +12,7 @@ from cgap_cl import (
 from cgap_cl.blocks.inheriting import Birth
 
 X = torch.randn(7, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+NEXT_NUMBER = 0.6694296002388  # by revision 6086b73, which made the committed records
 
 
 def test_a_revisited_head_reads_what_the_old_one_read(network):
@@ -154,3 +155,16 @@ def test_an_average_is_kept_of_a_structure_that_no_longer_changes(network):
     average = torch.optim.swa_utils.AveragedModel(network)
     average.update_parameters(network)
     torch.testing.assert_close(average.module(X, 0), network(X, 0))
+
+
+def test_committed_records_depend_on_how_many_random_numbers_a_network_takes():
+    """What is drawn next is what was drawn next when the records in ``results`` were made.
+
+    The probe's merged network and the first column draw initial values; a change of how many
+    gives other trainings under an unchanged ``run_id``.
+    """
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(), nn.MaxPool2d(2)]
+    reference = nn.Sequential(*layers, nn.Flatten(), nn.Linear(192, 10))
+    PlasticNetwork(reference, torch.zeros(2, 1, 8, 8))
+    assert torch.rand(1).item() == NEXT_NUMBER
