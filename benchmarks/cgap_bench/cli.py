@@ -293,7 +293,13 @@ def compare(first: Path, second: Path, board: str) -> None:
     + "  cgap-cl export results/runs/split-digits/76247eb2d20a.json --task 2 --to onnx,shapes"
 )
 @click.argument("record", type=Path)
-@click.option("--task", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--task",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Whose network, counted from 1 in the order learnt.",
+)
 @click.option("--to", default="onnx", show_default=True, help="onnx, pt2, shapes; with commas.")
 @click.option("--out", type=Path, default=Path(), help="Folder; the present one by default.")
 def export(record: Path, task: int, to: str, out: Path) -> None:

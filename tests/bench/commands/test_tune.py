@@ -48,7 +48,7 @@ def test_runs_take_what_was_found(tuned, run):
     _, folder = tuned
     path = folder / "tuning" / "split-digits-standard.toml"
     found = tomllib.loads(path.read_text())
-    words = ["run", "split-digits", "--methods", "ewc,fixed", "--seeds", "0", "--dry-run"]
+    words = ["run", "split-digits", "--methods", "ewc,fixed", "--seeds", "0", "--dry-run=json"]
     text = run(*words, "--tuned", path).output
     lr, strength = found["training_of"]["ewc"]["lr"], found["method"]["ewc"]["strength"]
     assert f'"lr": {lr}' in text

@@ -56,10 +56,10 @@ def test_same_seed_gives_an_equal_record_and_another_seed_another(records, name,
 def test_progress_counts_every_training_image_of_every_epoch(tiny, run):
     seen = []
     run(tiny("fixed"), seen.append)
-    assert seen == [95, 95, 95, 95]  # 100 images an experience, 5 held out, two epochs each
+    assert sum(seen) == 4 * 95  # 100 images an experience, 5 held out, two epochs each
     seen.clear()
     run(tiny("joint"), seen.append)
-    assert seen == [190, 190]
+    assert sum(seen) == 2 * 190
 
 
 def test_reduced_precision_trains(tiny, run):

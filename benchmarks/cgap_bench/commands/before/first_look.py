@@ -4,6 +4,7 @@ What passes here is checked again where it is used; this only answers sooner.
 """
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +17,10 @@ from cgap_bench.run.seeds import parse_seeds
 
 DEVICES = ("cpu", "cuda")
 _REGISTRIES = ("METHODS", "NETWORKS")
+_LOADED = {
+    "methods": ("cgap_bench.learn.method", "METHODS"),
+    "networks": ("cgap_bench.learn.network", "NETWORKS"),
+}
 _CONSTANTS = {"REFERENCE_METHOD": REFERENCE_METHOD}
 
 
@@ -67,7 +72,16 @@ def registered(room: str) -> list[str]:
     modules = [path for path in folder.iterdir() if path.name.endswith(".py")]
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in modules]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return sorted({name for call in calls if _registers(call) for name in _first(call)})
+    written = {name for call in calls if _registers(call) for name in _first(call)}
+    return sorted(written | _added(room))
+
+
+def _added(room: str) -> set[str]:
+    """Names in the registry itself, if a program of a user's own has loaded it to add some."""
+    module, registry = _LOADED[room]
+    return (
+        set(getattr(sys.modules[module], registry).names()) if module in sys.modules else set()
+    )
 
 
 def _registers(call: ast.Call) -> bool:
