@@ -155,8 +155,8 @@ def _live(
     checkpoints: Checkpoints,
 ) -> None:
     """The life of a worker process."""
+    _heed_the_parent()
     keeper = Keeper(checkpoints, job.run_id, connection.send)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and then terminates
     signal.signal(signal.SIGTERM, lambda *_: keeper.end())
     Thread(target=_end_with_parent, daemon=True).start()
     # processes share the cores, and numbers do not depend on how many there are
@@ -169,6 +169,15 @@ def _live(
     except Exception as error:
         outcome = Outcome(error=_told(error, keeper))
     connection.send(outcome)
+
+
+def _heed_the_parent() -> None:
+    """A terminal asks the whole group to end: the parent decides, and then terminates."""
+    for name in ("SIGINT", "SIGHUP"):  # the latter not on Windows
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # while there is nothing to keep, at once; a handler of the parent's would be forked along
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end_with_parent() -> None:

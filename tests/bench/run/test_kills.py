@@ -126,6 +126,8 @@ from cgap_bench.run import workers
 from cgap_bench.show import report
 report.show = lambda *_: None  # charts take seconds
 workers._context = lambda: multiprocessing.get_context("fork")
+# the server of the real ones has no handlers of its own
+os.register_at_fork(after_in_child=workers._heed_the_parent)
 from cgap_bench.cli import main
 main({arguments!r})
 """
@@ -219,7 +221,7 @@ def killed_at_random_points(kind, n_wanted, expected, duration_s, folder):
             text = session.end()
             finished = session.main.returncode == 0
             assert finished or not by_itself, text
-            assert "Traceback" not in text or session.main.returncode in (-9, -15, 130), text
+            assert "Traceback" not in text or session.main.returncode in (-9, -15), text
         assert records(output) == expected
         assert not list((output / "unfinished").iterdir())
         n_equal += 1
