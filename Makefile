@@ -43,11 +43,11 @@ demo: $(STAMP)
 	@echo 'Next: open $(DEMO)/report.html, or see what else there is with $(BIN)/cgap-cl --help'
 
 test: check
-	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(JOBS) -m 'not slow'
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not slow'
 	@echo 'All tests passed. Next: make demo'
 
 test-all: check
-	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(JOBS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 	@echo 'All tests passed, the long ones too. Next: make report'
 
 soak: $(STAMP)

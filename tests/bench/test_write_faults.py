@@ -110,7 +110,9 @@ def whole(path, content):
     }
 
 
-@pytest.mark.parametrize("kind", ["report", "end of a run"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("report", marks=pytest.mark.slow), "end of a run"]
+)
 def test_reports(some_records, out, monkeypatch, quick_figures, kind):
     (out.parent / "README.md").write_text("<!-- generated: table toy-standard --><!-- end -->")
     known = report._read(out, report.Platform(report.load_board(BOARD)))

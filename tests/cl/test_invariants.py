@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
@@ -81,14 +82,30 @@ def accepted(reference):
         reject()
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+def examples(n):
+    """So many histories, the same ones each time."""
+    return settings(
+        max_examples=n,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+@examples(50)
 @given(data=st.data())
 def test_any_history_keeps_the_promise(data, drawn, randomise, error, read):
+    promise_holds(data, drawn, randomise, error, read)
+
+
+@pytest.mark.slow
+@examples(400)
+@given(data=st.data())
+def test_many_histories_keep_the_promise(data, drawn, randomise, error, read):
+    promise_holds(data, drawn, randomise, error, read)
+
+
+def promise_holds(data, drawn, randomise, error, read):
     """Any architecture; sprout, plan, train nothing, merge: exact, and nothing forgotten."""
     reference = data.draw(references(drawn))
     network = accepted(reference)
