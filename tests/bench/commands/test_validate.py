@@ -22,7 +22,7 @@ def test_validation_of_own_measurements(run, measured):
     assert "farthest off" in run("validate-hardware", "--measured", rows).output
 
 
-@pytest.mark.slow  # it fits all rows anew; the errors that the page states are bounded in tests/hw
+@pytest.mark.slow  # it fits all rows anew; the errors it states are bounded in tests/hw
 def test_the_page_shows_what_the_model_says(run, tmp_path):
     try:
         data_folder()
