@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from cgap_bench.commands.before.first_look import DEVICES
+from cgap_bench.commands.before.first_look import DEVICES, Words
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.plan import full_text, plan_text
 from cgap_bench.commands.during.progress import RunBars, progress_view
@@ -37,17 +37,9 @@ MOST_MINUTES = 1e6  # two years
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(Words):
     """What the user asked for, as typed; the fields are the options of `cgap-cl run`."""
 
-    benchmark: str
-    preset: str | None = None
-    network: str | None = None
-    methods: str | None = None
-    seeds: str | None = None
-    orders: str | None = None
-    overrides: tuple[str, ...] = ()
-    device: str = "cpu"
     board: str = "zcu104"
     data_root: Path | None = None
     output: Path = Path("results")

@@ -26,7 +26,7 @@ _CONSTANTS = {"REFERENCE_METHOD": REFERENCE_METHOD}
 
 @dataclass(frozen=True)
 class Words:
-    """What a user typed behind `cgap-cl run`; the fields are the options of that command."""
+    """What can be checked at once of what a user typed behind `cgap-cl run`."""
 
     benchmark: str
     preset: str | None = None

@@ -1,0 +1,72 @@
+"""The group of commands, and how what they raise becomes one line and an exit code."""
+
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from typing import Any
+
+import click
+
+from cgap_bench.errors import OutOfDateError, RunError, Stop, UsageError
+from cgap_bench.record.plain import printable
+
+SIGNALLED = 128  # shells add the signal's number
+
+
+class _WrongInput(click.ClickException):
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Turns errors that a user can act on into one line and an exit code.
+
+    2: something asked for cannot be done; 1: a run was not finished, or a number is out of
+    date; 128 and the number of the signal that ended it.
+    """
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """As a program: ended by a signal nothing is tidied up: torch takes seconds."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # names and signs that the locale lacks
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return self.main(*args, **options)
+        except OSError as error:
+            if error.filename is not None:  # of files each command tells
+                raise
+            print(f"Error: cannot write the output: {error.strerror}", file=sys.stderr)
+            _without_output()
+            sys.exit(1)
+        except SystemExit as end:
+            if isinstance(end.code, int) and end.code > SIGNALLED:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(end.code)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What a user can act on, in one line."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise _WrongInput(printable(str(error))) from error
+        except (OutOfDateError, RunError) as error:
+            raise click.ClickException(printable(str(error))) from error
+        except (Stop, KeyboardInterrupt) as stop:
+            number = getattr(stop, "number", signal.SIGINT)
+            kept = getattr(stop, "kept", "")
+            line = f"stopped by {signal.Signals(number).name}"
+            click.echo(printable(f"{line}: {kept}" if kept else line), err=True)
+            ctx.exit(SIGNALLED + number)
+        except ValueError as error:
+            from cgap_hw import CostModelError
+
+            if isinstance(error, CostModelError):
+                raise _WrongInput(printable(str(error))) from error
+            raise
+
+
+def _without_output() -> None:
+    """Python writes what is left in its buffer when it ends, and would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

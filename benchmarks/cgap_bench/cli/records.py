@@ -1,0 +1,107 @@
+"""Commands that read what runs have left."""
+
+from pathlib import Path
+
+import click
+
+from cgap_bench.cli.options import BOARD, EXAMPLES, output
+
+
+@click.command("list", epilog=EXAMPLES + "cgap-cl list boards")
+@click.argument("what", metavar="[benchmarks|methods|networks|boards|cells]", required=False)
+def list_(what: str | None) -> None:
+    """List what can be chosen; without a word, everything."""
+    from cgap_bench.commands.list import listing
+
+    click.echo(listing(what))
+
+
+@click.command(
+    epilog=EXAMPLES
+    + "cgap-cl report\n"
+    + "  cgap-cl report --check\n"
+    + "  cgap-cl report --output results/scratch/demo --board kv260",
+)
+@BOARD
+@output("Results folder: its records are read, its tables and figures made anew.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a number is out of date.")
+def report(board: str, output: Path, check: bool) -> None:
+    """Rebuild tables, figures and the numbers in README files from the records alone."""
+    from cgap_bench.commands.report import check_text, report_text
+
+    click.echo(check_text(board, output) if check else report_text(board, output))
+
+
+@click.command(epilog=EXAMPLES + "cgap-cl show 76247eb2d20a")
+@click.argument("run")
+@output("Results folder.")
+@BOARD
+def show(run: str, output: Path, board: str) -> None:
+    """Show one run: scores, costs of its tasks, growth, environment.
+
+    RUN is a record's file, or the beginning of its identity.
+    """
+    from cgap_bench.commands.records.show import show_text
+
+    click.echo(show_text(run, output, board))
+
+
+@click.command(epilog=EXAMPLES + "cgap-cl compare results ../before/results")
+@click.argument("first", type=Path)
+@click.argument("second", type=Path)
+@BOARD
+def compare(first: Path, second: Path, board: str) -> None:
+    """Compare two results folders, run by run of the same method, seed and order."""
+    from cgap_bench.commands.records.compare import compare_text
+
+    click.echo(compare_text(first, second, board))
+
+
+@click.command(
+    epilog=EXAMPLES
+    + "cgap-cl run split-digits --keep-weights\n"
+    + "  cgap-cl export results/runs/split-digits/76247eb2d20a.json --task 2 --to onnx,shapes"
+)
+@click.argument("record", type=Path)
+@click.option(
+    "--task",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Whose network, counted from 1 in the order learnt.",
+)
+@click.option("--to", default="onnx", show_default=True, help="onnx, pt2, shapes; with commas.")
+@click.option("--out", type=Path, default=Path(), help="Folder; the present one by default.")
+def export(record: Path, task: int, to: str, out: Path) -> None:
+    """Write the network of one task of a finished run for other tools.
+
+    RECORD is the file of a run that was made with --keep-weights.
+    """
+    from cgap_bench.commands.networks.export import export_text
+
+    click.echo(export_text(record, task, to, out))
+
+
+@click.command(epilog=EXAMPLES + "cgap-cl predict 76247eb2d20a-task-2.onnx my-images")
+@click.argument("network", type=Path)
+@click.argument("images", type=Path)
+def predict(network: Path, images: Path) -> None:
+    """Tell the classes of a folder of images with an exported network.
+
+    NETWORK is a .onnx or .pt2 file that `cgap-cl export` wrote.
+    """
+    from cgap_bench.commands.networks.predict import predict_text
+
+    click.echo(predict_text(network, images))
+
+
+@click.command(epilog=EXAMPLES + "cgap-cl migrate results")
+@click.argument("folder", type=Path)
+def migrate(folder: Path) -> None:
+    """Rewrite the records of a results folder that an older version wrote.
+
+    Every number stays; names of settings and identities of runs become the present ones.
+    """
+    from cgap_bench.commands.records.migrate import migrate_text
+
+    click.echo(migrate_text(folder))
