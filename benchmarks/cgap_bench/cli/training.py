@@ -35,6 +35,10 @@ from cgap_bench.cli.options import (
 @SET
 @click.option("--tuned", type=Path, help="Settings that `cgap-cl tune` wrote, under --set.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option(
+    "--precision",
+    help="float32, bfloat16, or auto: the faster one here by a probe; the recipe's by default.",
+)
 @BOARD
 @DATA_ROOT
 @output()

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from cgap_bench.commands.before.first_look import DEVICES, Words
+from cgap_bench.commands.before.first_look import AUTO, DEVICES, Words
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.plan import full_text, plan_text
+from cgap_bench.commands.before.precision import KEYS, choose
 from cgap_bench.commands.during.progress import RunBars, progress_view
 from cgap_bench.commands.during.stopping import stoppable
 from cgap_bench.commands.tune import read_tuned
@@ -49,6 +50,33 @@ class Request(Words):
     checkpoint_minutes: float = 5.0
     keep_weights: bool = False
     tuned: Path | None = None
+
+    def settled(self, forecast: Forecast, keep: bool) -> tuple["Request", list[str]]:
+        """The same with `precision` among the overrides, and a line on what was decided.
+
+        Args:
+            forecast: Knows the data.
+            keep: Whether a decision is kept beside the records.
+
+        Raises:
+            UsageError: Something asked for is unknown or out of range.
+        """
+        if self.precision is None:
+            return self, []
+        twice = [text for text in self.overrides if text.partition("=")[0].strip() in KEYS]
+        if twice:
+            raise UsageError(f"--precision and --set {twice[0]} exclude each other")
+
+        plain = replace(self, precision=None)
+        if self.precision != AUTO:
+            override = f"{KEYS[0]}={self.precision}"
+            return replace(plain, overrides=(*self.overrides, override)), []
+        config = plain.job_list()[0].config  # one decision for all that is compared
+        if keep:
+            ensure_writable(self.output)  # before time goes into a probe
+        choice = choose(config, forecast.work(config), self.output, keep)
+        overrides = (*self.overrides, *choice.overrides)
+        return replace(plain, overrides=overrides), [choice.text]
 
     def job_list(self) -> list[Job]:
         """The jobs it takes.
@@ -137,10 +165,13 @@ def check_device(name: str) -> None:
 
 def dry_run(request: Request) -> str:
     """The plan as a table, or the resolved configuration of every run as JSON."""
-    options, jobs = request.options(), request.job_list()
+    options = request.options()
+    forecast = Forecast(options.root, options.finished)
+    request, notes = request.settled(forecast, keep=False)
+    jobs = request.job_list()
     if request.dry_run == "table":
         _, recipe = load_recipe(request.benchmark)
-        return plan_text(jobs, _forecast(options), options.jobs, recipe)
+        return "\n".join([*notes, plan_text(jobs, forecast, options.jobs, recipe)])
 
     parts = []
     for job in jobs:
@@ -151,22 +182,20 @@ def dry_run(request: Request) -> str:
     return "\n".join(parts)
 
 
-def _forecast(options: Options) -> Forecast:
-    return Forecast(options.root, options.finished)
-
-
 def run_benchmark(request: Request) -> None:
     """Run what has no record yet, then show the comparison of all that was asked for."""
     # Pandas and the charts: only once there is work to show.
     from cgap_bench.show.report import show
 
-    jobs, options = request.job_list(), request.options()
-    console = Console()
-    for note in steered_elsewhere(jobs, request.board):
+    options = request.options()
+    forecast = Forecast(options.root, options.finished)
+    request, notes = request.settled(forecast, keep=True)
+    jobs, console = request.job_list(), Console()
+    for note in notes + steered_elsewhere(jobs, request.board):
         console.print(printable(note), highlight=False, markup=False, soft_wrap=True)
 
     ensure_writable(options.output)  # before time goes into a probe
-    forecast, records = _forecast(options), list[Record]()
+    records = list[Record]()
     _, recipe = load_recipe(request.benchmark)
     plan = plan_text(jobs, forecast, options.jobs, recipe)
     console.print(plan, highlight=False, markup=False, soft_wrap=True)

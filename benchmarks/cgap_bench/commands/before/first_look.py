@@ -5,17 +5,19 @@ What passes here is checked again where it is used; this only answers sooner.
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.record.configuration import REFERENCE_METHOD
+from cgap_bench.record.configuration import REFERENCE_METHOD, Precision
 from cgap_bench.run.keys import SECTIONS, keys
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.seeds import parse_seeds
 
 DEVICES = ("cpu", "cuda")
+AUTO = "auto"  # what a probe says
+PRECISIONS = (*(precision.value for precision in Precision), AUTO)
 _REGISTRIES = ("METHODS", "NETWORKS")
 _LOADED = {
     "methods": ("cgap_bench.learn.method", "METHODS"),
@@ -36,6 +38,7 @@ class Words:
     orders: str | None = None
     overrides: tuple[str, ...] = ()
     device: str = "cpu"
+    precision: str | None = None
 
     def check(self) -> None:
         """Raise where one of them stands for nothing.
@@ -43,8 +46,8 @@ class Words:
         Raises:
             UsageError: It is unknown, or cannot be read.
         """
-        if self.device not in DEVICES:
-            raise UnknownNameError("device", self.device, DEVICES)
+        _check_name("device", self.device, DEVICES)
+        _check_name("precision", self.precision, PRECISIONS)
         _, recipe = load_recipe(self.benchmark)
         recipe.preset(self.preset)
         for text in (self.seeds, self.orders):
@@ -53,13 +56,18 @@ class Words:
 
         methods = registered("methods")
         for name in filter(None, map(str.strip, (self.methods or "").split(","))):
-            if name not in methods:
-                raise UnknownNameError("method", name, methods)
+            _check_name("method", name, methods)
         networks = registered("networks")
         if self.network and ":" not in self.network and self.network not in networks:
             raise UnknownNameError("network", self.network, networks)
         for override in self.overrides:
             _check_key(override, methods)
+
+
+def _check_name(kind: str, name: str | None, known: Sequence[str]) -> None:
+    """Raises `UnknownNameError` where something is asked for that there is not."""
+    if name is not None and name not in known:
+        raise UnknownNameError(kind, name, known)
 
 
 def registered(room: str) -> list[str]:

@@ -73,20 +73,26 @@ def step_seconds(config: RunConfig, work: Work, share: float) -> tuple[float, in
     own = config.network.model_dump()
     settings = NetworkSettings(**(own | {"width": own["width"] * math.sqrt(share)}))
     with torch.random.fork_rng(devices=[]):
-        network = build_network(settings, work.input_shape, work.n_outputs).to(config.device)
-        step = _step(network, config, work)
-        return _median_s(step), n_parameters(network)
+        network = build_network(settings, work.input_shape, work.n_outputs)
+        step = training_step(network, config, work)
+        return _median_s(on_one_thread(step)), n_parameters(network)
 
 
-def _step(network: nn.Module, config: RunConfig, work: Work) -> Callable[[], None]:
-    """Forward, backward and optimizer step on images of zeros."""
+def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable[[], None]:
+    """Forward, backward and optimizer step on images of zeros, on the device of a run.
+
+    Args:
+        network: Is moved there and trained.
+        config: Batch, precision and order in memory.
+        work: Shape of an image.
+    """
     training, last = config.training, MemoryFormat.CHANNELS_LAST
     images = torch.zeros(training.batch_size, *work.input_shape, device=config.device)
     if training.memory_format is last:
         images = images.contiguous(memory_format=torch.channels_last)
     targets = torch.zeros(len(images), dtype=torch.int64, device=config.device)
+    network.to(config.device).train()
     optimizer = torch.optim.SGD(network.parameters(), 1e-6, training.momentum)
-    network.train()
 
     def step() -> None:
         optimizer.zero_grad()
@@ -99,19 +105,28 @@ def _step(network: nn.Module, config: RunConfig, work: Work) -> Callable[[], Non
     return step
 
 
-def _median_s(step: Callable[[], None]) -> float:
-    """Of three steps or more after one to warm up, on one thread as in a worker process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        step()
-        times: list[float] = []
-        while len(times) < 3 or (sum(times) < PROBE_S and len(times) < 50):
+def on_one_thread(step: Callable[[], None]) -> Callable[[], float]:
+    """The same step, which gives its seconds on one thread, as in a worker process."""
+
+    def timed() -> float:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
             start = time.perf_counter()
             step()
-            times.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
+            return time.perf_counter() - start
+        finally:
+            torch.set_num_threads(threads)
+
+    return timed
+
+
+def _median_s(timed: Callable[[], float]) -> float:
+    """Of three steps or more after one to warm up."""
+    timed()
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < PROBE_S and len(times) < 50):
+        times.append(timed())
     return sorted(times)[len(times) // 2]
 
 
