@@ -12,7 +12,7 @@ from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.configuration import Claims, Split
 from cgap_bench.record.record import Record
 from cgap_bench.record.retired import retired
-from cgap_bench.show import changes, derive, stats, tables
+from cgap_bench.show import changes, derive, learning, stats, tables
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.paired.differences import differences, paired
@@ -128,6 +128,16 @@ class Comparison:
             return None
         return changes.changes(self.runs, self.benchmark)
 
+    @cached_property
+    def learnt(self) -> learning.Learning | None:
+        """What methods learn on the way; none where there is a single experience."""
+        return learning.learning(self.records)
+
+    @cached_property
+    def experiences(self) -> pd.DataFrame:
+        """One row a (run, experience): scores and prices so far."""
+        return learning.experiences_frame(self.records, self.platform)
+
     @property
     def claims(self) -> Claims:
         """What the recipe named before the runs, as far as all of them were made under it."""
@@ -168,7 +178,15 @@ class Comparison:
         n_seeds = sorted(set(self.summary["n_seeds"]))
         seeds = " to ".join(str(n) for n in dict.fromkeys((n_seeds[0], n_seeds[-1])))
         note = INTERVAL_NOTE if n_seeds[-1] > 1 else "One run says nothing about the spread."
-        return f"{self.title}; runs per method: {seeds}. {note}"
+        return f"{self.title}; {self._training}runs per method: {seeds}. {note}"
+
+    @property
+    def _training(self) -> str:
+        """Whether methods are compared under one training, or each under its paper's."""
+        if len({record.config.method for record in self.records}) == 1:
+            return ""
+        trained = {record.config.training.model_dump_json() for record in self.records}
+        return "one training for all, " if len(trained) == 1 else "each trained its own way, "
 
     def cell(self, method: str, column: str) -> str:
         """One formatted number of the table, without its unit.

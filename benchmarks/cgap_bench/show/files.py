@@ -43,6 +43,7 @@ def table_files(comparison: Comparison, out: Path) -> dict[Path, str]:
         Path(f"{stem}.md"): page,
         Path(f"{stem}.csv"): csv_of(comparison.summary),
         Path(f"{stem}-runs.csv"): csv_of(comparison.runs),
+        Path(f"{stem}-experiences.csv"): csv_of(comparison.experiences),
         Path(f"{stem}.tex"): comparison.table.latex(),
     }
 

@@ -19,16 +19,17 @@ def stores_more(record: Record) -> bool:
     return any(key in record.extra for key in BESIDE)
 
 
-def stored_bytes(record: Record, bits: int) -> float:
-    """Parameters, masks and images kept for all tasks together after the last experience.
+def stored_bytes(record: Record, bits: int, experience: int = -1) -> float:
+    """Parameters, masks and images kept for all tasks together after an experience.
 
     Args:
         record: Of the run.
         bits: Of a parameter; masks are counted as they are, images at 8 bits a value.
+        experience: Counted from 0; the last by default.
     """
-    mask_bits, images = (_last(record, key) for key in BESIDE)
+    mask_bits, images = (_after(record, key, experience) for key in BESIDE)
     values = image_values(record.networks[record.subnetworks[-1][0]])
-    return (record.stored_parameters[-1] * bits + mask_bits) / 8 + images * values
+    return (record.stored_parameters[experience] * bits + mask_bits) / 8 + images * values
 
 
 def image_values(layers: Layers) -> int:
@@ -56,6 +57,6 @@ def structured_costs(
     }
 
 
-def _last(record: Record, key: str) -> int:
+def _after(record: Record, key: str, experience: int) -> int:
     numbers = record.extra.get(key)
-    return int(numbers[-1]) if numbers else 0
+    return int(numbers[experience]) if numbers else 0

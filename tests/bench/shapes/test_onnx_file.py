@@ -62,7 +62,8 @@ def test_macs_of_exported_networks(name, tmp_path):
     workload = onnx_shapes.onnx_workload(export(network, x, tmp_path / "a.onnx"))
     shapes = [LayerShape.model_validate(layer) for layer in workload.layers]
     expected = [LayerShape.model_validate(layer) for layer in trace(network, x).layers]
-    assert [s.macs for s in shapes] == [s.macs for s in expected]
+    # a shortcut may stand before or after the convolutions that it goes around
+    assert sorted(s.macs for s in shapes) == sorted(s.macs for s in expected)
     assert sum(s.parameters for s in shapes) == sum(s.parameters for s in expected)
 
 

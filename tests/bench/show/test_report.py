@@ -34,6 +34,7 @@ def test_everything_is_rebuilt_from_the_records_alone(out):
     assert names == {
         "tables/toy-standard.md",
         "tables/toy-standard.csv",
+        "tables/toy-standard-experiences.csv",
         "tables/toy-standard-runs.csv",
         "tables/toy-standard.tex",
         *(
@@ -58,8 +59,15 @@ def test_table_page_gives_the_command_and_the_meaning(out):
     page = (out / "tables/toy-standard.md").read_text()
     assert "cgap-cl run toy --preset standard --methods cgap,ewc,fixed --seeds 0-2" in page
     assert "everything stored for all tasks together, heads included" in page
-    assert "runs per method: 3. ± is the half-width of the 95 % t interval" in page
+    assert "one training for all, runs per method: 3. ± is the half-width of the 95 % t interval" in page
     assert re.search(r"\| fixed +\| +3 \| +\+30\.00 ± 0\.00 \|", page)
+
+
+def test_methods_that_are_trained_their_own_way_are_not_passed_off_as_common(out, make_record):
+    write_record(make_record("si", epochs=7), out)
+    report.rebuild(BOARD, out)
+    page = (out / "tables/toy-standard.md").read_text()
+    assert "each trained its own way, runs per method: 1 to 3." in page
 
 
 def test_command_does_not_hide_changed_settings(out, make_record):

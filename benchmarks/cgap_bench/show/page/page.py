@@ -33,6 +33,7 @@ class Section:
     rows: Sequence[cells.Row]
     table_csv: str
     differences: Table | None
+    learnt: Table | None
     charts: Sequence[Chart]
     runs: Sequence[Mapping[str, str]]
 
@@ -100,6 +101,7 @@ def _section(one: Comparison) -> Section:
         rows=rows,
         table_csv=csv_of(one.summary),
         differences=one.difference_table,
+        learnt=one.learnt.table if one.learnt else None,
         charts=charts_of(one),
         runs=_provenance(one),
     )
