@@ -41,8 +41,9 @@ def test_record_is_complete(records, name):
 @pytest.mark.every_method
 @pytest.mark.parametrize("name", METHODS.names())
 def test_it_learns(records, name, tiny, run):
-    """Five classes: chance is 0.2; a dozen epochs suffice for far more on the last experience."""
-    longer = run(tiny(name, epochs=12))
+    """Five classes: chance is 0.2; a dozen epochs suffice for far more."""
+    # supsup only learns which of its fixed random weights to use
+    longer = run(tiny(name, epochs=24 if name == "supsup" else 12))
     assert longer.accuracy[1][1] > 0.5
 
 

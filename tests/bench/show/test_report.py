@@ -59,7 +59,10 @@ def test_table_page_gives_the_command_and_the_meaning(out):
     page = (out / "tables/toy-standard.md").read_text()
     assert "cgap-cl run toy --preset standard --methods cgap,ewc,fixed --seeds 0-2" in page
     assert "everything stored for all tasks together, heads included" in page
-    assert "one training for all, runs per method: 3. ± is the half-width of the 95 % t interval" in page
+    assert (
+        "one training for all, runs per method: 3. ± is the half-width of the 95 % t interval"
+        in page
+    )
     assert re.search(r"\| fixed +\| +3 \| +\+30\.00 ± 0\.00 \|", page)
 
 
