@@ -12,7 +12,7 @@ from torch import nn
 
 from cgap_bench.learn.narrowed import IMAGE, narrow_networks
 from cgap_bench.shapes.tracing import layer_shapes
-from cgap_bench.show.changes import BITS, COLUMNS, PRICED, PUBLISHED, platforms
+from cgap_bench.show.beside.changes import BITS, COLUMNS, PRICED, PUBLISHED, platforms
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.markers import fill_page
 from cgap_bench.show.text_tables import aligned

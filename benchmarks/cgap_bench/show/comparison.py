@@ -12,7 +12,8 @@ from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.configuration import Claims, Split
 from cgap_bench.record.record import Record
 from cgap_bench.record.retired import retired
-from cgap_bench.show import changes, derive, learning, stats, tables
+from cgap_bench.show import derive, stats, tables
+from cgap_bench.show.beside import changes, learning
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.paired.differences import differences, paired

@@ -27,8 +27,8 @@ from typing import TypeVar
 
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.show import tables
+from cgap_bench.show.beside.changes import on_boards
 from cgap_bench.show.cells.verdict import table_of_cells
-from cgap_bench.show.changes import on_boards
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.markers import Render
 from cgap_bench.show.measurements import Measurements

@@ -5,7 +5,7 @@ import torch
 
 from cgap_bench.learn.narrowed import narrow_networks
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
-from cgap_bench.show.changes import PUBLISHED
+from cgap_bench.show.beside.changes import PUBLISHED
 
 
 def sizes(network):

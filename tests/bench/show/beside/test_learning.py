@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from cgap_bench.show.beside.learning import experiences_frame, learning
 from cgap_bench.show.comparison import comparisons
-from cgap_bench.show.learning import experiences_frame, learning
 
 MINE = [[0.75, None], [0.5, 1.0]]
 JOINT = [[None, None], [0.875, 1.0]]

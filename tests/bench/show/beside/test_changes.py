@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cgap_bench.show.changes import changes
+from cgap_bench.show.beside.changes import changes
 
 
 def frame(**columns):

@@ -1,0 +1,1 @@
+"""What stands beside the comparison table? Learning on the way, savings of a dense network."""
