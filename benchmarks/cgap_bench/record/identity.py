@@ -24,6 +24,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "cgap.growth_patience": 2,
     "cgap.held_out_share": 0.0,
     "cgap.lateral_keep": 0.5,
+    "cgap.memory": 0,
     "cgap.pruning_tolerance": None,
     "cgap.recall": 0.3,
     "cgap.revisit": "new block",

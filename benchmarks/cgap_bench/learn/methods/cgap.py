@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from cgap_bench.errors import UsageError
@@ -16,7 +16,8 @@ from cgap_bench.learn.derived_settings import (
     name_field,
     settings_model,
 )
-from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method
+from cgap_bench.learn.methods.rehearse import balanced_replay
 from cgap_bench.record.configuration import REFERENCE_METHOD, Settings
 from cgap_bench.shapes.board_price import BoardPrice, Quantity
 from cgap_cl import CGaPConfig, CGaPPlugin, PlasticNetwork, UnreachableTargetError
@@ -45,9 +46,10 @@ ON_A_BOARD = [quantity.value for quantity in Quantity]
 
 
 class _Checked(Settings):
-    """What the runner adds to the library's settings: a board to price on, and checks."""
+    """What the runner adds to the library's settings: a board, a memory, and checks."""
 
     board: str = "zcu104"
+    memory: int = Field(0, ge=0)  # old images in all, as many as new ones in a batch; 0: none
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -118,7 +120,7 @@ class _Plugin(CGaPPlugin, supports_distributed=False):  # type: ignore[call-arg]
 class PlasticLearner:
     """`CGaPPlugin` in Avalanche's plain strategy."""
 
-    STATE = ()  # all is the strategy's
+    STATE = ("extra",)  # all else is the strategy's
 
     def __init__(self, context: Context, settings: Any) -> None:
         reference, example = context.network(), context.stream.example_input
@@ -131,8 +133,11 @@ class PlasticLearner:
             raise UsageError(
                 f"cgap cannot grow {context.config.network.name}: {error}"
             ) from error
-        self.strategy = context.strategy(self.network, [self.plugin])
-        self.extra: dict[str, Any] = {}
+        replay = balanced_replay(context, settings.memory) if settings.memory else None
+        self._memory = replay.memory if replay else None
+        beside = [self.plugin, replay] if replay else [self.plugin]
+        self.strategy = context.strategy(self.network, beside)
+        self.extra: dict[str, Any] = {} if replay is None else {"stored_images": []}
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -145,6 +150,8 @@ class PlasticLearner:
             self.strategy.train(experience)
         except UnreachableTargetError as error:
             raise UsageError(f"cgap: {error}") from error
+        if self._memory is not None:
+            self.extra["stored_images"].append(len(self._memory))
 
     def network_for(self, task: int) -> nn.Module | None:
         """The task's subnetwork."""
@@ -161,6 +168,7 @@ METHODS.add(
         "continual growth and pruning: one column a task",
         settings_of(CGaPConfig()),
         PlasticLearner,
+        scenarios=ANY_SCENARIO,
         board=lambda own: own.board if own.price in ON_A_BOARD else None,
     ),
 )

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from cgap_bench.learn.batches import crop_and_flip
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method
+from cgap_bench.learn.method import ANY_SCENARIO, METHODS, TASK_ONLY, Method
 from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.learn.methods.rehearsal.gem import GEM, AveragedGEM
 from cgap_bench.learn.methods.rehearsal.icarl import ICaRL
 from cgap_bench.learn.methods.rehearsal.lwf import LearningWithoutForgetting
 from cgap_bench.learn.methods.rehearsal.memory import BalancedMemory, Reservoir
-from cgap_bench.learn.methods.rehearsal.replay import DarkExperience, Replay
+from cgap_bench.learn.methods.rehearsal.replay import DarkExperience, Replay, SeenClasses
 from cgap_bench.record.configuration import Augmentation, Searched, Settings
 
 
@@ -62,9 +62,14 @@ class RememberingNetwork(SharedNetwork):
     """A shared network beside a memory; `extra` says how many images are stored."""
 
     def __init__(
-        self, context: Context, plugin: Any, rehearses: bool, plugins: Sequence[Any] = ()
+        self,
+        context: Context,
+        plugin: Any,
+        rehearses: bool,
+        plugins: Sequence[Any] = (),
+        width: float = 1.0,
     ) -> None:
-        super().__init__(context, None, [plugin, *plugins], rehearses)
+        super().__init__(context, context.network(width), [plugin, *plugins], rehearses)
         self._memory = plugin.memory
         self.extra["stored_images"] = []
 
@@ -102,9 +107,31 @@ def _balanced(context: Context, settings: MemorySettings) -> BalancedMemory:
     return BalancedMemory(settings.memory, context.config.seed)
 
 
+def balanced_replay(context: Context, n_images: int, batch: int | None = None) -> Replay:
+    """Replay from a memory balanced over classes.
+
+    Args:
+        context: The run's.
+        n_images: Images in all.
+        batch: Old images in a batch; None: as many as new ones.
+    """
+    memory = BalancedMemory(n_images, context.config.seed)
+    return Replay(memory, batch, _augment(context))
+
+
 def _replay(context: Context, settings: ReplaySettings) -> SharedNetwork:
-    plugin = Replay(_balanced(context, settings), settings.batch, _augment(context))
+    plugin = balanced_replay(context, settings.memory, settings.batch)
     return RememberingNetwork(context, plugin, rehearses=True)
+
+
+def _replay_equal(context: Context, settings: ReplaySettings) -> SharedNetwork:
+    width = context.equal_width()
+    plugin = balanced_replay(context, settings.memory, settings.batch)
+    learner = RememberingNetwork(
+        context, plugin, rehearses=True, plugins=[SeenClasses()], width=width
+    )
+    learner.extra["width"] = width
+    return learner
 
 
 def _dark(context: Context, settings: DarkSettings) -> SharedNetwork:
@@ -137,12 +164,24 @@ def _lwf(context: Context, settings: LwFSettings) -> SharedNetwork:
 
 
 def _add(
-    name: str, summary: str, settings: type[Settings], build: Callable[[Context, Any], Any]
+    name: str,
+    summary: str,
+    settings: type[Settings],
+    build: Callable[[Context, Any], Any],
+    sized: bool = False,
 ) -> None:
-    METHODS.add(name, Method(summary, settings, build, scenarios=ANY_SCENARIO))
+    scenarios = ANY_SCENARIO - TASK_ONLY if sized else ANY_SCENARIO
+    METHODS.add(name, Method(summary, settings, build, sized, scenarios))
 
 
 _add("replay", "every batch is joined by images from a memory", ReplaySettings, _replay)
+_add(
+    "replay-equal",
+    "the same, narrowed to CGaP's MACs; its loss is over the classes seen so far",
+    ReplaySettings,
+    _replay_equal,
+    sized=True,
+)
 _add("der++", "old outputs and targets of a memory are learnt again", DarkSettings, _dark)
 _add(
     "agem",

@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.mark.parametrize("name", ["replay", "der++", "agem", "gem", "icarl"])
+@pytest.mark.parametrize("name", ["cgap", "replay", "der++", "agem", "gem", "icarl"])
 def test_stored_images_are_counted(name, tiny, run):
     record = run(tiny(name, own={"memory": 30}))
     # balanced memories: thirty for five classes, then three for each of ten

@@ -34,6 +34,6 @@ def test_without_the_task_a_method_learns_and_every_task_has_the_one_network(
 
 
 def test_a_method_that_needs_the_task_says_so_and_who_does_not(tiny):
-    with pytest.raises(UsageError, match=r"cgap runs in scenario task, not class: .*\bewc\b"):
-        check_scenario(in_scenario(tiny("cgap"), Scenario.CLASS))
+    with pytest.raises(UsageError, match=r"warm runs in scenario task, not class: .*\bcgap\b"):
+        check_scenario(in_scenario(tiny("warm"), Scenario.CLASS))
     assert check_scenario(in_scenario(tiny("ewc"), Scenario.CLASS)) is None

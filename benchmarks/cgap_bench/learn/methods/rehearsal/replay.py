@@ -14,6 +14,7 @@ from cgap_bench.learn.methods.rehearsal.memory import (
     Examples,
     Reservoir,
     examples,
+    rows_by_class,
 )
 
 
@@ -59,6 +60,28 @@ class Replay(SupervisedPlugin):  # type: ignore[misc]
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self.memory.load_state_dict(state)
+
+
+class SeenClasses(SupervisedPlugin):  # type: ignore[misc]
+    """The loss of one head is over the classes seen so far, as where a head grows with them."""
+
+    STATE = ("_seen",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[int] = set()
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """The classes of the experience join."""
+        self._seen |= {int(y) for _, y in rows_by_class(strategy.experience.dataset)}
+
+    def after_forward(self, strategy: Any, **_: Any) -> None:
+        """A softmax gives the others no share, and they get no gradient."""
+        seen = torch.tensor(sorted(self._seen), device=strategy.mb_output.device)
+        others = torch.ones_like(strategy.mb_output, dtype=torch.bool).index_fill(
+            1, seen, False
+        )
+        strategy.mb_output = strategy.mb_output.masked_fill(others, -torch.inf)
 
 
 class DarkExperience(SupervisedPlugin):  # type: ignore[misc]
