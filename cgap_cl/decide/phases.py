@@ -57,13 +57,24 @@ class Phases:
         spans.append((self.pruning_steps - 1, self.prune_until - self.prune_from))
         return math.ceil(max((n / span for n, span in spans if n > 0 and span > 0), default=1))
 
+    def too_short(self, total: int) -> bool:
+        """Whether no iteration lies in the phase of growth: a visit of an online stream.
+
+        >>> Phases().too_short(9), Phases().too_short(10)
+        (True, False)
+        """
+        return self.growth_events > 0 and self.grow_until * total < 1
+
     def check(self, total: int) -> None:
         """Warn where a training of ``total`` iterations is too short for the events."""
         if total < self.least_iterations:
+            what = "some fall together, with no training between"
+            if self.too_short(total):
+                what = "it grows once, no further than to the target price, and is not pruned"
             warnings.warn(
                 f"{total} iterations are too few for {self.growth_events} growth events and "
-                f"{self.pruning_steps} pruning steps: some fall together, with no training "
-                f"between; {self.least_iterations} are needed (more epochs, smaller batches)",
+                f"{self.pruning_steps} pruning steps: {what}; {self.least_iterations} are "
+                "needed (more epochs, smaller batches)",
                 stacklevel=3,
             )
 

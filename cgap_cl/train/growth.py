@@ -133,13 +133,14 @@ class GrowthLoop:
         """
         phases = self.config.phases
         phases.check(total)
-        self.progress = self.progress.started(phases, total, self._peak())
+        target = self.config.target_price
+        self.progress = self.progress.started(phases, total, self._peak(), target)
         self.scores.forget()
 
         # the first column must not be pruned to nothing in search of a price there is not
         least = self.price(dict.fromkeys(self.column.widths, 1))
-        if not self.network.n_merged and least > self.config.target_price:
-            raise UnreachableTargetError(self.config.target_price, least)
+        if not self.network.n_merged and least > target:
+            raise UnreachableTargetError(target, least)
 
     def observe(self) -> None:
         """Add up saliency; call it when gradients are there."""
@@ -213,7 +214,10 @@ class GrowthLoop:
         progress = replace(self.progress, growth=self.progress.growth[1:])
         plan = Plan()
         if self.scores.fit:  # a restored state may have other widths than were scored
-            limit = progress.growth_limit(config.target_price * config.peak_ratio)
+            peak = config.target_price
+            if progress.n_pruning or not config.phases.pruning_steps:
+                peak *= config.peak_ratio  # else this visit is too short to prune it again
+            limit = progress.growth_limit(peak)
             plan = config.growth.plan(self.scores.units, self.limits, self.price, limit)
 
         self._apply("grow", plan, optimizer)

@@ -48,9 +48,14 @@ class Progress:
     peak: Peak = field(default_factory=Peak)
     pruned: Mapping[str, int] = field(default_factory=dict)
 
-    def started(self, phases: Phases, total: int, start: Peak) -> Progress:
-        """The beginning of a training of ``total`` iterations, from the column as it is."""
+    def started(self, phases: Phases, total: int, start: Peak, target: float) -> Progress:
+        """The beginning of a training of ``total`` iterations, from the column as it is.
+
+        One too short for growth and pruning apart prunes only what is above the target price.
+        """
         growth, pruning = phases.growth_iterations(total), phases.pruning_iterations(total)
+        if phases.too_short(total) and start.price <= target:
+            pruning = []
         return Progress(
             self.shared,
             growth=tuple(growth),

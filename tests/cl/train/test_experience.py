@@ -1,5 +1,7 @@
 """Streams whose experiences keep labels or classes in their rows alone."""
 
+import itertools
+
 import pytest
 import torch
 from avalanche.benchmarks import (
@@ -10,6 +12,7 @@ from avalanche.benchmarks import (
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
 from torch.utils.data import TensorDataset
 
+from cgap_cl import CGaPConfig, GrowthPolicy
 from cgap_cl.train.experience import classes_of, task_label_of
 
 pytestmark = pytest.mark.filterwarnings(
@@ -52,3 +55,24 @@ def test_streams_made_of_other_streams(network, strategy, stream):
     for experience in list(with_task_labels(made.train_stream))[1:]:
         host.train(experience)
     assert sorted(network.labels) == [0, 1, 2]
+
+
+@pytest.mark.filterwarnings("ignore:2 iterations are too few:UserWarning")
+def test_an_online_stream_goes_on_in_one_column(network, strategy, part, stream_of):
+    """Visits of two iterations: grown to the target price over the visits, nothing pruned."""
+    stream = stream_of([part((0, 1), 96), part((2, 3), 96)], (0, 0))
+    config = CGaPConfig(target_price=0.5, growth=GrowthPolicy(linear_capacity=1.0))
+    host = strategy(network, config=config, train_epochs=1)
+    for experience in split_online_stream(stream.train_stream, experience_size=32):
+        host.train(experience)
+    history = host.plugins[0].history
+    widths = [entry["widths"] for entry in history if entry["kind"] == "merge"]
+    assert len(widths) == 6
+    for before, after in itertools.pairwise(widths):
+        assert all(before[group] <= after[group] for group in before)
+    prices = [entry["price"] for entry in history]
+    assert prices[0] < 0.3
+    assert 0.4 < prices[-1] <= max(prices) <= 0.5
+    assert "prune" not in {entry["kind"] for entry in history}
+    assert set(network.newest.classes) == {0, 1, 2, 3}
+    assert not network.newest.sources()  # nothing is read of the visits before

@@ -87,18 +87,24 @@ def test_an_unpruned_state_restored_after_pruning_is_pruned_again(
 
 def test_a_structural_change_is_the_last_thing_that_happens(network, strategy, part, stream_of):
     """One batch an experience: growth and all pruning after it."""
-    host = strategy(network, config=CGaPConfig(growth=WIDE), train_epochs=1)
+    config = CGaPConfig(growth=WIDE, phases=Phases(1.0, 1.0, 1.0))
+    host = strategy(network, config=config, train_epochs=1)
     with pytest.warns(UserWarning, match="outstanding"):
         host.train(stream_of([part((0, 1, 2), 12)], [0]).train_stream[0])
     assert network(X, 0).shape == (7, 3)
 
 
 def test_a_schedule_too_short_for_its_events_is_told(network):
-    """Two iterations: all growth after the first, all pruning after that, nothing between."""
+    """Twenty: four growth events after two iterations; two: one event, and no pruning."""
     loop = GrowthLoop(network, CGaPConfig(target_price=0.5))
     loop.sprout(0, 3)
-    with pytest.warns(UserWarning, match="2 iterations are too few .*; 40 are needed"):
+    with pytest.warns(
+        UserWarning, match="20 iterations .*: some fall together.* 40 are needed"
+    ):
+        loop.start(20)
+    with pytest.warns(UserWarning, match="2 iterations are too few .*: it grows once.* 40 are"):
         loop.start(2)
+    assert (loop.progress.growth, loop.progress.pruning) == ((1,), ())
     network.discard()
     loop.sprout(0, 3)
     with warnings.catch_warnings():
