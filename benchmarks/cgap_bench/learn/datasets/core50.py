@@ -1,12 +1,13 @@
 """CORe50 (Lomonaco and Maltoni 2017): fifty things filmed in eleven sessions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData
-from cgap_bench.learn.datasets.folder import decoded, mean_and_std
+from cgap_bench.learn.datasets.folder import images_of
 
 SIZE = 32  # of the smaller of the two official sets of images
 FOLDER = "core50_32x32"
@@ -30,23 +31,12 @@ def _core50(root: Path) -> ImageData:
                 train += [(path, thing - 1) for path in files]
                 domains += [sessions.index(session)] * len(files)
 
-    train_images, test_images = (
-        decoded([path for path, _ in files], SIZE, root) for files in (train, test)
+    groups = tuple(
+        tuple(range(first, first + THINGS_PER_CATEGORY))
+        for first in range(0, N_THINGS, THINGS_PER_CATEGORY)
     )
-    mean, std = mean_and_std(train_images)
-    return ImageData(
-        train_images=train_images,
-        train_targets=torch.tensor([target for _, target in train]),
-        test_images=test_images,
-        test_targets=torch.tensor([target for _, target in test]),
-        mean=mean,
-        std=std,
-        groups=tuple(
-            tuple(range(first, first + THINGS_PER_CATEGORY))
-            for first in range(0, N_THINGS, THINGS_PER_CATEGORY)
-        ),
-        train_domains=torch.tensor(domains),
-    )
+    data = images_of(train, test, SIZE, root)
+    return replace(data, groups=groups, train_domains=torch.tensor(domains))
 
 
 def _frames(folder: Path, session: int, thing: int) -> list[Path]:

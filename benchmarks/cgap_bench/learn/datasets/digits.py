@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData, every_fifth
+from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData, without_test_split
 
 
 def _digits(_root: Path) -> ImageData:
@@ -15,17 +15,7 @@ def _digits(_root: Path) -> ImageData:
     bunch: Any = load_digits()
     images = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)
     targets = torch.from_numpy(bunch.target).long()
-    is_test = every_fifth(targets)
-    train = images[~is_test]
-    pixels = train.double()
-    return ImageData(
-        train_images=train,
-        train_targets=targets[~is_test],
-        test_images=images[is_test],
-        test_targets=targets[is_test],
-        mean=(float(pixels.mean()),),
-        std=(float(pixels.std()),),
-    )
+    return without_test_split(images, targets)
 
 
 DATASETS.add("digits", Dataset(_digits, needs_download=False))

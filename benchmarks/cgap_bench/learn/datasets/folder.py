@@ -45,9 +45,22 @@ def image_folder(name: str, size: int | None, root: Path) -> ImageData:
         train = [one for one, held in zip(files, is_test) if not held]
         test = [one for one, held in zip(files, is_test) if held]
 
-    side = size or SIZE
+    return images_of(train, test, size or SIZE, root)
+
+
+def images_of(
+    train: Sequence[tuple[Path, int]], test: Sequence[tuple[Path, int]], size: int, root: Path
+) -> ImageData:
+    """A dataset of image files, each with its class.
+
+    Args:
+        train: Files and classes for training.
+        test: The same for test.
+        size: Side of an image.
+        root: Data root, which keeps what was decoded.
+    """
     train_images, test_images = (
-        decoded([path for path, _ in files], side, root) for files in (train, test)
+        decoded([path for path, _ in files], size, root) for files in (train, test)
     )
     mean, std = mean_and_std(train_images)
     return ImageData(

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData, every_fifth
+from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData, without_test_split
 from cgap_bench.learn.datasets.files import ensure_files
 
 PARTS = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
@@ -64,17 +64,7 @@ def _notmnist_10k(root: Path) -> ImageData:
     }
     ensure_files("the 10,000 test images of notMNIST", root, folder, md5)
     images, targets = _images_and_labels(folder, "t10k")
-    is_test = every_fifth(targets)
-    train = images[~is_test]
-    pixels = train.double()
-    return ImageData(
-        train_images=train,
-        train_targets=targets[~is_test],
-        test_images=images[is_test],
-        test_targets=targets[is_test],
-        mean=(float(pixels.mean()),),
-        std=(float(pixels.std()),),
-    )
+    return without_test_split(images, targets)
 
 
 def _images_and_labels(folder: Path, split: str) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import torch
-
 from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData
 from cgap_bench.learn.datasets.files import ensure_files
-from cgap_bench.learn.datasets.folder import decoded, mean_and_std
+from cgap_bench.learn.datasets.folder import images_of
 
 FOLDER = "tiny-imagenet-200"
 SIZE = 64
@@ -33,18 +31,7 @@ def _tiny_imagenet(root: Path) -> ImageData:
     rows = (line.split("\t") for line in lines)
     test = [(folder / "val" / "images" / row[0], numbers[row[1]]) for row in rows]
 
-    train_images, test_images = (
-        decoded([path for path, _ in files], SIZE, root) for files in (train, test)
-    )
-    mean, std = mean_and_std(train_images)
-    return ImageData(
-        train_images=train_images,
-        train_targets=torch.tensor([target for _, target in train]),
-        test_images=test_images,
-        test_targets=torch.tensor([target for _, target in test]),
-        mean=mean,
-        std=std,
-    )
+    return images_of(train, test, SIZE, root)
 
 
 DATASETS.add("tiny-imagenet", Dataset(_tiny_imagenet, needs_download=True))

@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cgap_bench.errors import UsageError
-from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.methods.own_networks import OwnNetworks
 from cgap_bench.learn.multi_head import MultiHead
 from cgap_bench.learn.sizes import Size, n_parameters
 from cgap_bench.record.configuration import Settings
@@ -78,7 +78,7 @@ class PruneOnce(SupervisedPlugin):  # type: ignore[misc]
         strategy.optimized_param_id = dict(model.named_parameters())
 
 
-class PrunedNetworks:
+class PrunedNetworks(OwnNetworks):
     """A dense network a task, trained, pruned, trained on, kept.
 
     One schedule of learning rates runs over all epochs, as for the other methods: the cut is
@@ -96,9 +96,8 @@ class PrunedNetworks:
     def __init__(
         self, context: Context, settings: PrunedSettings, importance: Callable[[Any], Tensor]
     ) -> None:
-        self._context, self._settings, self._importance = context, settings, importance
-        self._networks: list[nn.Module] = []
-        self.strategy: TensorStrategy | None = None  # a new one in each experience
+        super().__init__(context)
+        self._settings, self._importance = settings, importance
         self.history: list[dict[str, Any]] = []
         self.extra: dict[str, Any] = {}
 
@@ -136,14 +135,6 @@ class PrunedNetworks:
             return total_macs(layer_shapes(network, example)) > context.target_macs
 
         prune_until(network, example, self._importance, self._settings.across_layers, too_large)
-
-    def network_for(self, task: int) -> nn.Module | None:
-        """The task's own network."""
-        return self._networks[task]
-
-    def stored_parameters(self) -> int:
-        """All networks so far."""
-        return sum(map(n_parameters, self._networks))
 
     def state_dict(self) -> dict[str, Any]:
         """All networks so far, and how wide each of their layers is."""

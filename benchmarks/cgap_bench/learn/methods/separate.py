@@ -7,16 +7,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.budget import Budget, Budgeted, within
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.methods.own_networks import OwnNetworks
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.multi_head import MultiHead
-from cgap_bench.learn.sizes import n_parameters
 
 
-class SeparateNetworks:
+class SeparateNetworks(OwnNetworks):
     """As many small networks as tasks.
 
     Args:
@@ -28,9 +27,8 @@ class SeparateNetworks:
     def __init__(
         self, context: Context, network: Callable[[int], nn.Sequential], warm: bool
     ) -> None:
-        self._context, self._network, self._warm = context, network, warm
-        self._networks: list[nn.Module] = []
-        self.strategy: TensorStrategy | None = None  # a new one in each experience
+        super().__init__(context)
+        self._network, self._warm = network, warm
         self.extra: dict[str, Any] = {}
 
     @property
@@ -49,14 +47,6 @@ class SeparateNetworks:
         self.strategy = self._context.strategy(model)
         self.strategy.train(experience)
         self._networks.append(model.network_for(task).requires_grad_(False))
-
-    def network_for(self, task: int) -> nn.Module | None:
-        """The task's own network."""
-        return self._networks[task]
-
-    def stored_parameters(self) -> int:
-        """All networks so far."""
-        return sum(map(n_parameters, self._networks))
 
     def state_dict(self) -> dict[str, Any]:
         """All networks so far."""
