@@ -70,16 +70,24 @@ def compare(first: Path, second: Path, board: str) -> None:
     show_default=True,
     help="Whose network, counted from 1 in the order learnt.",
 )
-@click.option("--to", default="onnx", show_default=True, help="onnx, pt2, shapes; with commas.")
+@click.option(
+    "--to",
+    default="onnx",
+    show_default=True,
+    help="onnx, pt2, shapes, hls4ml, qonnx; with commas.",
+)
 @click.option("--out", type=Path, default=Path(), help="Folder; the present one by default.")
-def export(record: Path, task: int, to: str, out: Path) -> None:
+@click.option(
+    "--bits", type=click.IntRange(2, 32), help="Fixed-point word of hls4ml and qonnx; 16."
+)
+def export(record: Path, task: int, to: str, out: Path, bits: int | None) -> None:
     """Write the network of one task of a finished run for other tools.
 
     RECORD is the file of a run that was made with --keep-weights.
     """
     from cgap_bench.commands.networks.export import export_text
 
-    click.echo(export_text(record, task, to, out))
+    click.echo(export_text(record, task, to, out, bits))
 
 
 @click.command(epilog=EXAMPLES + "cgap-cl predict 76247eb2d20a-task-2.onnx my-images")

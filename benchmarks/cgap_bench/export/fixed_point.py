@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,11 +16,12 @@ from cgap_bench.errors import UsageError
 from cgap_bench.export.plain import NORMS
 
 GUARD_BITS = 1  # values up to twice the largest seen do not wrap around
+ROUNDINGS = 4  # steps that averages and sums may round otherwise than the layers here
 
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """Signed words, rounded down (``ap_fixed<bits, integer>`` of AMD's tools).
+    """Signed words; hardware rounds maps down (``ap_fixed<bits, integer>`` of AMD's tools).
 
     Attributes:
         integer: Bits before the point, the sign among them.
@@ -40,6 +42,10 @@ class FixedPoint:
     def floor(self, x: Tensor) -> Tensor:
         """The next value at or below; too large ones are not wrapped."""
         return torch.floor(x / self.step) * self.step
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """The nearest value: for weights, which are rounded once and at leisure."""
+        return torch.round(x / self.step) * self.step
 
 
 @torch.no_grad()
@@ -70,14 +76,72 @@ def in_words(graph: fx.GraphModule, words: FixedPoint, images: Tensor) -> Tensor
         words: Of every weight and every map.
         images: ``(N, ...)``.
     """
-    rounded = copy.deepcopy(graph).double()
-    for module in rounded.modules():
+    result: Tensor = _EveryMap(rounded(graph, words), words.floor).run(images.double())
+    return result
+
+
+@torch.no_grad()
+def rounded(graph: fx.GraphModule, words: FixedPoint) -> fx.GraphModule:
+    """A copy whose weights are words, in float64; a norm is a product and a sum of them."""
+    copied = copy.deepcopy(graph).double()
+    for module in copied.modules():
         if isinstance(module, NORMS):
             _as_scale_and_shift(module)
-    for parameter in rounded.parameters():
-        parameter.copy_(words.floor(parameter))
-    result: Tensor = _EveryMap(rounded, words.floor).run(images.double())
-    return result
+    for parameter in copied.parameters():
+        parameter.copy_(words.nearest(parameter))
+    return copied
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """A written file or project, and how it answers to the images that it was tried on.
+
+    Attributes:
+        path: What was written.
+        words: Of every weight and every map.
+        n_images: How many were emulated.
+        conversion_error: Largest difference of an output between the emulation and the same
+            network in the same words: what the conversion did.
+        rounding_error: Largest difference between the emulation and the network itself.
+    """
+
+    path: Path
+    words: FixedPoint
+    n_images: int
+    conversion_error: float
+    rounding_error: float
+
+
+@torch.no_grad()
+def compared(
+    graph: fx.GraphModule, words: FixedPoint, images: Tensor, answers: Tensor, path: Path
+) -> Emulation:
+    """What a tool computed beside what it should have.
+
+    Args:
+        graph: From `cgap_bench.export.plain.plain`.
+        words: Of every weight and every map.
+        images: ``(N, ...)``, that the tool was given.
+        answers: ``(N, classes)``, of the tool.
+        path: What was written.
+
+    Raises:
+        UsageError: The tool computes something else.
+    """
+    expected, exact = in_words(graph, words, images), graph(images.cpu())
+    found = Emulation(
+        path=path,
+        words=words,
+        n_images=len(images),
+        conversion_error=(answers - expected).abs().max().item(),
+        rounding_error=(answers - exact).abs().max().item(),
+    )
+    if not found.conversion_error <= ROUNDINGS * words.step:
+        raise UsageError(
+            f"{path} does not compute this network: it is off by"
+            f" {found.conversion_error:.3g}, a step is {words.step:.3g}"
+        )
+    return found
 
 
 class _EveryMap(fx.Interpreter):

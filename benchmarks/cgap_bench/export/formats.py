@@ -6,9 +6,11 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from cgap_bench.errors import RunError, UsageError
@@ -41,6 +43,14 @@ def write_onnx(program: ExportedProgram, inputs: Inputs, path: Path) -> float:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return _compared(program, inputs, path, lambda x: session.run(None, {name: x})[0])
+
+
+def onnx_of(network: nn.Module, image: Tensor) -> Any:
+    """A network as ONNX for batches of one, in memory."""
+    with _quiet():
+        made = torch.onnx.export(network, (image,), dynamo=True)
+    assert made is not None
+    return made.model_proto
 
 
 def write_program(program: ExportedProgram, inputs: Inputs, path: Path) -> float:
@@ -83,5 +93,7 @@ def _quiet():  # type: ignore[no-untyped-def]
 FORMATS: Mapping[str, str] = {
     "onnx": "ONNX, checked in onnxruntime",
     "pt2": "torch.export, checked after reading it again",
+    "hls4ml": "project of C++ for synthesis, its emulation checked",
+    "qonnx": "QONNX for FINN, checked in the package qonnx",
     "shapes": "JSON of the layers' shapes, for `cgap-cl cost`",
 }

@@ -7,7 +7,6 @@ import importlib.util
 import io
 import shutil
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +15,22 @@ import torch
 from torch import Tensor, fx, nn
 
 from cgap_bench.errors import UsageError
-from cgap_bench.export.fixed_point import FixedPoint, in_words, words_for
+from cgap_bench.export.fixed_point import (
+    Emulation,
+    FixedPoint,
+    compared,
+    rounded,
+    words_for,
+)
 from cgap_bench.export.plain import plain
 
 HOW = "hls4ml is missing: pip install 'cgap-cl[hls4ml]'"
 BACKENDS = ("Vitis", "Vivado", "Catapult", "oneAPI")
-ROUNDINGS = 4  # steps that averages and sums may round otherwise than the layers here
-
-
-@dataclass(frozen=True)
-class Hls4mlProject:
-    """A written project, and how its C++ answers to the images that it was tried on.
-
-    Attributes:
-        folder: The project.
-        words: Of every weight and every map.
-        n_images: How many were emulated.
-        conversion_error: Largest difference between the emulation and the same network in the
-            same words: what the conversion did.
-        rounding_error: Largest difference between the emulation and the network itself.
-    """
-
-    folder: Path
-    words: FixedPoint
-    n_images: int
-    conversion_error: float
-    rounding_error: float
 
 
 def write_hls4ml(
     network: nn.Module, images: Tensor, folder: Path, bits: int = 16, backend: str = "Vitis"
-) -> Hls4mlProject:
+) -> Emulation:
     """Write a network as an hls4ml project, compile its C++ and compare the answers.
 
     Needs hls4ml and a C++ compiler, no vendor's tool; synthesis is up to the vendor's.
@@ -67,27 +51,13 @@ def write_hls4ml(
     words = words_for(graph, images, bits)
     with _quiet() as said:
         try:
-            emulated = _emulated(graph, words, images, folder, backend)
+            emulated = _emulated(rounded(graph, words).float(), words, images, folder, backend)
         except Exception as error:  # hls4ml raises nothing more special
             tail = said.getvalue().strip()[-400:] if "compile" in str(error) else ""
             shutil.rmtree(folder, ignore_errors=True)
             raise UsageError(f"hls4ml: {error}{tail and ': '}{tail}") from error
 
-    with torch.no_grad():
-        expected, exact = in_words(graph, words, images), graph(images.cpu())
-    project = Hls4mlProject(
-        folder=folder,
-        words=words,
-        n_images=len(images),
-        conversion_error=(emulated - expected).abs().max().item(),
-        rounding_error=(emulated - exact).abs().max().item(),
-    )
-    if project.conversion_error > ROUNDINGS * words.step:
-        raise UsageError(
-            f"{folder}: hls4ml's C++ does not compute this network: it is off by"
-            f" {project.conversion_error:.3g}, a step is {words.step:.3g}"
-        )
-    return project
+    return compared(graph, words, images, emulated, folder)
 
 
 def _check(folder: Path, backend: str) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,9 @@ from cgap_bench.errors import UsageError
 from cgap_bench.record.files import write_file
 
 BATCH = "batch"
+N_IMAGES = 16  # of a task, kept beside its network
+IMAGES = "images"
+IMAGES_ENDING = ".images.safetensors"
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,16 @@ def folder_of(record: Path) -> Path:
     return record.with_suffix(".networks")
 
 
-def keep_network(network: nn.Module, inputs: Inputs, folder: Path, task: int) -> None:
-    """Write the network of one task: graph (``.pt2``), weights (``.safetensors``), inputs.
+def keep_network(
+    network: nn.Module, inputs: Inputs, images: Tensor, folder: Path, task: int
+) -> None:
+    """Write the network of one task: graph (``.pt2``), weights, some images, inputs.
 
     Args:
         network: In evaluation mode; what one inference of the task executes.
         inputs: What it reads.
+        images: Some of the task, ``(N, C, H, W)`` as it reads them: fixed-point words must
+            hold what becomes of them.
         folder: See `folder_of`.
         task: Counted from 1.
 
@@ -65,6 +72,8 @@ def keep_network(network: nn.Module, inputs: Inputs, folder: Path, task: int) ->
     write_file(stem.with_suffix(".pt2"), graph.getvalue(), folder)
     weights = {name: value.contiguous().clone() for name, value in _tensors(network).items()}
     write_file(stem.with_suffix(".safetensors"), save(weights), folder)
+    seen = save({IMAGES: images.contiguous()})
+    write_file(stem.with_suffix(IMAGES_ENDING), seen, folder)
     text = json.dumps(asdict(inputs), indent=1) + "\n"
     write_file(stem.with_suffix(".json"), text, folder)
 
@@ -100,10 +109,33 @@ def load_network(record: Path, task: int) -> tuple[ExportedProgram, Inputs]:
     return torch.export.load(f"{stem}.pt2"), Inputs.of(facts)
 
 
+def load_images(record: Path, task: int) -> Tensor:
+    """Images of the task that were kept with its network, ``(N, C, H, W)`` as it reads them.
+
+    Raises:
+        UsageError: An older version kept the network without them.
+    """
+    from safetensors.torch import load_file
+
+    path = folder_of(record) / f"task-{task}{IMAGES_ENDING}"
+    if not path.is_file():
+        raise UsageError(
+            f"there is no {path}: an older version kept this network; remove {path.parent} and"
+            " run again with --keep-weights"
+        )
+    return load_file(path)[IMAGES]
+
+
 def example_of(inputs: Inputs, n: int = 1) -> Tensor:
     """A batch of noise as a network reads it, the same each time."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(n, *inputs.shape, generator=generator)
+
+
+def some_of(images: Sequence[tuple[Any, ...]]) -> Tensor:
+    """`N_IMAGES` of a dataset, from all over it; all of a smaller one."""
+    places = torch.linspace(0, len(images) - 1, min(N_IMAGES, len(images))).long()
+    return torch.stack([images[int(place)][0] for place in places])
 
 
 def _tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -51,7 +51,7 @@ def plain(network: nn.Module, example: Tensor) -> fx.GraphModule:
     _with_sizes(graph, example)
     for module in list(graph.modules()):
         if isinstance(module, nn.Conv2d) and module.groups > 1:
-            _write_zeros(module)
+            write_zeros(module)
     return graph
 
 
@@ -101,7 +101,7 @@ def _with_sizes(graph: fx.GraphModule, example: Tensor) -> None:
         graph.set_submodule(name, nn.AvgPool2d(windows))
 
 
-def _write_zeros(conv: nn.Conv2d) -> None:
+def write_zeros(conv: nn.Conv2d) -> None:
     """A grouped convolution as a dense one, in place."""
     n_out, each, *kernel = conv.weight.shape
     weight = conv.weight.new_zeros((n_out, conv.in_channels, *kernel))

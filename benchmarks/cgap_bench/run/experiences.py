@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from cgap_bench.errors import DivergedError, UsageError
-from cgap_bench.export.kept import Inputs, keep_network
+from cgap_bench.export.kept import Inputs, keep_network, some_of
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS
@@ -150,7 +150,8 @@ class Run:
                 continue
             facts = {"shape": stream.input_shape, "mean": mean, "std": std}
             inputs = Inputs.of(facts | {"classes": stream.told_classes(task)})
-            keep_network(network.eval(), inputs, folder, task + 1)
+            images = some_of(stream.scored[task])
+            keep_network(network.eval(), inputs, images, folder, task + 1)
 
     def record(self, outcome: Outcome | None = None) -> Record:
         """What came out, once the last experience is finished or training diverged."""

@@ -16,12 +16,12 @@ def linear(weight, bias):
     return nn.Sequential(layer)
 
 
-def test_weights_inputs_and_results_are_rounded_down_sums_are_not():
-    """0.75 * 0.25 + 0.25 * 0.25 = 0.25, though neither product alone is a multiple of 1/4."""
+def test_inputs_and_results_are_rounded_down_weights_to_the_nearest_sums_are_not():
+    """0.75 * 0.25 + 0.25 * 0.25 + 0.25 = 0.5, though neither product is a multiple of 1/4."""
     words = FixedPoint(bits=6, integer=4)
     x = torch.tensor([[0.49, 0.26], [-0.01, 0.0]])
-    graph = plain(linear([0.99, 0.3], 0.2), x)
-    assert in_words(graph, words, x).flatten().tolist() == [0.25, -0.25]
+    graph = plain(linear([0.74, 0.3], 0.2), x)
+    assert in_words(graph, words, x).flatten().tolist() == [0.5, 0.0]
 
 
 def test_a_norm_on_its_own_is_a_product_and_a_sum():
@@ -31,9 +31,9 @@ def test_a_norm_on_its_own_is_a_product_and_a_sum():
     norm.weight.data.fill_(1.0)
     x = torch.tensor([[3.0], [0.5]])
     graph = plain(nn.Sequential(norm), x)
-    # 0.5 x - 0.5, the scale a little below 0.5 (eps) and so rounded down to 0.375
+    # 0.5 x - 0.5; the scale is a little below 0.5 (eps), and 0.5 the nearest word
     found = in_words(graph, FixedPoint(bits=8, integer=5), x).flatten().tolist()
-    assert found == [3 * 0.375 - 0.5, -0.375]
+    assert found == [1.0, -0.25]
 
 
 @pytest.mark.parametrize(("largest", "integer"), [(0.3, 2), (1.0, 3), (1.9, 3), (100.0, 9)])

@@ -1,6 +1,7 @@
 """Networks that are kept leave the project unchanged."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from cgap_bench.commands.networks.export import export_text
 from cgap_bench.commands.networks.predict import predict_text
 from cgap_bench.errors import RunError, UsageError
 from cgap_bench.export import formats
-from cgap_bench.export.kept import Inputs, example_of, exported, keep_network, load_network
+from cgap_bench.export.kept import (
+    N_IMAGES,
+    Inputs,
+    example_of,
+    exported,
+    keep_network,
+    load_images,
+    load_network,
+)
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.record.store import write_record
 from cgap_bench.run.experiences import train
@@ -41,7 +50,7 @@ def network():
 
 
 def test_what_is_kept_is_the_network(network, tmp_path):
-    keep_network(network, INPUTS, tmp_path / "abc.networks", 2)
+    keep_network(network, INPUTS, example_of(INPUTS), tmp_path / "abc.networks", 2)
     program, inputs = load_network(tmp_path / "abc.json", 2)
     x = example_of(INPUTS, 5)
     assert torch.equal(program.module()(x), network(x))
@@ -54,7 +63,7 @@ def test_what_is_kept_is_the_network(network, tmp_path):
 def test_what_was_not_kept_is_told(network, tmp_path):
     with pytest.raises(UsageError, match="run again with --keep-weights"):
         load_network(tmp_path / "abc.json", 1)
-    keep_network(network, INPUTS, tmp_path / "abc.networks", 2)
+    keep_network(network, INPUTS, example_of(INPUTS), tmp_path / "abc.networks", 2)
     with pytest.raises(UsageError, match=r"no task 1 in .*; there are 2"):
         load_network(tmp_path / "abc.json", 1)
 
@@ -97,6 +106,38 @@ def test_a_finished_run_is_exported_and_predicts(finished, tmp_path):
     assert inputs.classes == (5, 6, 7, 8, 9)
 
 
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("qonnx", "qonnx"), pytest.param("hls4ml", "hls4ml", marks=pytest.mark.slow)],
+)
+def test_a_finished_run_is_exported_in_words(finished, tmp_path, name, package):
+    pytest.importorskip(package)
+    if name == "hls4ml" and shutil.which("g++") is None:
+        pytest.skip("no g++")
+    text = export_text(finished, 2, name, tmp_path, bits=18)
+    path = tmp_path / f"{finished.stem}-task-2.{name}"
+    assert text.startswith(f"{path}  (ap_fixed<18,")
+    assert "on 16 images of the task within 0 of the network in these words" in text
+    assert path.is_dir() if name == "hls4ml" else path.is_file()
+    beside = json.loads((tmp_path / f"{finished.stem}-task-2.inputs.json").read_text())
+    assert beside["classes"] == [5, 6, 7, 8, 9]
+
+
+def test_images_of_the_task_are_kept(finished, tiny):
+    """From all over those that the record was scored on."""
+    from cgap_bench.learn.streams import build_stream
+
+    config = tiny("cgap")
+    share = config.training.holdout_share
+    stream = build_stream(config.stream, share, config.seed, data_root())
+    images, scored = load_images(finished, 2), stream.scored[1]
+    assert torch.equal(images[0], scored[0][0])
+    assert torch.equal(images[-1], scored[len(scored) - 1][0])
+    assert len(images) == N_IMAGES < len(scored)
+    with pytest.raises(UsageError, match="an older version kept this network; remove"):
+        load_images(finished, 3)
+
+
 def test_the_accuracy_of_the_record_is_that_of_what_was_kept(finished, tiny):
     """On the images that the record was scored on."""
     from cgap_bench.learn.streams import build_stream
@@ -116,5 +157,7 @@ def test_the_accuracy_of_the_record_is_that_of_what_was_kept(finished, tiny):
 def test_unknown_formats_and_files_are_refused(finished, tmp_path):
     with pytest.raises(UsageError, match="unknown format 'caffe'"):
         export_text(finished, 1, "caffe", tmp_path)
+    with pytest.raises(UsageError, match="--bits is for hls4ml and qonnx; onnx,pt2 is"):
+        export_text(finished, 1, "onnx,pt2", tmp_path, bits=8)
     with pytest.raises(UsageError, match=r"does not say what a\.onnx reads"):
         predict_text(tmp_path / "a.onnx", tmp_path)
