@@ -148,9 +148,9 @@ def run(reference):
     from cgap_bench.learn.method import METHODS
     from cgap_bench.run.experiences import train
 
-    def trained(config, on_images=lambda _n: None):
+    def trained(config, listener=None):
         sized = METHODS[config.method].sized_by_cgap
-        return train(config, data_root(), reference if sized else None, on_images)
+        return train(config, data_root(), reference if sized else None, listener)
 
     return trained
 

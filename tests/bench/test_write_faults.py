@@ -170,7 +170,7 @@ def test_runs(make_record, tmp_path, monkeypatch):
     job = SimpleNamespace(config=mine.config, run_id=mine.run_id)
     told = []
 
-    def train(config, root, reference, on_images, keeper, networks):
+    def train(config, root, reference, listener, keeper, networks):
         keeper.take_up(Training())
         keeper.after_experience()
         return mine

@@ -59,6 +59,8 @@ from cgap_bench.cli.options import (
     help="Training between two checkpoints; 0: only after each experience.",
 )
 @click.option("--keep-weights", is_flag=True, help="Keep each task's network: `export`.")
+@click.option("--log", metavar="NAMES", help="tensorboard, csv, wandb, mlflow; with commas.")
+@click.option("--quiet", is_flag=True, help="Show the table and errors only.")
 def run(benchmark: str, **options: Any) -> None:
     """Run a benchmark: train, record, and print the comparison.
 

@@ -14,7 +14,7 @@ from cgap_bench.commands.before.first_look import AUTO, DEVICES, Words
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.plan import full_text, plan_text
 from cgap_bench.commands.before.precision import KEYS, choose
-from cgap_bench.commands.during.progress import RunBars, progress_view
+from cgap_bench.commands.during.progress import RunBars, RunsView
 from cgap_bench.commands.during.stopping import stoppable
 from cgap_bench.commands.tune import read_tuned
 from cgap_bench.errors import RunError, Stop, UnknownNameError, UsageError
@@ -28,6 +28,7 @@ from cgap_bench.record.store import ensure_writable
 from cgap_bench.run.execution import Options, execute
 from cgap_bench.run.jobs import Job, job_of, jobs_of
 from cgap_bench.run.keys import SECTIONS
+from cgap_bench.run.logs.kinds import log_kinds
 from cgap_bench.run.recipe import Recipe, load_recipe
 from cgap_bench.run.resolver import resolve, variants
 from cgap_bench.run.seeds import parse_seeds
@@ -50,6 +51,7 @@ class Request(Words):
     checkpoint_minutes: float = 5.0
     keep_weights: bool = False
     tuned: Path | None = None
+    quiet: bool = False
 
     def settled(self, forecast: Forecast, keep: bool) -> tuple["Request", list[str]]:
         """The same with `precision` among the overrides, and a line on what was decided.
@@ -151,6 +153,7 @@ class Request(Words):
             force=self.force,
             checkpoint_minutes=self.checkpoint_minutes,
             keep_networks=self.keep_weights,
+            logs=log_kinds(self.log),
             **limits,
         )
 
@@ -191,18 +194,19 @@ def run_benchmark(request: Request) -> None:
     forecast = Forecast(options.root, options.finished)
     request, notes = request.settled(forecast, keep=True)
     jobs, console = request.job_list(), Console()
+    chatter = Console(quiet=request.quiet)  # all but the table and errors
     for note in notes + steered_elsewhere(jobs, request.board):
-        console.print(printable(note), highlight=False, markup=False, soft_wrap=True)
+        chatter.print(printable(note), highlight=False, markup=False, soft_wrap=True)
 
     ensure_writable(options.output)  # before time goes into a probe
     records = list[Record]()
     _, recipe = load_recipe(request.benchmark)
     plan = plan_text(jobs, forecast, options.jobs, recipe)
-    console.print(plan, highlight=False, markup=False, soft_wrap=True)
+    chatter.print(plan, highlight=False, markup=False, soft_wrap=True)
     failure: UsageError | RunError | None = None
     try:
         with stoppable():
-            _execute(jobs, options, forecast, console, records)
+            _execute(jobs, options, forecast, chatter, records)
     except Stop as stop:
         stop.kept = (
             f"{len(records)} of {len(jobs)} runs are finished and recorded in"
@@ -218,7 +222,7 @@ def run_benchmark(request: Request) -> None:
         raise failure
     if full := request.full():
         text = full_text(full.job_list(), forecast, options.jobs)
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        chatter.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _execute(
@@ -231,8 +235,8 @@ def _execute(
     """Add the records as they are finished, with bars and a line each."""
     counted = {job.run_id: forecast.images(job.config) for job in jobs}
     names = {job.run_id: job.name for job in jobs}
-    with progress_view(console) as progress:
-        bars = RunBars(progress, counted, names)
+    with RunsView(console) as view:
+        bars = RunBars(view, counted, names)
         with closing(execute(jobs, options, bars.advance)) as finished:
             for job, record in finished:
                 bars.finish(job.run_id)

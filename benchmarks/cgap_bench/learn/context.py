@@ -1,9 +1,7 @@
 """What the runner hands to a method: the data, the batches, and how to train on them."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from avalanche.logging import BaseLogger
@@ -15,6 +13,7 @@ from cgap_bench.learn.learning_rate import learning_rate_plugin
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters, width_for
 from cgap_bench.learn.streams import Stream
+from cgap_bench.learn.telling.teller import Tell, Teller
 from cgap_bench.learn.training_macs import TrainingMacs
 from cgap_bench.record.configuration import (
     NetworkSettings,
@@ -23,8 +22,6 @@ from cgap_bench.record.configuration import (
     TrainingSettings,
 )
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
-
-TELL_EVERY_S = 0.5  # progress, while an epoch goes on
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,8 @@ class Context:
         source: Training images on the device; draws the same batches for all methods.
         target_macs: MACs of the CGaP run of the same seed, for methods sized by it.
         target_widths: Units per group that each of its tasks executes.
-        on_images: Told the number of training images, as they go through.
+        tell: Told training images as they go through, and where training stands.
+        means: Whether to tell the means of each epoch too.
         watch: Looks on in training, and may keep its state.
         target_stored: Parameters that it stores after its last task.
         target_peak: MACs of its largest column in training, of the reference network's; None
@@ -52,7 +50,8 @@ class Context:
     source: BatchSource
     target_macs: float | None = None
     target_widths: Sequence[Mapping[str, int]] = ()
-    on_images: Callable[[int], None] = field(default=lambda _n: None)
+    tell: Tell = field(default=lambda _what: None)
+    means: bool = False
     watch: TrainingWatch = field(default_factory=TrainingWatch)
     target_stored: int = 0
     target_peak: float | None = None
@@ -110,6 +109,7 @@ class Context:
 
         optimizer = _optimizer(model, training)
         learning_rate = learning_rate_plugin(training, self.stream.heldout_of, self.source)
+        teller = Teller(self.tell, self.means)
         return TensorStrategy(
             source=self.source,
             precision=training.precision,
@@ -120,7 +120,7 @@ class Context:
             eval_mb_size=training.eval_batch_size,
             train_epochs=training.epochs,
             device=self.device,
-            plugins=[learning_rate, *plugins, self.training_macs, _Counter(self.on_images)],
+            plugins=[learning_rate, *plugins, self.training_macs, teller],
             evaluator=EvaluationPlugin(loggers=[BaseLogger()]),
         )
 
@@ -135,30 +135,3 @@ def _optimizer(model: nn.Module, training: TrainingSettings) -> torch.optim.Opti
     if training.optimizer is Optimizer.ADAM:
         return torch.optim.Adam(parameters, lr, weight_decay=decay)
     return torch.optim.SGD(parameters, lr, training.momentum, weight_decay=decay)
-
-
-class _Counter(SupervisedPlugin):  # type: ignore[misc]
-    """Tells how many images of the data have gone through, every half second or so."""
-
-    STATE = ("_seen", "_told")
-
-    def __init__(self, on_images: Callable[[int], None]) -> None:
-        super().__init__()
-        self._on_images = on_images
-        self._seen = self._told = 0  # in the present epoch
-        self._last_s = 0.0
-
-    def after_training_iteration(self, strategy: Any, **_: Any) -> None:
-        """A batch of the data, whatever joined it."""
-        self._seen += strategy.train_mb_size
-        if time.monotonic() - self._last_s >= TELL_EVERY_S:
-            self._tell(min(self._seen, len(strategy.adapted_dataset)))
-
-    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """What was not told before."""
-        self._tell(len(strategy.adapted_dataset))
-        self._seen = self._told = 0
-
-    def _tell(self, seen: int) -> None:
-        self._on_images(seen - self._told)
-        self._told, self._last_s = seen, time.monotonic()

@@ -16,6 +16,7 @@ from cgap_bench.record.store import (
 )
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import MINUTES, Checkpoints
+from cgap_bench.run.logs.kinds import LogKind
 from cgap_bench.run.reference import Reference, reference_of
 from cgap_bench.run.workers import Crew, Outcome, Report
 
@@ -31,6 +32,7 @@ class Options:
         force: Run again what has a record, from the start.
         checkpoint_minutes: Training between two checkpoints inside an experience; 0: none.
         keep_networks: Keep those of all tasks beside the record; make again what has none.
+        logs: Loggers that are given what training says of itself.
     """
 
     output: Path
@@ -39,12 +41,13 @@ class Options:
     force: bool = False
     checkpoint_minutes: float = MINUTES
     keep_networks: bool = False
+    logs: tuple[LogKind, ...] = ()
 
     @property
     def checkpoints(self) -> Checkpoints:
         """What is kept of a run while it goes on."""
         every_s = 60 * self.checkpoint_minutes or None
-        return Checkpoints(self.output, every_s, self.force, self.keep_networks)
+        return Checkpoints(self.output, every_s, self.force, self.keep_networks, self.logs)
 
     def finished(self, job: Job) -> Record | None:
         """The record of a run that need not be done again."""

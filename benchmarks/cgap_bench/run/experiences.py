@@ -1,7 +1,7 @@
 """The one loop over experiences: learn, measure, and hand back a record."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.state import packed, state_of, take_up
 from cgap_bench.learn.streams import Stream, build_stream
+from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.configuration import LearningRateSchedule, RunConfig, Split
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.record.identity import run_id
 from cgap_bench.record.record import Outcome, Record
 from cgap_bench.run.keeper import Keeper
+from cgap_bench.run.logs.listener import Listener, Scores
 from cgap_bench.run.reference import Reference
 from cgap_bench.run.results import Results
 
@@ -30,7 +32,7 @@ def train(
     config: RunConfig,
     root: Path,
     reference: Reference | None = None,
-    on_images: Callable[[int], None] = lambda _n: None,
+    listener: Listener | None = None,
     keeper: Keeper | None = None,
     networks: Path | None = None,
 ) -> Record:
@@ -40,12 +42,12 @@ def train(
         config: The resolved configuration.
         root: Data root.
         reference: For methods that are sized by the CGaP run of the same seed.
-        on_images: Told the number of training images, as they go through.
+        listener: Hears how far it is.
         keeper: Keeps what the run is about, and knows where an earlier process was; None: all
             is lost if the process ends.
         networks: Folder to keep the networks of all tasks in; None: they are not kept.
     """
-    run = Run(config, root, reference, on_images, keeper)
+    run = Run(config, root, reference, listener, keeper)
     if keeper is not None:
         keeper.take_up(run)
     try:
@@ -72,7 +74,7 @@ class Run:
         config: The resolved configuration.
         root: Data root.
         reference: The CGaP run that it is sized by, if any.
-        on_images: Told the number of training images, as they go through.
+        listener: Hears how far it is.
         watch: Looks on in training.
 
     Attributes:
@@ -89,16 +91,20 @@ class Run:
         config: RunConfig,
         root: Path,
         reference: Reference | None = None,
-        on_images: Callable[[int], None] = lambda _n: None,
+        listener: Listener | None = None,
         watch: TrainingWatch | None = None,
     ) -> None:
         _seed_everything(config.seed)
         self.config, self.reference = config, reference
-        self.n_images, self._on_images = 0, on_images
+        self.n_images, self._listener = 0, listener or Listener()
         stream = stream_of(config, root)
         self.data_digest = stream.train.digest()
-        context = _context(config, stream, reference, self.count_images)
-        self.context = replace(context, watch=watch or TrainingWatch())
+        self.context = replace(
+            _context(config, stream, reference),
+            tell=self._tell,
+            means=self._listener.wants_means,
+            watch=watch or TrainingWatch(),
+        )
 
         method = METHODS[config.method]
         settings = method.settings.model_validate(config.method_settings)
@@ -109,7 +115,19 @@ class Run:
     def count_images(self, n: int) -> None:
         """So many more training images."""
         self.n_images += n
-        self._on_images(n)
+        self._listener.images(n)
+
+    def _tell(self, what: int | Standing) -> None:
+        """Called in training."""
+        if isinstance(what, int):
+            self.count_images(what)
+            return
+        place = {"experience": self.next_experience + 1, "n_experiences": self.n_experiences}
+        where = replace(what, **place)
+        if where.whole_epoch:
+            self._listener.epoch(where, self.n_images, self.learner.history)
+        else:
+            self._listener.standing(where)
 
     @property
     def n_experiences(self) -> int:
@@ -139,6 +157,11 @@ class Run:
                 raise
             # whatever was made of weights that are no numbers failed in its own words
             raise strategy.diverged() from error
+        self._listener.experience(self._scores(), self.n_images, self.learner.history)
+
+    def _scores(self) -> Scores:
+        rows, labels = self.results.accuracy, self.context.stream.task_labels
+        return Scores(len(rows) - 1, rows, labels, self.results.stored_parameters[-1])
 
     def keep_networks(self, folder: Path) -> None:
         """Write what one inference of each task executes, once the last is finished."""
@@ -277,21 +300,19 @@ def _context(
     config: RunConfig,
     stream: Stream,
     reference: Reference | None,
-    on_images: Callable[[int], None],
 ) -> Context:
     store = stream.train.to(torch.device(config.device))
     generator = Generator().manual_seed(config.seed)
     training = config.training
     source = BatchSource(store, training.augment, generator, training.memory_format)
     if reference is None:
-        return Context(config, stream, source, on_images=on_images)
+        return Context(config, stream, source)
     return Context(
         config,
         stream,
         source,
         reference.macs,
         reference.widths,
-        on_images,
         target_stored=reference.stored,
         target_peak=reference.peak,
         target_mean=reference.mean,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.batches import TensorStrategy, TrainingWatch
 from cgap_bench.run.checkpoints import BETWEEN, INSIDE, CheckpointFiles, State
+from cgap_bench.run.logs.kinds import LogKind
 from cgap_bench.run.results import Results
 
 MINUTES = 5.0  # between checkpoints inside an experience, where nothing else is asked for
@@ -25,12 +26,14 @@ class Checkpoints:
             batch; None: only after each experience.
         anew: What an earlier process kept is not used.
         networks: Those of all tasks are kept beside the record.
+        logs: Loggers that are given what training says of itself.
     """
 
     output: Path
     every_s: float | None = 60 * MINUTES
     anew: bool = False
     networks: bool = False
+    logs: tuple[LogKind, ...] = ()
 
 
 class Kept(Protocol):

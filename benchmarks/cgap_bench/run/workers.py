@@ -7,6 +7,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -18,16 +19,18 @@ import torch
 
 from cgap_bench.errors import RunError, UsageError
 from cgap_bench.export.kept import folder_of
+from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import read_record, record_path, write_record
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import Checkpoints, Keeper
 from cgap_bench.run.locks import locked
+from cgap_bench.run.logs.listener import Listener, Pipe
 from cgap_bench.run.reference import Reference
 
-# run_id, and training images since the last call or a line for people
-Report = Callable[[str, int | str], None]
+# run_id, and training images since the last call, where training is, or a line for people
+Report = Callable[[str, int | str | Standing], None]
 LONGEST_FOLDER = 70  # bytes; a socket has 107, of which its own names take 33
 GRACE_S = 1.2  # from the wish that a worker ends to its end: a checkpoint may take that long
 
@@ -121,7 +124,7 @@ def work(
     root: Path,
     reference: Reference | None,
     keeper: Keeper,
-    report: Callable[[int | str], None],
+    report: Callable[[int | str | Standing], None],
 ) -> Outcome:
     """Run and write the record at once, so that nothing is lost later.
 
@@ -130,7 +133,7 @@ def work(
         root: Data root.
         reference: The run that it is sized by, if any.
         keeper: Keeps what the run is about meanwhile.
-        report: Told training images, and lines.
+        report: Told training images, where training is, and lines.
     """
     setting = keeper.setting
     path = record_path(setting.output, job.config.benchmark, job.run_id)
@@ -141,10 +144,29 @@ def work(
         complete = path.exists() and (networks is None or networks.exists())
         if complete and not setting.anew:  # another process has just finished it
             return Outcome(read_record(path))
-        record = train(job.config, root, reference, report, keeper, networks)
+        with _listening(job, keeper.setting, report) as listener:
+            record = train(job.config, root, reference, listener, keeper, networks)
         write_record(record, setting.output)
         keeper.remove()
         return Outcome(record)
+
+
+@contextmanager
+def _listening(
+    job: Job, setting: Checkpoints, report: Callable[[int | str | Standing], None]
+) -> Iterator[Listener]:
+    """Who hears of the run: the parent process, and loggers that were asked for."""
+    if not setting.logs:
+        yield Pipe(report)
+        return
+    from cgap_bench.run.logs.run_log import LogPlace, RunLog
+
+    place = LogPlace(setting.logs, setting.output, setting.anew)
+    log = RunLog(report, job.config, job.run_id, place)
+    try:
+        yield log
+    finally:  # a signal that asks the process to end comes by here too
+        log.close()
 
 
 def _live(

@@ -9,9 +9,11 @@ import torch
 from cgap_bench.errors import DivergedError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.configuration import Norm, StreamSettings
 from cgap_bench.record.record import Outcome
 from cgap_bench.run.experiences import Run, stream_of
+from cgap_bench.run.logs.listener import Pipe
 
 
 @pytest.mark.every_method
@@ -55,12 +57,24 @@ def test_same_seed_gives_an_equal_record_and_another_seed_another(records, name,
 
 
 def test_progress_counts_every_training_image_of_every_epoch(tiny, run):
-    seen = []
-    run(tiny("fixed"), seen.append)
-    assert sum(seen) == 4 * 95  # 100 images an experience, 5 held out, two epochs each
-    seen.clear()
-    run(tiny("joint"), seen.append)
-    assert sum(seen) == 2 * 190
+    told = []
+    run(tiny("fixed"), Pipe(told.append))
+    n_images = sum(what for what in told if isinstance(what, int))
+    assert n_images == 4 * 95  # 100 images an experience, 5 held out, two epochs each
+    told.clear()
+    run(tiny("joint"), Pipe(told.append))
+    assert sum(what for what in told if isinstance(what, int)) == 2 * 190
+
+
+def test_it_is_told_where_training_stands(tiny, run):
+    told = []
+    run(tiny("cgap"), Pipe(told.append))
+    first = next(what for what in told if isinstance(what, Standing))
+    assert (first.experience, first.n_experiences, first.epoch, first.n_epochs) == (1, 2, 1, 2)
+    assert first.loss > 0
+    assert 0 <= first.accuracy <= 1
+    assert set(first.widths) == {"conv1", "conv2", "linear"}
+    assert all(not what.whole_epoch for what in told if isinstance(what, Standing))
 
 
 def test_reduced_precision_trains(tiny, run):

@@ -12,6 +12,7 @@ from importlib.resources import files
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.record.configuration import REFERENCE_METHOD, Precision
 from cgap_bench.run.keys import SECTIONS, keys
+from cgap_bench.run.logs.kinds import log_kinds
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.seeds import parse_seeds
 
@@ -39,6 +40,7 @@ class Words:
     overrides: tuple[str, ...] = ()
     device: str = "cpu"
     precision: str | None = None
+    log: str | None = None
 
     def check(self) -> None:
         """Raise where one of them stands for nothing.
@@ -48,6 +50,7 @@ class Words:
         """
         _check_name("device", self.device, DEVICES)
         _check_name("precision", self.precision, PRECISIONS)
+        log_kinds(self.log)
         _, recipe = load_recipe(self.benchmark)
         recipe.preset(self.preset)
         for text in (self.seeds, self.orders):

@@ -1,9 +1,9 @@
 """What `cgap-cl run` shows while it trains."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -13,34 +13,72 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from cgap_bench.commands.before.plan import duration
+from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.plain import printable
 
 FIRST_S, AGAIN_S = 5.0, 600.0  # lines on the time left, where the output is no terminal
+TITLES = ("run", "experience", "epoch", "loss", "accuracy", "widths", "left")
+TEXTS = ("run", "widths")
 
 
-def progress_view(console: Console) -> Progress:
-    """Bars with the time left; nothing where the output is no terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-        disable=not console.is_terminal,
-        speed_estimate_period=120,
-    )
+class RunsView(Progress):
+    """Bars over all images and all runs, and a line for each run under way.
+
+    Nothing is drawn where the output is no terminal.
+
+    Attributes:
+        rows: Name of a run under way -> where it stands, and seconds left.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.rows: dict[str, tuple[Standing | None, float]] = {}
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            disable=not console.is_terminal or console.quiet,
+            speed_estimate_period=120,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Called by rich whenever it draws."""
+        yield self.make_tasks_table(self.tasks)
+        if self.rows:
+            yield self._table()
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for title in TITLES:
+            table.add_column(title, no_wrap=True, justify="left" if title in TEXTS else "right")
+        table.columns[TITLES.index("widths")].overflow = "ellipsis"
+        for name, (where, left_s) in self.rows.items():
+            cells = list(_cells(where).values()) if where else [""] * (len(TITLES) - 2)
+            table.add_row(printable(name), *cells, duration(left_s))
+        return table
+
+
+def _cells(where: Standing) -> dict[str, str]:
+    """Title -> what stands under it."""
+    return {
+        "experience": f"{where.experience}/{where.n_experiences}",
+        "epoch": f"{where.epoch}/{where.n_epochs}",
+        "loss": f"{where.loss:.3g}",
+        "accuracy": f"{100 * where.accuracy:.0f} %",
+        "widths": " ".join(map(str, where.widths.values())),
+    }
 
 
 class RunBars:
-    """A bar for each run under way, one over all images of all runs, and one over the runs.
-
-    Where bars cannot be drawn, lines say how much time is left.
+    """What a view shows of runs; where nothing can be drawn, lines say how much time is left.
 
     Args:
-        progress: Draws the bars.
+        view: Draws.
         counted: Identity of a run -> its training images.
         names: Identity of a run -> how it is called.
         clock: Seconds from any moment on.
@@ -48,48 +86,57 @@ class RunBars:
 
     def __init__(
         self,
-        progress: Progress,
+        view: RunsView,
         counted: dict[str, int],
         names: dict[str, str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._progress, self._names, self._clock = progress, names, clock
-        self._left, self._counted = dict(counted), dict(counted)
-        self._bars: dict[str, TaskID] = {}
+        self._view, self._names, self._clock = view, names, clock
+        self._left = dict(counted)
         self._paces: dict[str, Pace] = {}
         self._all = Pace(clock)
-        self._images: TaskID = progress.add_task("images", total=sum(counted.values()))
-        self._runs: TaskID = progress.add_task("runs", total=len(counted))
+        self._images: TaskID = view.add_task("images", total=sum(counted.values()))
+        self._runs: TaskID = view.add_task("runs", total=len(counted))
 
-    def advance(self, run_id: str, what: int | str) -> None:
-        """Images that went through a run, or a line on it."""
+    def advance(self, run_id: str, what: int | str | Standing) -> None:
+        """Images that went through a run, where it stands, or a line on it."""
+        name = self._names[run_id]
         if isinstance(what, str):
-            self._say(f"{self._names[run_id]}: {what}")
+            self._say(f"{name}: {what}")
             return
-        if run_id not in self._bars:
-            name, total = self._names[run_id], self._counted[run_id]
-            self._bars[run_id] = self._progress.add_task(name, total=total)
-            self._paces[run_id] = Pace(self._clock)
-        self._left[run_id] -= what
-        for bar in (self._bars[run_id], self._images):
-            self._progress.advance(bar, what)
-        for pace in (self._paces[run_id], self._all):
-            pace.images += what
-        if self._progress.disable and self._paces[run_id].due():
-            own = self._paces[run_id].left_s(self._left[run_id])
-            every = self._all.left_s(sum(self._left.values()))
-            name = self._names[run_id]
-            self._say(f"{name}: about {duration(own)} left, all runs {duration(every)}")
+        pace = self._paces.setdefault(run_id, Pace(self._clock))
+        where, _ = self._view.rows.get(name, (None, 0.0))
+        if isinstance(what, Standing):
+            where = what
+        else:
+            self._count(run_id, what)
+        self._view.rows[name] = where, pace.left_s(self._left[run_id])
+        if self._view.disable and pace.due():
+            self._tell(name)
 
     def finish(self, run_id: str) -> None:
         """A run may end before its most epochs, or have been finished before."""
-        self._progress.advance(self._images, self._left.pop(run_id))
-        self._progress.advance(self._runs)
-        if run_id in self._bars:
-            self._progress.remove_task(self._bars.pop(run_id))
+        self._view.advance(self._images, self._left.pop(run_id))
+        self._view.advance(self._runs)
+        self._view.rows.pop(self._names[run_id], None)
+
+    def _count(self, run_id: str, n: int) -> None:
+        self._left[run_id] -= n
+        self._view.advance(self._images, n)
+        for pace in (self._paces[run_id], self._all):
+            pace.images += n
+
+    def _tell(self, name: str) -> None:
+        """A line where nothing can be drawn."""
+        where, own_s = self._view.rows[name]
+        shown = _cells(where) if where else {}
+        place = ", ".join(f"{title} {text}" for title, text in shown.items() if text)
+        every = duration(self._all.left_s(sum(self._left.values())))
+        left = f"about {duration(own_s)} left, all runs {every}"
+        self._say(f"{name}: {place}; {left}" if place else f"{name}: {left}")
 
     def _say(self, line: str) -> None:
-        console = self._progress.console
+        console = self._view.console
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ from cgap_bench.commands.before.forecast import INFERENCE, Forecast, Work, step_
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import jobs_of
+from cgap_bench.run.logs.listener import Pipe
 from cgap_bench.run.recipe import load_recipe, recipe_names
 from cgap_bench.run.resolver import resolve
 
@@ -25,10 +26,10 @@ def test_images_are_those_of_the_stream(digits):
             "stream": config.stream.model_copy(update={"n_train_per_class": 10}),
         }
     )
-    seen = []
-    record = train(config, data_root(), on_images=seen.append)
+    told = []
+    record = train(config, data_root(), listener=Pipe(told.append))
     forecast = Forecast(data_root(), lambda _job: None)
-    assert forecast.images(config) == sum(seen)
+    assert forecast.images(config) == sum(what for what in told if isinstance(what, int))
     scored = sum(n * (5 - task) for task, n in enumerate(record.n_test))
     assert forecast.work(config).evaluated == scored
 

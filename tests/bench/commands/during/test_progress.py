@@ -1,10 +1,15 @@
-"""Time left is told within ten seconds of the first batch, for each run and for all."""
+"""What is seen of runs: a live view in a terminal, a line now and then in a file."""
 
 import io
 
 from rich.console import Console
 
-from cgap_bench.commands.during.progress import RunBars, progress_view
+from cgap_bench.commands.during.progress import RunBars, RunsView
+from cgap_bench.learn.telling.standing import Standing
+
+PLACE = Standing(
+    3, 10, loss=0.4124, accuracy=0.875, widths={"a": 6, "b": 12}, experience=2, n_experiences=5
+)
 
 
 class _Clock:
@@ -14,39 +19,66 @@ class _Clock:
         return self.now
 
 
-def _lines(text: io.StringIO) -> list[str]:
-    return text.getvalue().splitlines()
-
-
-def _bars(clock):
-    text = io.StringIO()
-    view = progress_view(Console(file=text, width=200))
-    return text, RunBars(view, {"a": 1000, "b": 3000}, {"a": "cgap", "b": "ewc"}, clock)
+def _bars(console, clock):
+    view = RunsView(console)
+    return view, RunBars(view, {"a": 1000, "b": 3000}, {"a": "cgap", "b": "ewc"}, clock)
 
 
 def test_a_file_gets_lines_with_the_time_left():
-    clock = _Clock()
-    text, bars = _bars(clock)
+    clock, text = _Clock(), io.StringIO()
+    _, bars = _bars(Console(file=text, width=200), clock)
     bars.advance("a", 0)
     for clock.now in range(1, 11):
         bars.advance("a", 10)
     # 10 images a second: at 5 s 950 of this run are left, 3950 of all
-    assert _lines(text) == ["cgap: about 2 min left, all runs 7 min"]
+    assert text.getvalue().splitlines() == ["cgap: about 2 min left, all runs 7 min"]
 
     clock.now = 10 + 600
-    bars.advance("a", 0)
-    assert len(_lines(text)) == 2
+    bars.advance("a", PLACE)
+    assert text.getvalue().splitlines()[1:] == [
+        "cgap: experience 2/5, epoch 3/10, loss 0.412, accuracy 88 %, widths 6 12;"
+        " about 1.5 h left, all runs 6.6 h"
+    ]
     bars.advance("b", "resumed")
-    assert _lines(text)[-1] == "ewc: resumed"
+    assert text.getvalue().splitlines()[-1] == "ewc: resumed"
 
 
-def test_a_finished_run_has_no_bar_any_more():
+def test_a_terminal_shows_where_each_run_stands():
+    clock, text = _Clock(), io.StringIO()
+    view, bars = _bars(Console(file=text, force_terminal=True, width=100), clock)
+    with view:
+        bars.advance("a", 0)
+        clock.now = 1
+        bars.advance("a", 100)
+        bars.advance("a", PLACE)
+        drawn = Console(width=80)
+        with drawn.capture() as captured:
+            drawn.print(view)
+    titles, row = [line.split() for line in captured.get().splitlines()[-2:]]
+    assert titles == ["run", "experience", "epoch", "loss", "accuracy", "widths", "left"]
+    assert row == ["cgap", "2/5", "3/10", "0.412", "88", "%", "6", "12", "9", "s"]
+
+
+def test_a_finished_run_is_not_shown_any_more():
     text = io.StringIO()
-    with progress_view(Console(file=text, force_terminal=True, width=120)) as view:
-        bars = RunBars(view, {"a": 10, "b": 30}, {"a": "cgap", "b": "ewc"}, _Clock())
-        bars.advance("a", 10)
-        assert [task.description for task in view.tasks] == ["images", "runs", "cgap"]
+    view, bars = _bars(Console(file=text, force_terminal=True, width=120), _Clock())
+    with view:
+        bars.advance("a", 1000)
+        assert list(view.rows) == ["cgap"]
         bars.finish("a")
         bars.finish("b")  # it was finished before
-        assert [task.description for task in view.tasks] == ["images", "runs"]
+        assert view.rows == {}
         assert all(task.finished for task in view.tasks)
+
+
+def test_quiet_says_nothing():
+    text = io.StringIO()
+    for terminal in (False, True):
+        console = Console(file=text, quiet=True, force_terminal=terminal)
+        clock = _Clock()
+        view, bars = _bars(console, clock)
+        with view:
+            clock.now = 20
+            bars.advance("a", 10)
+            bars.advance("a", "a line")
+    assert text.getvalue() == ""

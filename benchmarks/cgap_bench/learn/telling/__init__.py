@@ -1,0 +1,1 @@
+"""What does training say of itself while it goes on?"""
