@@ -201,9 +201,7 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
         for name, value in values.items():
             full_name = f"{name}/train_phase/Task{history[-1]['label']:03d}"
             metric = MetricValue(self, full_name, value, strategy.clock.train_iterations)
-            strategy.evaluator.publish_metric_value(metric)
-            for logger in getattr(strategy.evaluator, "loggers", ()):
-                logger.log_single_metric(full_name, value, strategy.clock.train_iterations)
+            strategy.evaluator.publish_metric_value(metric)  # which hands it to its loggers
 
     @staticmethod
     def _tell_avalanche(strategy: Any) -> None:

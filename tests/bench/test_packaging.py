@@ -88,6 +88,29 @@ def test_wheel_states_licence_entry_point_and_python(wheel):
     assert "cgap-cl = cgap_bench.cli:main" in entry_points
 
 
+def test_the_page_of_an_index_shows_what_it_can(wheel):
+    """No link that leads nowhere, no mark of a generator; the index's own check passes."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        metadata = archive.read(name).decode()
+    head, _, page = metadata.partition("\n\n")
+    assert page.startswith("# cgap-cl")
+    links = re.findall(r"\]\(([^)]*)\)", page)
+    assert links
+    assert all(link.startswith("https://") for link in links), links
+    assert "<!--" not in page
+    assert "| cgap " in page  # tables are there
+    assert "Description-Content-Type: text/markdown" in head
+    for line in (
+        "Keywords: ",
+        "Project-URL: ",
+        "Provides-Extra: mlflow",
+        "Provides-Extra: onnx",
+    ):
+        assert f"\n{line}" in head, line
+    _run(sys.executable, "-m", "twine", "check", "--strict", wheel, cwd=wheel.parent)
+
+
 def test_packages_come_from_the_wheel(clean, tmp_path):
     names = ", ".join(repr(name) for name in PACKAGES.values())
     code = (

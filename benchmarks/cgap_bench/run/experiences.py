@@ -122,8 +122,8 @@ class Run:
         if isinstance(what, int):
             self.count_images(what)
             return
-        place = {"experience": self.next_experience + 1, "n_experiences": self.n_experiences}
-        where = replace(what, **place)
+        n = self.next_experience + 1
+        where = replace(what, experience=n, n_experiences=self.n_experiences)
         if where.whole_epoch:
             self._listener.epoch(where, self.n_images, self.learner.history)
         else:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from avalanche.benchmarks import tensors_benchmark
 from avalanche.evaluation import metrics
+from avalanche.logging import BaseLogger
 from avalanche.training import Cumulative, Naive
 from avalanche.training.plugins import (
     EarlyStoppingPlugin,
@@ -102,6 +103,31 @@ def test_nothing_is_forgotten_beside(name, network, stream, strategy):
     assert {"sprout", "grow", "prune", "merge"} <= kinds
     last = host.evaluator.get_last_metrics()
     assert last["CGaP_Parameters/train_phase/Task002"] == network.stored_parameters()
+
+
+class Given(BaseLogger):
+    """Keeps what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = []
+
+    def log_single_metric(self, name, value, x_plot):
+        self.values.append((name, x_plot, value))
+
+
+def test_loggers_get_prices_and_parameters_of_every_experience_once(network, stream, strategy):
+    logger = Given()
+    host = strategy(network, evaluator=EvaluationPlugin(loggers=[logger]))
+    run(host, network, stream, X)
+    assert len(logger.values) == len(set(logger.values))
+    for task in range(3):
+        for kind in ("CGaP_Price", "CGaP_Parameters"):
+            name = f"{kind}/train_phase/Task{task:03d}"
+            values = [value for given, _, value in logger.values if given == name]
+            assert len(values) >= 3  # sprout, some change, merge
+    prices = [value for name, _, value in logger.values if "CGaP_Price" in name]
+    assert set(prices) <= {entry["price"] for entry in host.plugins[0].history}
 
 
 OPTIMIZERS = {
