@@ -32,7 +32,6 @@ def check_modules(module: nn.Module) -> None:
     _check_plain(module)
     _check_sharing(module)
     _check_hooks(module)
-    _check_frozen(module)
 
 
 def _check_hooks(module: nn.Module) -> None:
@@ -45,19 +44,6 @@ def _check_hooks(module: nn.Module) -> None:
                 "it has hooks, which the layers of a block would not have: write what they "
                 "compute as a module of its own behind the layer, or put them on "
                 "subnetwork(task)",
-            )
-
-
-def _check_frozen(module: nn.Module) -> None:
-    """Refuse layers that are not to be trained: columns train all that they own."""
-    for name, layer in module.named_modules():
-        parameters = layer.parameters(recurse=False)
-        if isinstance(layer, LAYERS) and not all(p.requires_grad for p in parameters):
-            raise UnsupportedNetworkError(
-                name,
-                "it is frozen (requires_grad=False), but a column learns all of its layers; "
-                "pretrained=True gives the first column its values to start from: "
-                "requires_grad_(True) there, or put the frozen layers before the network",
             )
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.blockwise import BlockwiseLayer
 from cgap_cl.blocks.closure import Kept, closure, everything
+from cgap_cl.blocks.frozen import frozen_layers
 from cgap_cl.blocks.kinds import Dense, Kind, channel_tensors, rows
 from cgap_cl.blocks.layers_alike import replace, with_channels, with_weights
 from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
@@ -144,6 +145,9 @@ class _Composer:
             elif (places := self.places(layer.inputs)).length:
                 self.put(body, layer, places)
 
+        like = next(iter(self.blocks[next(iter(self.kept))].parameters()))
+        for name, frozen in [*frozen_layers(body)]:  # a copy: plain modules own their layers
+            replace(body, name, frozen.layer.to(like))
         for parameter in body.parameters():
             parameter.requires_grad_(False)
         return body.eval()

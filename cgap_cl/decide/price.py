@@ -41,7 +41,7 @@ def checked(price: Price) -> Price:
 def macs(network: PlasticNetwork) -> Price:
     """Multiply-adds of one inference, as a share of the reference network's.
 
-    What the column's task needs of older blocks is included.
+    What the column's task needs of older blocks and of frozen layers is included.
 
     >>> import torch
     >>> from torch import nn
@@ -52,7 +52,9 @@ def macs(network: PlasticNetwork) -> Price:
     """
     reference, newest = network.reference, network.newest
     layout, positions = reference.layout, reference.positions
-    elders = elder_macs(network.all_blocks(), layout, positions, newest.index)
+    elders = reference.frozen_macs + elder_macs(
+        network.all_blocks(), layout, positions, newest.index
+    )
     own = pricer(newest, layout, positions)
     return lambda widths: (elders + own(widths)) / reference.macs
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks import structure, weight_counts
 from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.frozen import frozen_layers
 from cgap_cl.blocks.inheriting import Birth, Inheritance
 from cgap_cl.blocks.layout import Layout
 from cgap_cl.network import stored
@@ -29,6 +30,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
 
     Attributes:
         blocks: all blocks, oldest first.
+        frozen: layers that came frozen, which all blocks read.
         labels: task label -> index of the newest block that holds its head.
         n_merged: how many blocks are frozen.
     """
@@ -37,6 +39,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         super().__init__()
         self.reference = reference
         self.blocks = nn.ModuleList()
+        self.frozen = nn.ModuleList(f.layer for _, f in frozen_layers(reference.skeleton))
         self.labels: dict[int, int] = {}
         self.n_merged = 0
         self.seed_ratio = seed_ratio
@@ -83,9 +86,10 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         return [(name, p) for name, p in named if p.requires_grad]
 
     def stored_parameters(self) -> int:
-        """Parameters of every block that some trained task needs, heads included."""
+        """Parameters of every block that some trained task needs, heads and frozen layers."""
         needed = {index for last in self.labels.values() for index in self._stored(last)[0]}
-        return sum(self._stored(index)[1] for index in needed)
+        frozen = sum(p.numel() for p in self.frozen.parameters()) if needed else 0
+        return frozen + sum(self._stored(index)[1] for index in needed)
 
     def _stored(self, index: int) -> tuple[set[int], int]:
         """The blocks that one needs, and its parameters; counted once where it is merged."""
@@ -181,6 +185,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
     def train(self, mode: bool = True) -> Self:
         """Train or eval mode for the column; merged blocks always stay in eval mode."""
         super().train(mode)
+        self.frozen.eval()
         for index in range(self.n_merged):
             self.block(index).eval()
         return self

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from cgap_cl.accept.coupling import trace
+from cgap_cl.accept.frozen_prefix import with_frozen_prefix
 from cgap_cl.accept.probe import check_channels
 from cgap_cl.blocks.block import Block, PlasticLayer, connect, sprout
+from cgap_cl.blocks.frozen import frozen_layers, frozen_macs
 from cgap_cl.blocks.kinds import BATCH_NORMS, DENSE, Kind
 from cgap_cl.blocks.layers_alike import replace
 from cgap_cl.blocks.layout import Layout
@@ -30,8 +32,9 @@ class Reference:
         positions: output positions of each layer, uses of one weight in an inference.
         n_classes: outputs of its head.
         input_shape: of one row of the example input.
-        parameters: weights of its conv and linear layers.
+        parameters: weights of its conv and linear layers, frozen ones aside.
         macs: multiply-adds of one inference.
+        frozen_macs: those of them that are of frozen layers.
         given: the network at full width with the values that it came with; None: they do not
             count.
     """
@@ -43,6 +46,7 @@ class Reference:
     input_shape: tuple[int, ...]
     parameters: int
     macs: int
+    frozen_macs: int = 0
     given: Block | None = None
 
     @classmethod
@@ -64,13 +68,14 @@ class Reference:
         Raises:
             UnsupportedNetworkError: a layer cannot grow; names it and the reason.
         """
-        module = with_plain_head(module)
+        module = with_frozen_prefix(with_plain_head(module), example_input)
         layout = trace(module, example_input, head)
         skeleton = _skeleton(module, layout)
         check_channels(skeleton, layout, example_input)
         positions = count_positions(module, layout, example_input)
 
         counts = reference_counts(module, layout)
+        frozen = frozen_macs(module, example_input)
         logits = module.get_submodule(layout.head).weight
         assert isinstance(logits, Tensor)
         return cls(
@@ -80,7 +85,8 @@ class Reference:
             n_classes=len(logits),
             input_shape=tuple(example_input.shape[1:]),
             parameters=sum(counts.values()),
-            macs=sum(n * positions[name] for name, n in counts.items()),
+            macs=frozen + sum(n * positions[name] for name, n in counts.items()),
+            frozen_macs=frozen,
             given=_given(module, layout) if pretrained else None,
         )
 
@@ -109,6 +115,8 @@ class Reference:
             like: a tensor of the device and dtype wanted.
         """
         body = sprout(self.skeleton, self.layout, widths, len(classes), like)
+        for name, frozen in frozen_layers(self.skeleton):
+            replace(body, name, frozen)  # itself, not a copy
         block = Block(index, label, self.layout, widths, body)
         block.classes = tuple(classes)
         return block

@@ -90,13 +90,6 @@ def test_networks_that_would_become_others_are_refused(name):
         PlasticNetwork(make(), X)
 
 
-def test_frozen_layers_are_refused(architectures):
-    network = architectures["chain"]()
-    network[1].bias.requires_grad_(False)
-    with pytest.raises(UnsupportedNetworkError, match=r"'1' .*frozen"):
-        PlasticNetwork(network, X)
-
-
 def test_a_head_that_is_none_is_refused(architectures):
     with pytest.raises(UnsupportedNetworkError, match=r"'1' .*a linear layer or a convolution"):
         PlasticNetwork(architectures["chain"](), X, head="1")

@@ -7,6 +7,7 @@ from torch import nn
 
 from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
+from cgap_cl.blocks.blockwise import BlockwiseLayer
 
 
 def conv_bn(n_in, n_out, kernel=3, **options):
@@ -188,3 +189,12 @@ def test_merged_equals_blocks_at_full_width(factory, grown, error):
     assert torch.equal(network.subnetwork(1)(x), logits[1])
     assert error(network.merged()(x), torch.cat(logits, 1)) <= 1e-12
     assert network.block(1).widths == network.layout.widths  # grown by one, pruned by one
+
+
+def test_norms_of_several_blocks_are_not_one_layer():
+    """For tools without slices only dense layers can be written out."""
+    reads = [torch.arange(2), torch.arange(2, 4)]
+    layer = BlockwiseLayer([nn.LayerNorm(2), nn.LayerNorm(2)], reads, 4, None, dim=-1)
+    assert layer(torch.randn(3, 4)).shape == (3, 4)
+    with pytest.raises(TypeError, match="LayerNorm of several blocks is not one layer"):
+        layer.dense()
