@@ -71,15 +71,18 @@ class Dpu(BaseArray):
     def mac_cycles(self, t: LayerTable) -> Values:
         """``Nkx Nky c(Nif, ICP) c(Nof, OCP) c(Nox, PP) Noy``.
 
-        Depthwise, m filters a channel: ``m Nkx Nky c(Nif, ICP) c(Nox, PP / 2) Noy``.
+        Depthwise, m filters a channel: ``m Nkx Nky c(Nif, ICP) c(Nox, PP / 2) Noy``. Outputs
+        of one line (tokens) lie along the pixel lanes, whichever axis they are told on.
         """
+        line = t.one_line
+        ox, oy = np.where(line, t.ox * t.oy, t.ox), np.where(line, 1.0, t.oy)
         of, depth = t.n_of / t.groups, t.n_if / t.groups
         dense = t.groups * self._depth_passes(t, depth) * ceil_div(of, self.outputs)
-        dense = dense * ceil_div(t.ox, self.pixels)
-        thin = of * ceil_div(t.n_if, self.inputs) * ceil_div(t.ox, self.depthwise_pixels)
+        dense = dense * ceil_div(ox, self.pixels)
+        thin = of * ceil_div(t.n_if, self.inputs) * ceil_div(ox, self.depthwise_pixels)
 
         is_thin = (t.groups > 1) & (t.groups == t.n_if)
-        cycles: Values = np.where(is_thin, thin, dense) * t.taps * t.oy
+        cycles: Values = np.where(is_thin, thin, dense) * t.taps * oy
         return cycles
 
     def _depth_passes(self, t: LayerTable, depth: Values) -> Values:

@@ -52,10 +52,15 @@ class OutputStationary(BaseArray):
     def mac_cycles(self, t: LayerTable) -> Values:
         """``max(Nkx Nky Nif/G, least) * G c(Nof/G, Pof) c(Nox, Pox) c(Noy, Poy)``.
 
-        The least is Poy with a ``controller``, else 1.
+        The least is Poy with a ``controller``, else 1. Outputs of one line (tokens) fill the
+        lanes of both axes: ``c(Nox Noy, Pox Poy)``; the controller of the RTL leaves them.
         """
         groups_of = t.groups * ceil_div(t.n_of / t.groups, self.pof)
         pixels = ceil_div(t.ox, self.pox) * ceil_div(t.oy, self.poy)
+        line = t.one_line
+        if line.any() and self.controller is None:
+            lanes = self.pox * self.poy
+            pixels = np.where(line, ceil_div(t.ox * t.oy, lanes), pixels)
         depth = np.maximum(t.taps * (t.n_if / t.groups), self.poy if self.controller else 1)
         conv: Values = depth * groups_of * pixels
         if not self.full_linear:

@@ -93,6 +93,16 @@ class LayerTable:
         return np.where(self.computes, dense, 0.0)
 
     @property
+    def one_line(self) -> Flags:
+        """Whose outputs lie in one row or column and have no neighbours: tokens, items.
+
+        They may lie in memory in rows of any length, so that they fill lanes of both axes.
+        """
+        plain = self.computes & (self.taps == 1) & (self.sx == 1) & (self.sy == 1)
+        lies: Flags = plain & ((self.ox == 1) | (self.oy == 1))
+        return lies
+
+    @property
     def pixels_out(self) -> Values:
         """Words of the output map."""
         return self.n_of * self.ox * self.oy
