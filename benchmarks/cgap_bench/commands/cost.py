@@ -44,6 +44,7 @@ def cost_text(
             "complete": found.complete,
             "inputs": found.inputs,
             "bits": target.width,
+            "words": found.words,
         }
         return json.dumps(content, indent=1)
 
@@ -74,7 +75,7 @@ def _cost_table(title: str, cost: NetworkCost, target: Target, found: Source) ->
 
     array = target.array or "its own array"
     head = f"{title} on {target.board}, {array}, {target.width} bit"
-    parts = [f"{head}\n{aligned(rows)}", _totals(cost, found) + _uses(cost, target)]
+    parts = [f"{head}\n{aligned(rows)}", _totals(cost, target, found) + _uses(cost, target)]
     if target.advice:
         parts.append(_advice(cost, target))
     return "\n\n".join(parts)
@@ -137,7 +138,7 @@ def _switching(costs: Mapping[str, NetworkCost], target: Target) -> str:
     return f"{aligned(rows)}\n{fit}"
 
 
-def _totals(cost: NetworkCost, found: Source) -> str:
+def _totals(cost: NetworkCost, target: Target, found: Source) -> str:
     """Convolution and linear latency always apart; bounds where some work is not priced."""
     half, least = cost.array.error_pct, "" if found.complete else "at least "
     parts = {
@@ -159,6 +160,7 @@ def _totals(cost: NetworkCost, found: Source) -> str:
     return "\n".join(
         (
             *([f"input         {found.read}"] if found.read else []),
+            *([f"words         {target.priced(found.words)}"] if found.words else []),
             f"latency       {least}{cost.latency_ms:.4f} ms (+-{half:g} %): {times}",
             f"bound by      {bound}",
             f"throughput    {'at most ' if least else ''}{rate:.1f} images/s",

@@ -45,7 +45,11 @@ def explore_text(
     rows = [_row(found, int(i)) for i in front]
     if as_json:
         content = {"n_designs": len(found), "removed": found.removed, "pareto": rows}
-        said = {"unsupported": origin.unsupported, "inputs": origin.inputs}
+        said = {
+            "unsupported": origin.unsupported,
+            "inputs": origin.inputs,
+            "words": origin.words,
+        }
         return json.dumps(content | said, indent=1)
 
     table = [tuple(rows[0]), *(tuple(f"{x:.5g}" for x in row.values()) for row in rows)]
@@ -55,6 +59,8 @@ def explore_text(
         f" others {removals(found.removed)}; no other is better in latency, energy and DSP"
         f" blocks than\n{aligned(table)}\nenergy: {ENERGY_SCOPE}{written}"
     )
+    if origin.words:
+        text += f"\nwords: {target.priced(origin.words)}"
     if origin.complete:
         return text
     return (

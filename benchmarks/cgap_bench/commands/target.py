@@ -33,6 +33,10 @@ class Target:
         """Bits of a word."""
         return self.bits or BITS
 
+    def priced(self, words: str) -> str:
+        """What words of several widths are priced at."""
+        return f"{words}; all priced at {self.width} bits"
+
     @cached_property
     def hardware(self) -> Board:
         """The board with the array that is asked for."""

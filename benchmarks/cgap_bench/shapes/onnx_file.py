@@ -4,20 +4,17 @@ Sizes that the file leaves open are given or, of a batch, taken to be 1; what fo
 is worked out by onnx's shape inference and onnxslim's folding of constants.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.shapes.forms import Size
-from cgap_bench.shapes.onnx_reader import Reader, constants
-from cgap_bench.shapes.onnx_rules import WEIGHTS
+from cgap_bench.shapes.onnx_reader import Reader
+from cgap_bench.shapes.onnx_words import without_quants, words_of
 from cgap_bench.shapes.tracing import Workload
 
-# Tensors of ONNX that are words of a width; biases (32 bits) are not what a width is told by.
-WORDS = {"INT8": 8, "UINT8": 8, "INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}
-WORDS |= {"INT16": 16, "UINT16": 16}
 EXAMPLE = 224
 MOST_NUMBERS = 2**31  # of a tensor
 
@@ -34,7 +31,8 @@ def onnx_workload(path: Path, input_shapes: Mapping[str, Size] | None = None) ->
             not known.
     """
     model = _read(path)
-    bits = word_bits(model.graph)
+    words = words_of(model.graph)
+    without_quants(model)
     inputs = _fix_inputs(model.graph, input_shapes or {}, path)
 
     check_order(model.graph, path)
@@ -46,7 +44,8 @@ def onnx_workload(path: Path, input_shapes: Mapping[str, Size] | None = None) ->
     if not reader.layers:
         listed = ", ".join(reader.unsupported) or "no operator reads its inputs"
         raise UsageError(f"{path}: no layer that the cost model knows ({listed})")
-    return Workload(reader.layers, dict(reader.unsupported), inputs, bits)
+    unsupported = dict(reader.unsupported)
+    return Workload(reader.layers, unsupported, inputs, words.widest, words.mixed)
 
 
 def _read_node(reader: Reader, node: Any, path: Path) -> None:
@@ -79,28 +78,6 @@ def check_order(graph: Any, path: Path) -> None:
                 " before it writes"
             )
         known.update(node.output)
-
-
-def word_bits(graph: Any) -> int | None:
-    """Width of the widest words that a quantised model's weights or maps have; None of floats.
-
-    Args:
-        graph: Of the file as it is, before constants are folded.
-    """
-    from onnx import TensorProto
-
-    kinds = {name: x.data_type for name, x in constants(graph).items()}
-    names = {name for node in graph.node for name in _quantised(node)}
-    widths = {WORDS.get(TensorProto.DataType.Name(kinds[x])) for x in names if x in kinds}
-    return max(filter(None, widths), default=None)
-
-
-def _quantised(node: Any) -> Iterator[str]:
-    """Inputs whose type tells a width: quantised weights, and zero points."""
-    place = {**WEIGHTS, "ConvInteger": 1, "MatMulInteger": 1, "DynamicQuantizeLSTM": 1}
-    place |= {"DequantizeLinear": 0, "QuantizeLinear": 2}
-    index = place.get(node.op_type, len(node.input))
-    yield from node.input[index : index + 1]
 
 
 def _read(path: Path) -> Any:

@@ -25,13 +25,15 @@ class Source:
         networks: Layers of each.
         unsupported: Work in them that has no layer shape, and how often it was met.
         inputs: Sizes of what they read; empty where only layers are known.
-        bits: Width of their own words; None where they are floats, or it is not known.
+        bits: Width of their own widest words; None where they are floats, or not known.
+        words: All widths in words, if there are several.
     """
 
     networks: dict[str, list[LayerShape]]
     unsupported: dict[str, int]
     inputs: Mapping[str, Size] = field(default_factory=dict)
     bits: int | None = None
+    words: str = ""
 
     @property
     def complete(self) -> bool:
@@ -110,7 +112,7 @@ def load_source(text: str, sizes: InputSizes | None = None) -> Source:
         )
     path = Path(text)
     _refuse(sizes.image, f"--image-size is for networks of {TORCHVISION}; {text!r} is none")
-    if path.suffix == ".onnx":
+    if path.suffix in (".onnx", ".qonnx"):
         from cgap_bench.shapes.onnx_file import onnx_workload
 
         return _workload(path.name, onnx_workload(path, sizes.shapes))
@@ -126,7 +128,8 @@ def load_source(text: str, sizes: InputSizes | None = None) -> Source:
 def _workload(title: str, workload: Workload) -> Source:
     """The source that a traced network or a file is."""
     shapes = [_shape(layer, title) for layer in workload.layers]
-    return Source({title: shapes}, dict(workload.unsupported), workload.inputs, workload.bits)
+    listed = dict(workload.unsupported)
+    return Source({title: shapes}, listed, workload.inputs, workload.bits, workload.words)
 
 
 def _shape(layer: LayerJSON, title: str) -> LayerShape:

@@ -31,13 +31,15 @@ class Workload:
         layers: `cgap_hw.LayerShape` as JSON.
         unsupported: What is not among the layers, and how often it was met.
         inputs: Sizes of what the network reads.
-        bits: Width of its own words; None where they are floats.
+        bits: Width of its own widest words; None where they are floats.
+        words: All widths in words, if there are several.
     """
 
     layers: list[LayerJSON]
     unsupported: Mapping[str, int]
     inputs: Mapping[str, forms.Size] = field(default_factory=dict)
     bits: int | None = None
+    words: str = ""
 
 
 def layer_shapes(network: nn.Module, example_input: Tensor) -> list[LayerJSON]:
