@@ -36,8 +36,8 @@ class FrozenLayer(nn.Module):
         return self.layer(x)  # type: ignore[no-any-return]
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        self.layer._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return super()._apply(fn, recurse)
+        self.layer._apply(fn, recurse)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 
 def frozen_layers(body: nn.Module) -> Iterator[tuple[str, FrozenLayer]]:
