@@ -18,9 +18,12 @@ LATEX = str.maketrans(
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "<": "$<$",
+        ">": "$>$",  # in LaTeX's own fonts this one and the next are other signs
+        "|": "$|$",
         "±": r"$\pm$",
     }
 )
+LATIN = 0x17F  # the last letter that LaTeX's own fonts are asked for
 
 
 def markdown(text: str) -> str:
@@ -39,7 +42,14 @@ def latex(text: str) -> str:
     >>> print(latex("50 % ± 1 of {x_1}"))
     50 \% $\pm$ 1 of \{x\_1\}
     """
-    return printable(text).translate(LATEX)
+    known = (c if _in_fonts(c) else ascii(c)[1:-1] for c in printable(text))
+    return "".join(known).translate(LATEX)
+
+
+def _in_fonts(character: str) -> bool:
+    """Whether pdflatex knows the sign; it stops at any other."""
+    plain = character.isascii() or ord(character) in LATEX
+    return plain or (character.isalpha() and ord(character) <= LATIN)
 
 
 def csv_cell(value: object) -> object:
