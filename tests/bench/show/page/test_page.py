@@ -137,6 +137,7 @@ def test_names_are_text_and_never_markup(opened, some_records, platform, tmp_pat
     assert said == []
 
 
+@pytest.mark.slow
 def test_five_hundred_records_open_within_a_second(opened, make_record, platform, tmp_path):
     records = [
         make_record(method, seed, (0.9, 0.8, 0.7))
