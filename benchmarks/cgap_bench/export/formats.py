@@ -39,6 +39,7 @@ def write_onnx(program: ExportedProgram, inputs: Inputs, path: Path) -> float:
     with _quiet():
         made = torch.onnx.export(program, dynamo=True)
         assert made is not None
+        path.parent.mkdir(parents=True, exist_ok=True)
         made.save(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -55,6 +56,7 @@ def onnx_of(network: nn.Module, image: Tensor) -> Any:
 
 def write_program(program: ExportedProgram, inputs: Inputs, path: Path) -> float:
     """A file of `torch.export`, read again and compared; as `write_onnx`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     torch.export.save(program, path)
     read = torch.export.load(path).module()
     return _compared(program, inputs, path, lambda x: read(torch.from_numpy(x)).numpy())

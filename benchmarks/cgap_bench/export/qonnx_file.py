@@ -55,6 +55,7 @@ def write_qonnx(network: nn.Module, images: Tensor, path: Path, bits: int = 16) 
         for image in images.cpu().split(1)
     ]
     found = compared(graph, words, images, torch.from_numpy(np.concatenate(answers)), path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     cleaned.save(str(path))
     return found
 

@@ -56,6 +56,8 @@ def _read_node(reader: Reader, node: Any, path: Path) -> None:
     """
     try:
         reader.node(node)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"{path}: {node.op_type} {node.name or ', '.join(node.output)!r} makes no sense:"

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -52,6 +53,7 @@ SIZES = {  # field of a shape -> column; empty means 1
     "kernel_h": "nky",
 }
 MOST_NS = 1e12  # a layer that takes a quarter of an hour was not timed in nanoseconds
+_Number = TypeVar("_Number", int, float)
 OPTIONAL = {"pad_left": 0, "pad_top": 0, "groups": 1}
 
 
@@ -142,10 +144,10 @@ def _row(row: dict[str, str], path: Path, line: int) -> MeasuredLayer:
         raise CostModelError(f"{where}: {unknown}")
     try:
         shape = LayerShape.model_validate(_shape(row, kind))
-        latency = float(row["latency_ns"])
+        latency = _number(row, "latency_ns", float)
     except ValidationError as error:
         raise CostModelError(f"{where}: {first_problem(error)}") from error
-    except (ValueError, TypeError) as error:
+    except CostModelError as error:
         raise CostModelError(f"{where}: {error}") from error
     if not 0 < latency <= MOST_NS:
         raise CostModelError(
@@ -176,22 +178,38 @@ def _check_window(shape: LayerShape, where: str) -> None:
 
 
 def _shape(row: dict[str, str], kind: str) -> dict[str, object]:
-    extra = {name: int(row.get(name) or value) for name, value in OPTIONAL.items()}
-    stride = int(row["stride"] or 1)
+    extra = {name: _number(row, name, int, value) for name, value in OPTIONAL.items()}
+    stride = _number(row, "stride", int, 1)
     shape = {
         "name": row["layer_name"],
         "kind": kind,
-        "n_in": int(row["nif"]),
-        "n_out": int(row["nof"]),
+        "n_in": _number(row, "nif", int),
+        "n_out": _number(row, "nof", int),
         "stride_w": stride,
         "stride_h": stride,
         "groups": extra["groups"],
         "padding_w": extra["pad_left"],
         "padding_h": extra["pad_top"],
-    } | {field: int(row[column] or 1) for field, column in SIZES.items()}
+    } | {field: _number(row, column, int, 1) for field, column in SIZES.items()}
     if kind == "pool":
         return shape | {"pool_kind": "avg" if "A" in row["layer_type"] else "max"}
     return shape
+
+
+def _number(
+    row: dict[str, str], column: str, kind: type[_Number], empty: int | None = None
+) -> _Number:
+    """A cell as a number; ``empty`` is what an empty one stands for.
+
+    Raises:
+        CostModelError: It is none.
+    """
+    text = row.get(column) or ("" if empty is None else str(empty))
+    try:
+        return kind(text)
+    except ValueError as error:
+        what = "a whole number" if kind is int else "a number"
+        raise CostModelError(f"{column} must be {what}, got {row.get(column)!r}") from error
 
 
 def unique(rows: Sequence[MeasuredLayer]) -> list[MeasuredLayer]:

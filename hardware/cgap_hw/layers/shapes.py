@@ -201,6 +201,8 @@ def first_problem(error: ValidationError) -> str:
     given = problem.get("input")
     shown = f", got {given!r}" if isinstance(given, (int, float, str)) else ""
     said = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        said = "no such setting"
     return f"{where + ': ' if where else ''}{said}{shown}"
 
 

@@ -91,7 +91,7 @@ class NetworkCost:
     def other_latency_ms(self) -> float:
         """Pools, sums, per-channel passes, and the fixed cost of a call."""
         products = self.conv_latency_ms + self.linear_latency_ms + self.matmul_latency_ms
-        return self.latency_ms - products
+        return max(0.0, self.latency_ms - products)  # not minus what float64 rounds
 
     @cached_property
     def throughput_fps(self) -> float:

@@ -157,7 +157,13 @@ def test_the_accuracy_of_the_record_is_that_of_what_was_kept(finished, tiny):
 def test_unknown_formats_and_files_are_refused(finished, tmp_path):
     with pytest.raises(UsageError, match="unknown format 'caffe'"):
         export_text(finished, 1, "caffe", tmp_path)
+    with pytest.raises(UsageError, match="--to names no format; there are: onnx, pt2, hls4ml"):
+        export_text(finished, 1, " ,", tmp_path / "new")
     with pytest.raises(UsageError, match="--bits is for hls4ml and qonnx; onnx,pt2 is"):
-        export_text(finished, 1, "onnx,pt2", tmp_path, bits=8)
+        export_text(finished, 1, "onnx,pt2", tmp_path / "new", bits=8)
+    pytest.importorskip("qonnx")
+    with pytest.raises(UsageError, match=r"need more than \d+ bits a word, got 3"):
+        export_text(finished, 1, "qonnx", tmp_path / "new", bits=3)
+    assert not (tmp_path / "new").exists()
     with pytest.raises(UsageError, match=r"does not say what a\.onnx reads"):
         predict_text(tmp_path / "a.onnx", tmp_path)

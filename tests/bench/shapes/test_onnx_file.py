@@ -299,8 +299,9 @@ def test_open_sizes_are_asked_for_and_given(tmp_path):
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(given, named, tmp_path):
-    with pytest.raises(UsageError, match=named):
+    with pytest.raises(UsageError, match=named) as refused:
         onnx_shapes.onnx_workload(open_sizes(tmp_path / "free.onnx"), given)
+    assert "free.onnx" in str(refused.value)
 
 
 def test_an_open_batch_is_one_item(tmp_path):

@@ -38,7 +38,14 @@ def test_bad_files_are_named(tmp_path):
             head + "zcu102,n,l,Conv,1,1,1,1,1,1,1,1,1,0\n",
             "latency_ns must be above 0 and at most",
         ),
-        (head + "zcu102,n,l,Conv,x,1,1,1,1,1,1,1,1,5\n", "line 2: invalid literal"),
+        (
+            head + "zcu102,n,l,Conv,x,1,1,1,1,1,1,1,1,5\n",
+            "line 2: nif must be a whole number, got 'x'",
+        ),
+        (
+            head + "zcu102,n,l,Conv,1,1,1,1,1,1,1,1,1,5 us\n",
+            "latency_ns must be a number, got '5 us'",
+        ),
     ]:
         path.write_text(text)
         with pytest.raises(CostModelError, match=said):

@@ -98,6 +98,21 @@ def test_what_is_proposed_is_what_the_board_has(name):
             assert (sizes, split) in kept
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["pynq-z2", "zcu104", "zcu102", "kv260", "ultra96", "zc706"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2"])
+def test_no_front_holds_a_design_that_cost_refuses(name, board):
+    """The whole grid; `usage` and `network_cost` raise on what does not fit."""
+    layers, hardware = network(name), load_board(board)
+    found = explore(layers, hardware)
+    for i in found.pareto():
+        array = found.array(int(i))
+        assert usage(layers, hardware, array).ratios["dsp"] <= 1
+        assert network_cost(layers, hardware, array).latency_ms == pytest.approx(
+            float(found.latency_ms[i])
+        )
+
+
 def test_another_split_of_the_buffers_can_win():
     layers, board = network("mobilenet_v2"), load_board("zc706")
     own = explore(layers, board, grid=DesignGrid(splits=()))

@@ -40,8 +40,9 @@ def export_text(record: Path, task: int, to: str, out: Path, bits: int | None = 
             raise UnknownNameError("format", name, formats.FORMATS)
     if bits is not None and not set(names) & set(IN_WORDS):
         raise UsageError(f"--bits is for {' and '.join(IN_WORDS)}; {to} is in float32")
+    if not names:
+        raise UsageError(f"--to names no format; there are: {', '.join(formats.FORMATS)}")
     found = read_record(record)
-    out.mkdir(parents=True, exist_ok=True)
     stem = f"{found.run_id}-task-{task}"
     lines = []
     for name in names:
