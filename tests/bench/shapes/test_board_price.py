@@ -21,6 +21,7 @@ from cgap_cl import Birth, GrowthPolicy, Plan, PlasticNetwork, PruningPolicy, Wh
 from cgap_cl.blocks.block import connect
 from cgap_cl.change import surgery
 from cgap_hw import LayerShape, load_board, network_cost
+from cgap_hw.layers.table import LayerTable
 
 BOARD = "zcu104"
 X = torch.zeros(1, 3, 32, 32)
@@ -164,3 +165,24 @@ def test_growth_steered_by_latency_is_faster_at_equal_accuracy():
 def test_unknown_boards_are_named():
     with pytest.raises((UsageError, ValueError), match="zcu104"):
         BoardPrice(Quantity.LATENCY, "zcu10", X)
+
+
+@pytest.mark.parametrize("quantity", Quantity)
+def test_frozen_layers_are_part_of_every_price(quantity):
+    """The whole network costs 1 of itself; at no width less than what is frozen."""
+    stem = nn.Conv2d(2, 16, 3, padding=1).requires_grad_(False)
+    reference = nn.Sequential(
+        stem, nn.ReLU(), nn.Conv2d(16, 8, 3), nn.Flatten(), nn.Linear(128, 3)
+    )
+    x = torch.zeros(1, 2, 6, 6)
+    network = PlasticNetwork(reference, x)
+    network.sprout(0, 3)
+    priced = BoardPrice(quantity, "zcu104", x)(network)
+    assert priced({"2": 8}) == pytest.approx(1.0)
+    cost = BoardPrice(quantity, "zcu104", x)._cost
+    layers = layer_shapes(network.subnetwork(0), x)
+    whole, first = (
+        float(cost(LayerTable.of([LayerShape(**layer) for layer in some])).sum())
+        for some in (layer_shapes(reference, x), layers[:1])
+    )
+    assert priced({"2": 1}) > first / whole > 0
