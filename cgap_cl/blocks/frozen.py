@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cgap_cl.blocks.kinds import DENSE, TRANSPOSED
+from cgap_cl.blocks.kinds import DENSE, uses
 
 
 class FrozenLayer(nn.Module):
@@ -61,9 +61,8 @@ def frozen_macs(module: nn.Module, example_input: Tensor) -> int:
     module = copy.deepcopy(module).eval()
 
     def note(layer: nn.Module, x: Tensor, y: Tensor) -> None:
-        maps = x if isinstance(layer, TRANSPOSED) else y
-        channels = maps.shape[-1 if isinstance(layer, nn.Linear) else 1]
-        counts.append(layer.weight.numel() * maps[0].numel() // channels)  # type: ignore[operator]
+        dim = -1 if isinstance(layer, nn.Linear) else 1
+        counts.append(layer.weight.numel() * uses(layer, x, y, dim))  # type: ignore[operator]
 
     for _, frozen in frozen_layers(module):
         if isinstance(frozen.layer, DENSE):

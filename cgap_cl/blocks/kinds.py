@@ -115,6 +115,23 @@ def rows(layer: nn.Module, tensor: Tensor) -> Tensor:
     return tensor.transpose(0, 1) if isinstance(layer, TRANSPOSED) else tensor
 
 
+def uses(layer: nn.Module, x: Tensor, y: Tensor, dim: int) -> int:
+    """How often one weight is used in an inference: the positions of what a layer gives.
+
+    Args:
+        layer: the layer; where it is a transposed convolution, those of what it reads count.
+        x: what it reads, ``(N, ...)``.
+        y: what it gives, ``(N, ...)``.
+        dim: the dimension of the channels in both.
+
+    >>> import torch
+    >>> uses(nn.Conv2d(1, 2, 3), torch.zeros(5, 1, 6, 6), torch.zeros(5, 2, 4, 4), dim=1)
+    16
+    """
+    maps = x if isinstance(layer, TRANSPOSED) else y
+    return maps[0].numel() // maps.shape[dim]
+
+
 def channel_tensors(body: nn.Module, name: str, kind: Kind) -> Iterator[tuple[nn.Module, str]]:
     """Owner and name of the tensors whose first axis runs over the channels of a layer.
 

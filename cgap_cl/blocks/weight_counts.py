@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.closure import closure
-from cgap_cl.blocks.kinds import TRANSPOSED, Kind
+from cgap_cl.blocks.kinds import Kind, uses
 from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
 
 # a length that depends on widths: a constant, and (group, positions per unit) terms
@@ -18,15 +18,11 @@ Linear = tuple[int, tuple[tuple[str, int], ...]]
 
 
 def count_positions(module: nn.Module, layout: Layout, example_input: Tensor) -> dict[str, int]:
-    """Positions (height x width) per layer: uses of one weight in an inference.
-
-    Those of the output; of the input where a convolution is transposed.
-    """
+    """Positions (height x width) per layer: uses of one weight in an inference."""
     counts: dict[str, int] = {}
 
     def note(layer: LayerLayout, module: nn.Module, x: Tensor, y: Tensor) -> None:
-        maps = x if isinstance(module, TRANSPOSED) else y
-        counts[layer.name] = maps[0].numel() // maps.shape[layer.dim]
+        counts[layer.name] = uses(module, x, y, layer.dim)
 
     probe = copy.deepcopy(module).eval()
     for layer in layout.layers:
