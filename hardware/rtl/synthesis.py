@@ -106,6 +106,20 @@ def _script(design: Design, folder: Path, steps: str) -> str:
     return f"read_verilog -sv {_gather(folder)}; chparam {sizes} conv_array; {steps}"
 
 
+def cells_of(report: str) -> dict[str, int]:
+    """Cells of a whole design by type, from the report of ``stat -json``.
+
+    Yosys 0.23 writes the tree of modules as plain text into it, so that only parts are JSON;
+    the last of them is the design's own count.
+
+    >>> cells_of('{ "num_cells_by_type": {"a": 1}, tree "num_cells_by_type": {"a": 7}}')
+    {'a': 7}
+    """
+    counts = report.rpartition('"num_cells_by_type":')[2].partition("}")[0]
+    found: dict[str, int] = json.loads(counts + "}")
+    return found
+
+
 def synthesise(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Blocks:
     """Map an array to UltraScale+ DSP blocks and block RAM, and count them.
 
@@ -125,7 +139,7 @@ def synthesise(design: Design, folder: Path, limit_s: float = LIMIT_S) -> Blocks
         " tee -q -o stat.json stat -json"
     )
     _run([yosys, "-q", "-p", _script(design, folder, steps)], folder, limit_s)
-    cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
+    cells = cells_of((folder / "stat.json").read_text())
     return Blocks(
         cells.get("DSP48E2", 0), cells.get("RAMB18E2", 0) + 2 * cells.get("RAMB36E2", 0)
     )
@@ -147,7 +161,7 @@ def mapped_luts(design: Design, folder: Path, limit_s: float = LIMIT_S) -> int:
         raise RuntimeError(HOW)
     steps = "synth_xilinx -family xcup -top conv_array -noiopad; tee -q -o stat.json stat -json"
     _run([yosys, "-q", "-p", _script(design, folder, steps)], folder, limit_s)
-    cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
+    cells = cells_of((folder / "stat.json").read_text())
     return sum(each * cells.get(name, 0) for name, each in LUTS.items())
 
 

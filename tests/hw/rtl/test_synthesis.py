@@ -11,6 +11,7 @@ from rtl.synthesis import (
     SIZES,
     Placed,
     affine_fit,
+    cells_of,
     mapped_luts,
     place,
     predicted,
@@ -38,6 +39,20 @@ def test_closed_form_of_the_small_array():
     """16 banks of 2048 x 8, one of 2048 x 32 (4 blocks), 4 of 512 x 32; no two MACs a block."""
     small = predicted(Design(4, 4, 4))
     assert (small.dsp, small.block_ram) == (64, 16 + 4 + 4)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        '{"modules": {"m": {"num_cells_by_type": {"X": 1}}},'
+        ' "design": {"num_cells_by_type": {"X": 3, "Y": 2}}}',
+        '{"modules": {"m": {"num_cells_by_type": {"X": 1}}},\n   m   1\n'
+        ' "num_cells": 5, "num_cells_by_type": {\n"X": 3,\n"Y": 2\n}\n}}',
+    ],
+    ids=["Yosys 0.40", "Yosys 0.23"],
+)
+def test_cells_of_the_whole_design_are_read(report):
+    assert cells_of(report) == {"X": 3, "Y": 2}
 
 
 @needs_yosys
