@@ -1,12 +1,13 @@
 """What `cgap-cl explore` does: shapes in, the designs that no other beats out."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cgap_bench.commands.target import ENERGY_SCOPE, Target
 from cgap_bench.record.files import write_file
-from cgap_bench.shapes.sources import InputSizes, load_source
+from cgap_bench.shapes.sources import InputSizes, Source, load_source
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import LayerShape
 from cgap_hw.arrays import OutputStationary
@@ -15,6 +16,7 @@ from cgap_hw.boards.rtl_parameters import rtl_parameters_text
 from cgap_hw.price.designs import removals
 from cgap_hw.price.explore import Exploration, explore
 from cgap_hw.price.explore_rtl import RtlExploration, explore_rtl
+from cgap_hw.price.usage import usage
 
 
 def explore_text(
@@ -43,8 +45,10 @@ def explore_text(
     front = found.pareto()[:top]
     written = _write(found.array(int(front[0])), target, write) if write else ""
     rows = [_row(found, int(i)) for i in front]
+    unknown = _unknown(found, front, layers, target)
     if as_json:
         content = {"n_designs": len(found), "removed": found.removed, "pareto": rows}
+        content["resources_unknown"] = unknown
         said = {
             "unsupported": origin.unsupported,
             "inputs": origin.inputs,
@@ -59,8 +63,19 @@ def explore_text(
         f" others {removals(found.removed)}; no other is better in latency, energy and DSP"
         f" blocks than\n{aligned(table)}\nenergy: {ENERGY_SCOPE}{written}"
     )
-    if origin.words:
-        text += f"\nwords: {target.priced(origin.words)}"
+    told = [
+        f"\nresources unknown, of {n} of these {len(rows)} designs: {what}"
+        for what, n in unknown.items()
+    ]
+    return text + "".join(told) + _notes(origin, target)
+
+
+def _notes(origin: Source, target: Target) -> str:
+    """What of the source is priced otherwise, or not at all; each on a line."""
+    text = f"\nwords: {target.priced(origin.words)}" if origin.words else ""
+    others = len(origin.networks) - 1
+    if others:
+        text += f"\nexplored for this network only; the source has {others} more"
     if origin.complete:
         return text
     return (
@@ -75,6 +90,18 @@ def _found(layers: Sequence[LayerShape], target: Target) -> Exploration | RtlExp
     if isinstance(array, OutputStationary) and array.controller:
         return explore_rtl(layers, board, array, target.width)
     return explore(layers, board, target.width)
+
+
+def _unknown(
+    found: Exploration | RtlExploration,
+    designs: Iterable[int],
+    layers: Sequence[LayerShape],
+    target: Target,
+) -> dict[str, int]:
+    """What is not known of the resources of some designs -> of how many."""
+    arrays = (found.array(int(i)) for i in designs)
+    used = (usage(layers, target.hardware, array, target.width) for array in arrays)
+    return Counter(what for one in used for what in one.unknown)
 
 
 def _row(found: Exploration | RtlExploration, i: int) -> dict[str, float]:

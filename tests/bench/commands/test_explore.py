@@ -2,6 +2,8 @@
 
 import json
 
+from cgap_bench.record.store import write_record
+
 
 def test_the_fastest_design_is_written_as_files(run, network, tmp_path):
     folder = tmp_path / "design"
@@ -45,3 +47,18 @@ def test_what_is_not_priced_is_said(run, network, quantised):
     content = json.loads(run("explore", quantised, "--board", "pynq-z2", "--json").output)
     assert content["unsupported"] == {"operator 'Softmax'": 1}
     assert "NOT priced" not in run("explore", network, "--board", "pynq-z2").output
+
+
+def test_what_is_not_known_of_the_designs_is_said(run, network):
+    """No fit of LUTs reaches as many DSP blocks as the fastest designs of the U250 take."""
+    words = ("explore", network, "--board", "alveo-u250", "--top", "2")
+    assert "resources unknown, of 2 of these 2 designs: LUTs: fitted" in run(*words).output
+    assert list(json.loads(run(*words, "--json").output)["resources_unknown"].values()) == [2]
+    assert "resources unknown" not in run("explore", network, "--board", "pynq-z2").output
+
+
+def test_a_record_has_networks_that_are_not_explored(run, make_record, tmp_path):
+    record = write_record(make_record(), tmp_path)
+    text = run("explore", record, "--board", "pynq-z2", "--top", "1").output
+    assert "cgap, task 1 on pynq-z2" in text
+    assert "explored for this network only; the source has 2 more" in text
