@@ -1,9 +1,11 @@
 """Names that a user may type, and what each of them stands for."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cgap_bench.errors import UnknownNameError
 
@@ -52,3 +54,19 @@ class Registry(Generic[T]):
         package, self._package = import_module(self._package), None
         for module in iter_modules(package.__path__, package.__name__ + "."):
             import_module(module.name)
+
+
+def imported(name: str) -> Any:
+    """What `module:function` stands for; a module in the present folder is found too.
+
+    Raises:
+        ImportError: There is no such module.
+        AttributeError: It has nothing of that name.
+    """
+    module, _, function = name.partition(":")
+    here = str(Path.cwd())
+    sys.path.append(here)  # last: nothing that is installed is hidden by a file of its name
+    try:
+        return getattr(import_module(module), function)
+    finally:
+        sys.path.remove(here)

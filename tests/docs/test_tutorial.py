@@ -1,6 +1,8 @@
 """The tutorial runs, as a notebook; its pages and the examples keep their promises."""
 
+import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -35,3 +37,11 @@ def test_every_page_is_in_the_contents():
     contents = (ROOT / "mkdocs.yml").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert f"- {page.name}" in contents, page.name
+
+
+def test_all_that_the_reference_is_about_exists():
+    """The site is not built where a name is unknown."""
+    named = re.findall(r"^::: ([\w.]+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert len(named) > 3
+    for name in named:
+        assert resolve_name(name).__doc__, name

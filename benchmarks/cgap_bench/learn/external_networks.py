@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.registry import imported
 from cgap_cl import Birth, PlasticNetwork
 
 Shape = tuple[int, int, int]
@@ -101,10 +102,10 @@ def _timm(name: str, model: str, shape: Shape, n_outputs: int) -> nn.Module:
     return network
 
 
-def _own(name: str, function: str, shape: Shape, n_outputs: int) -> nn.Module:
+def _own(name: str, _function: str, shape: Shape, n_outputs: int) -> nn.Module:
     """What a user's function of a module on the path makes."""
     try:
-        make: Callable[..., Any] = getattr(import_module(name.partition(":")[0]), function)
+        make: Callable[..., Any] = imported(name)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"network {name}: {error}") from error
     network = make(shape, n_outputs)

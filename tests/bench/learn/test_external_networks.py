@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.learn.external_networks import external_network
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.record.configuration import NetworkSettings
@@ -86,3 +87,17 @@ def test_timm_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UsageError, match="pip install timm"):
         build("timm:resnet18")
+
+
+def test_a_module_in_the_present_folder_is_found(tmp_path, monkeypatch):
+    """Programs like `cgap-cl` do not look there by themselves."""
+    (tmp_path / "networks_of_mine.py").write_text(
+        "from torch import nn\n"
+        "def small(shape, n_outputs):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.Linear(5, n_outputs))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    network = external_network("networks_of_mine:small", 1.0, (1, 8, 8), 3)
+    assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+    assert sys.path == before

@@ -94,7 +94,7 @@ class RunBars:
         self._view, self._names, self._clock = view, names, clock
         self._left = dict(counted)
         self._paces: dict[str, Pace] = {}
-        self._all = Pace(clock)
+        self._all: Pace | None = None  # from the first image on: processes take time to begin
         self._images: TaskID = view.add_task("images", total=sum(counted.values()))
         self._runs: TaskID = view.add_task("runs", total=len(counted))
 
@@ -105,6 +105,7 @@ class RunBars:
             self._say(f"{name}: {what}")
             return
         pace = self._paces.setdefault(run_id, Pace(self._clock))
+        self._all = self._all or Pace(self._clock)
         where, _ = self._view.rows.get(name, (None, 0.0))
         if isinstance(what, Standing):
             where = what
@@ -124,6 +125,7 @@ class RunBars:
         self._left[run_id] -= n
         self._view.advance(self._images, n)
         for pace in (self._paces[run_id], self._all):
+            assert pace is not None
             pace.images += n
 
     def _tell(self, name: str) -> None:
@@ -131,6 +133,7 @@ class RunBars:
         where, own_s = self._view.rows[name]
         shown = _cells(where) if where else {}
         place = ", ".join(f"{title} {text}" for title, text in shown.items() if text)
+        assert self._all is not None
         every = duration(self._all.left_s(sum(self._left.values())))
         left = f"about {duration(own_s)} left, all runs {every}"
         self._say(f"{name}: {place}; {left}" if place else f"{name}: {left}")

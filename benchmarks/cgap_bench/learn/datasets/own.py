@@ -1,6 +1,5 @@
 """Data that somebody else brings: `folder:PATH`, `torchvision:NAME`, `module:function`."""
 
-from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import signature
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData
 from cgap_bench.learn.datasets.folder import image_folder, mean_and_std
+from cgap_bench.registry import imported
 
 ENTRY_POINTS = "cgap_cl.datasets"
 
@@ -49,9 +49,8 @@ def _installed(name: str) -> Dataset:
 
 
 def _imported(name: str) -> Any:
-    module, _, function = name.partition(":")
     try:
-        return getattr(import_module(module), function)
+        return imported(name)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"dataset {name}: {error}") from error
 
