@@ -43,6 +43,13 @@ from cgap_bench.cli.options import (
 @DATA_ROOT
 @output()
 @JOBS
+@click.option("--executor", default="local", show_default=True, help="local or ray.")
+@click.option("--address", help="Of a Ray cluster: HOST:6379; by default the one we are in.")
+@click.option(
+    "--gpu-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Of a GPU, for each run on a Ray cluster: 0.25 puts four side by side.",
+)
 @click.option(
     "--dry-run",
     is_flag=False,
@@ -57,6 +64,9 @@ from cgap_bench.cli.options import (
     default=5.0,
     show_default=True,
     help="Training between two checkpoints; 0: only after each experience.",
+)
+@click.option(
+    "--records-only", is_flag=True, help="No tables and figures: `report` makes them."
 )
 @click.option("--keep-weights", is_flag=True, help="Keep each task's network: `export`.")
 @click.option("--log", metavar="NAMES", help="tensorboard, csv, wandb, mlflow; with commas.")

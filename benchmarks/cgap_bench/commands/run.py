@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from cgap_bench.commands.before.first_look import AUTO, DEVICES, Words
+from cgap_bench.commands.before.first_look import AUTO, DEVICES, RAY, Words
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.plan import full_text, plan_text
 from cgap_bench.commands.before.precision import KEYS, choose
@@ -26,6 +26,8 @@ from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import ensure_writable
 from cgap_bench.run.execution import Options, execute
+from cgap_bench.run.executors.interface import Executor
+from cgap_bench.run.executors.ray_cluster import ANY, RayCluster
 from cgap_bench.run.jobs import Job, job_of, jobs_of
 from cgap_bench.run.keys import SECTIONS
 from cgap_bench.run.logs.kinds import log_kinds
@@ -52,6 +54,9 @@ class Request(Words):
     keep_weights: bool = False
     tuned: Path | None = None
     quiet: bool = False
+    address: str | None = None
+    gpu_share: float | None = None
+    records_only: bool = False
 
     def settled(self, forecast: Forecast, keep: bool) -> tuple["Request", list[str]]:
         """The same with `precision` among the overrides, and a line on what was decided.
@@ -150,12 +155,23 @@ class Request(Words):
         return Options(
             self.output,
             data_root(self.data_root),
+            executor=self._executor(),
             force=self.force,
             checkpoint_minutes=self.checkpoint_minutes,
             keep_networks=self.keep_weights,
             logs=log_kinds(self.log),
             **limits,
         )
+
+    def _executor(self) -> Executor | None:
+        """Who runs them; None: processes of this machine."""
+        if self.executor == RAY:
+            address, share = self.address or ANY, self.gpu_share or 0.0
+            return RayCluster(address, self.jobs, share)
+        for name, value in (("--address", self.address), ("--gpu-share", self.gpu_share)):
+            if value is not None:
+                raise UsageError(f"{name} {value} is of a cluster: add --executor {RAY}")
+        return None
 
 
 def check_device(name: str) -> None:
@@ -174,7 +190,9 @@ def dry_run(request: Request) -> str:
     jobs = request.job_list()
     if request.dry_run == "table":
         _, recipe = load_recipe(request.benchmark)
-        return "\n".join([*notes, plan_text(jobs, forecast, options.jobs, recipe)])
+        return "\n".join(
+            [*notes, plan_text(jobs, forecast, options.workers.n_processes, recipe)]
+        )
 
     parts = []
     for job in jobs:
@@ -201,7 +219,7 @@ def run_benchmark(request: Request) -> None:
     ensure_writable(options.output)  # before time goes into a probe
     records = list[Record]()
     _, recipe = load_recipe(request.benchmark)
-    plan = plan_text(jobs, forecast, options.jobs, recipe)
+    plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
     chatter.print(plan, highlight=False, markup=False, soft_wrap=True)
     failure: UsageError | RunError | None = None
     try:
@@ -216,12 +234,12 @@ def run_benchmark(request: Request) -> None:
         raise
     except (UsageError, RunError) as error:  # of some runs; the others are shown
         failure = error
-    if records:
+    if records and not request.records_only:
         show(records, request.board, request.output, console)
     if failure is not None:
         raise failure
     if full := request.full():
-        text = full_text(full.job_list(), forecast, options.jobs)
+        text = full_text(full.job_list(), forecast, options.workers.n_processes)
         chatter.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

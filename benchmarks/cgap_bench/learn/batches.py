@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from cgap_bench.errors import DivergedError
+from cgap_bench.learn.loop.plugin_calls import PluginCalls
 from cgap_bench.learn.state import (
     check_stateful,
     optimizer_state,
@@ -162,7 +163,7 @@ class TensorLoader:
         self._taken_up = saved["left"]
 
 
-class TensorStrategy(Naive):  # type: ignore[misc]
+class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
     """Avalanche's plain strategy, fed from memory; plugins may still adapt its dataset.
 
     Args:
@@ -199,7 +200,7 @@ class TensorStrategy(Naive):  # type: ignore[misc]
         Raises:
             DivergedError: The loss is no number any more: nothing that follows would be one.
         """
-        if not torch.isfinite(torch.as_tensor(self.loss)).all():
+        if not math.isfinite(torch.as_tensor(self.loss).detach()):
             raise self.diverged()
         super().backward()
 

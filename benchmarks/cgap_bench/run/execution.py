@@ -1,6 +1,7 @@
-"""Many runs over local processes; finished ones are kept, dependants run after CGaP."""
+"""Many runs over processes or a cluster; finished ones are kept, dependants run after CGaP."""
 
 import os
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,16 @@ from cgap_bench.record.store import (
     read_record,
     record_path,
 )
+from cgap_bench.run.executors.interface import Executor, Outcome, Report
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import MINUTES, Checkpoints
 from cgap_bench.run.logs.kinds import LogKind
 from cgap_bench.run.reference import Reference, reference_of
-from cgap_bench.run.workers import Crew, Outcome, Report
+from cgap_bench.run.workers import Processes
+
+# A lost worker may hold the lock of its run for a while: its node is cut off and does not know
+# yet, or a shared file system waits for it. Each try waits for `locks.PATIENCE_S`.
+GHOST_TRIES = 12
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,8 @@ class Options:
     Attributes:
         output: Folder that records go to.
         root: Data root.
-        jobs: Processes at a time.
+        jobs: Processes at a time, of this machine.
+        executor: Who runs them instead; None: processes of this machine.
         force: Run again what has a record, from the start.
         checkpoint_minutes: Training between two checkpoints inside an experience; 0: none.
         keep_networks: Keep those of all tasks beside the record; make again what has none.
@@ -38,10 +45,16 @@ class Options:
     output: Path
     root: Path
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    executor: Executor | None = None
     force: bool = False
     checkpoint_minutes: float = MINUTES
     keep_networks: bool = False
     logs: tuple[LogKind, ...] = ()
+
+    @property
+    def workers(self) -> Executor:
+        """Who runs them."""
+        return self.executor or Processes(self.jobs)
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -94,16 +107,16 @@ def execute(
 
 def _execute(agenda: "_Agenda", options: Options) -> Iterator[tuple[Job, Record]]:
     """Keep as many workers busy as asked for, until nothing is left that can be done."""
-    with Crew(options.jobs, agenda.report) as crew:
+    with options.workers.crew(agenda.report) as crew:
         while True:
             for job in agenda.ready()[: crew.n_free]:
                 agenda.waiting.remove(job)
                 crew.start(job, options.root, agenda.reference(job), options.checkpoints)
-            if not crew:
+            if not len(crew):
                 break
 
             for job, outcome in crew.ended():
-                agenda.settle(job, outcome)
+                agenda.settle(job, outcome, crew.retries)
                 if outcome.record is not None:
                     yield job, outcome.record
     agenda.close()
@@ -127,7 +140,10 @@ class _Agenda:
         self._failed: dict[str, Exception] = {}
         self._diverged: set[str] = set()
         self._elsewhere: set[str] = set()
-        self._tried: set[str] = set()
+        self._deaths: Counter[str] = Counter()
+        self._ghosts: Counter[str] = (
+            Counter()
+        )  # met, or to be met, by runs whose worker was lost
 
     def ready(self) -> list[Job]:
         """Those that can be begun."""
@@ -137,17 +153,21 @@ class _Agenda:
         """What a job is sized by."""
         return None if job.waits_for is None else reference_of(self.done[job.waits_for])
 
-    def settle(self, job: Job, outcome: Outcome) -> None:
-        """A worker has ended."""
+    def settle(self, job: Job, outcome: Outcome, retries: int = 0) -> None:
+        """A worker has ended; a run whose worker died is to do again, so many times."""
         if outcome.record is not None and outcome.record.outcome is not None:
             self._diverged.add(job.run_id)
         elif outcome.record is not None:
             self.done[job.run_id] = outcome.record
+        elif outcome.error is None and 0 < self._ghosts[job.run_id] <= GHOST_TRIES:
+            self._ghosts[job.run_id] += 1
+            self.waiting.append(job)
         elif outcome.error is None:
             self._elsewhere.add(job.run_id)
             self.report(job.run_id, "skipped: another process is doing it")
-        elif outcome.died and job.run_id not in self._tried:
-            self._tried.add(job.run_id)
+        elif outcome.died and self._deaths[job.run_id] < retries:
+            self._deaths[job.run_id] += 1
+            self._ghosts[job.run_id] = 1
             self.waiting.insert(0, job)
             self.report(job.run_id, f"{outcome.error}; it is tried once more")
         else:

@@ -20,8 +20,8 @@ import torch
 from cgap_bench.errors import RunError, UsageError
 from cgap_bench.export.kept import folder_of
 from cgap_bench.learn.telling.standing import Standing
-from cgap_bench.record.record import Record
 from cgap_bench.record.store import read_record, record_path, write_record
+from cgap_bench.run.executors.interface import Outcome, Report
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import Checkpoints, Keeper
@@ -29,29 +29,27 @@ from cgap_bench.run.locks import locked
 from cgap_bench.run.logs.listener import Listener, Pipe
 from cgap_bench.run.reference import Reference
 
-# run_id, and training images since the last call, where training is, or a line for people
-Report = Callable[[str, int | str | Standing], None]
 LONGEST_FOLDER = 70  # bytes; a socket has 107, of which its own names take 33
 GRACE_S = 1.2  # from the wish that a worker ends to its end: a checkpoint may take that long
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a worker ended.
+class Processes:
+    """Of this machine, see `Executor`.
 
-    Attributes:
-        record: What came out; None where nothing did.
-        error: Why; None where another process is doing the run.
-        died: The error is that its process is gone, through no fault that is known.
+    Args:
+        n_processes: Runs at a time.
     """
 
-    record: Record | None = None
-    error: Exception | None = None
-    died: bool = False
+    n_processes: int
+
+    def crew(self, report: Report) -> "Crew":
+        """See `Executor`."""
+        return Crew(self.n_processes, report)
 
 
 class Crew:
-    """Workers that do one run each, at most so many at a time; a context that ends them.
+    """Worker processes of this machine, see `cgap_bench.run.executors.interface.Crew`.
 
     Args:
         size: Processes at a time.
@@ -59,6 +57,7 @@ class Crew:
     """
 
     def __init__(self, size: int, report: Report) -> None:
+        self.retries = 1
         self._size, self._report = size, report
         self._context = _context()
         self._busy: dict[Connection, tuple[Job, Any]] = {}
@@ -169,6 +168,25 @@ def _listening(
         log.close()
 
 
+def lived(
+    job: Job,
+    root: Path,
+    reference: Reference | None,
+    keeper: Keeper,
+    report: Callable[[int | str | Standing], None],
+) -> Outcome:
+    """The same in a process of its own, whose errors can be sent to another; see `work`."""
+    # processes share the cores, and numbers do not depend on how many there are
+    torch.set_num_threads(1)
+    try:
+        return work(job, root, reference, keeper, report)
+    except (UsageError, RunError) as error:  # a subclass does not survive the way out of here
+        kind = UsageError if isinstance(error, UsageError) else RunError
+        return Outcome(error=kind(str(error)))
+    except Exception as error:
+        return Outcome(error=_told(error, keeper))
+
+
 def _live(
     connection: Connection,
     job: Job,
@@ -181,16 +199,7 @@ def _live(
     keeper = Keeper(checkpoints, job.run_id, connection.send)
     signal.signal(signal.SIGTERM, lambda *_: keeper.end())
     Thread(target=_end_with_parent, daemon=True).start()
-    # processes share the cores, and numbers do not depend on how many there are
-    torch.set_num_threads(1)
-    try:
-        outcome = work(job, root, reference, keeper, connection.send)
-    except (UsageError, RunError) as error:  # a subclass does not survive the way out of here
-        kind = UsageError if isinstance(error, UsageError) else RunError
-        outcome = Outcome(error=kind(str(error)))
-    except Exception as error:
-        outcome = Outcome(error=_told(error, keeper))
-    connection.send(outcome)
+    connection.send(lived(job, root, reference, keeper, connection.send))
 
 
 def _heed_the_parent() -> None:

@@ -17,6 +17,7 @@ from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.seeds import parse_seeds
 
 DEVICES = ("cpu", "cuda")
+EXECUTORS = LOCAL, RAY = ("local", "ray")
 AUTO = "auto"  # what a probe says
 PRECISIONS = (*(precision.value for precision in Precision), AUTO)
 _REGISTRIES = ("METHODS", "NETWORKS")
@@ -41,6 +42,7 @@ class Words:
     device: str = "cpu"
     precision: str | None = None
     log: str | None = None
+    executor: str = LOCAL
 
     def check(self) -> None:
         """Raise where one of them stands for nothing.
@@ -49,6 +51,7 @@ class Words:
             UsageError: It is unknown, or cannot be read.
         """
         _check_name("device", self.device, DEVICES)
+        _check_name("executor", self.executor, EXECUTORS)
         _check_name("precision", self.precision, PRECISIONS)
         log_kinds(self.log)
         _, recipe = load_recipe(self.benchmark)

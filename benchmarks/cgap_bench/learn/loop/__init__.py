@@ -1,0 +1,1 @@
+"""What happens in each iteration of Avalanche's loop, however small?"""

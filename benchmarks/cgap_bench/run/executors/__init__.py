@@ -1,0 +1,1 @@
+"""Where do runs run? In processes of this machine, or on a cluster."""

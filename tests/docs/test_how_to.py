@@ -1,0 +1,65 @@
+"""The recipes for clusters run as they stand on the page."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cgap_bench.record.store import read_records
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "how-to.md").read_text()
+SETTINGS = [
+    *("split-digits", "--methods", "fixed", "--set", "stream.n_experiences=2"),
+    *("--set", "stream.n_train_per_class=10", "--set", "training.epochs=1"),
+]
+
+
+def blocks(language):
+    """Program texts of the page in a language, in their order."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def seeds(output):
+    return sorted(record.config.seed for record in read_records(output))
+
+
+@pytest.mark.slow
+def test_the_slurm_array_does_one_seed_a_job(tmp_path):
+    """The words of Slurm are comments to a shell; what it sets, we set."""
+    (script,) = blocks("bash")
+    assert "#SBATCH --array" in script
+    command = tmp_path / "cgap-cl"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cgap_bench "$@"\n')
+    command.chmod(0o755)
+    output = tmp_path / "results"
+    for job in ("0", "3"):
+        slurm = {"SLURM_ARRAY_TASK_ID": job, "SLURM_CPUS_PER_TASK": "1"}
+        path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        subprocess.run(
+            ["bash", "-c", script, "array.sh", *SETTINGS, "--output", str(output)],
+            env=os.environ | slurm | path,
+            check=True,
+        )
+    assert seeds(output) == [0, 3]
+    assert not (output / "tables").exists()  # made once, when all are done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dask", [False, True], ids=["joblib", "dask"])
+def test_a_function_for_each_seed(dask, tmp_path):
+    program, on_dask = blocks("python")
+    if dask:
+        pytest.importorskip("distributed", reason="Dask is no dependency: pip install dask")
+        head, _ = program.split("if __name__")
+        client = "n_workers=2, threads_per_worker=1, dashboard_address=':0'"
+        program = f'{head}if __name__ == "__main__":\n{on_dask.replace("ADDRESS", client)}'
+    script = tmp_path / "seeds.py"
+    script.write_text(program)
+    output = tmp_path / "results"
+    command = [sys.executable, str(script), *SETTINGS, "--output", str(output)]
+    subprocess.run(command, check=True)
+    assert seeds(output) == [0, 1]
