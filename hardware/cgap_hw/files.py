@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import os
 import secrets
 import stat
@@ -171,22 +170,30 @@ def _checked(content: Any, path: Path) -> Any:
     return content
 
 
+_INFINITY = float("inf")
+_NESTED = (dict, list)  # as JSON and TOML are parsed
+
+
 def _problem(content: Any) -> str:
     """What is wrong with parsed values; empty if nothing is."""
-    pending = [(content, 0, "")]
+    pending: list[tuple[Any, int, str]] = [([content], 0, "")]
     while pending:
-        value, depth, key = pending.pop()
+        holder, depth, key = pending.pop()
         if depth > MOST_DEPTH:
             return f"nested deeper than {MOST_DEPTH}"
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"{key or 'a value'} is {value}, not a finite number"
-        if isinstance(value, int) and abs(value) >= MOST_NUMBER:
-            return f"{key or 'a value'} is a number of {value.bit_length()} bits; at most 63"
-        if isinstance(value, dict):
-            start = f"{key}." if key else ""
-            pending += [(inner, depth + 1, f"{start}{name}") for name, inner in value.items()]
-        elif isinstance(value, list):
-            pending += [(inner, depth + 1, key) for inner in value]
+        start = f"{key}." if key else ""
+        named = type(holder) is dict
+        # most of a file are texts and fine numbers: they take no place in the queue
+        for name, value in holder.items() if named else enumerate(holder):
+            kind = type(value)
+            if kind in _NESTED:
+                pending.append((value, depth + 1, f"{start}{name}" if named else key))
+            elif kind is float and not -_INFINITY < value < _INFINITY:
+                path = f"{start}{name}" if named else key
+                return f"{path or 'a value'} is {value}, not a finite number"
+            elif kind is int and not -MOST_NUMBER < value < MOST_NUMBER:
+                path, n_bits = f"{start}{name}" if named else key, value.bit_length()
+                return f"{path or 'a value'} is a number of {n_bits} bits; at most 63"
     return ""
 
 

@@ -68,7 +68,7 @@ class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
 
     def before_forward(self, strategy: Any, **_: Any) -> None:
         """Count this batch if the network is not what it was."""
-        # what changes is trained, and the optimizer has it in a list: a walk over modules is slow
+        # what changes is trained; the optimizer lists it, where a walk over modules is slow
         groups = strategy.optimizer.param_groups
         shapes = [parameter.shape for group in groups for parameter in group["params"]]
         if shapes != self._shapes:

@@ -1,17 +1,35 @@
 """Records as files of a results folder: written whole, read only if they are what they say."""
 
+import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from cgap_bench.errors import InvalidRecordError, UsageError
+from cgap_bench.record.configuration import (
+    Claims,
+    NetworkSettings,
+    Settings,
+    StreamSettings,
+    TrainingSettings,
+)
 from cgap_bench.record.files import read_json, write_file
 from cgap_bench.record.record import SCHEMA_VERSION, Record
 from cgap_bench.record.validity import problem
+
+_FIRST_KEY = re.compile(rb'\s*\{\s*"schema_version": (\d{1,9}),')
+_SECTIONS: dict[str, type[Settings]] = {
+    "network": NetworkSettings,
+    "stream": StreamSettings,
+    "training": TrainingSettings,
+    "claims": Claims,
+}
 
 
 def record_path(output: Path, benchmark: str, run_id: str) -> Path:
@@ -59,12 +77,20 @@ def ensure_present_schema(output: Path, benchmark: str) -> None:
         UsageError: There are records of an older schema; they lie under other identities.
     """
     for path in record_paths(output, benchmark):
-        try:
-            version = read_json(path)["schema_version"]
-        except (UsageError, KeyError, TypeError):
-            continue  # whoever needs it finds out
-        if isinstance(version, int):
+        version = _version(path)
+        if version is not None:
             _check_present(path, version)
+
+
+def _version(path: Path) -> int | None:
+    """Schema of a file, first in what we write; None: whoever needs it finds out."""
+    try:
+        with path.open("rb") as file:
+            first = _FIRST_KEY.match(file.read(64))
+        version = int(first[1]) if first else read_json(path)["schema_version"]
+    except (OSError, UsageError, KeyError, TypeError):
+        return None
+    return version if isinstance(version, int) else None
 
 
 def _check_present(path: Path, version: int) -> None:
@@ -104,12 +130,33 @@ def validated(content: Mapping[str, Any], path: Path) -> Record:
         InvalidRecordError: Something in it is not right.
     """
     try:
-        return Record.model_validate(content)
+        return Record.model_validate({**content, "config": _shared(content.get("config"))})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         said = first["msg"].removeprefix("Value error, ")
         raise InvalidRecordError(f"{path} is not a valid record: {where}: {said}") from error
+
+
+def _shared(config: Any) -> Any:
+    """A configuration whose sections are those of earlier records where they are the same.
+
+    Thousands of runs have a few sections between them, and checking one takes a while.
+    """
+    if not isinstance(config, dict):
+        return config
+    texts = {name: json.dumps(config[name]) for name in _SECTIONS if name in config}
+    known = {name: _section(name, text) for name, text in texts.items()}
+    return config | {name: section for name, section in known.items() if section is not None}
+
+
+@lru_cache(maxsize=1000)
+def _section(name: str, text: str) -> Settings | None:
+    """A section from its JSON; None where something in it is not right."""
+    try:
+        return _SECTIONS[name].model_validate(json.loads(text))
+    except ValidationError:
+        return None
 
 
 def read_records(

@@ -1,7 +1,9 @@
 """What is wrong with a record beyond the kinds of its fields: identity, shapes, ranges."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -63,9 +65,10 @@ def _matrix(record: Record) -> Iterator[str]:
 
 def _networks(record: Record) -> Iterator[str]:
     for key, layers in record.networks.items():
-        if network_hash(layers) != key:
-            yield f"networks.{key}: holds {network_hash(layers)}"
-        yield from _layers(f"networks.{key}", layers)
+        identity = network_hash(layers)
+        if identity != key:
+            yield f"networks.{key}: holds {identity}"
+        yield from (f"networks.{key}{said}" for said in _of_network(json.dumps(layers)))
 
     yield from _long("subnetworks", record.subnetworks, len(record.accuracy))
     for i, (row, keys) in enumerate(zip(record.accuracy, record.subnetworks)):
@@ -75,6 +78,12 @@ def _networks(record: Record) -> Iterator[str]:
             yield f"subnetworks.{i}: {min(unknown)} is not among the networks"
     if record.outcome is None and not record.subnetworks[-1]:
         yield "subnetworks: nothing was measured after the last experience"
+
+
+@lru_cache(maxsize=4096)
+def _of_network(text: str) -> tuple[str, ...]:
+    """What is wrong with layers in JSON; runs of a kind have their networks in common."""
+    return tuple(_layers("", json.loads(text)))
 
 
 def _counts(record: Record) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.configuration import REFERENCE_METHOD, RunConfig
@@ -20,12 +21,12 @@ class Job:
     config: RunConfig
     sized_by: RunConfig | None = None
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Identity of the run."""
         return run_id(self.config, self.waits_for)
 
-    @property
+    @cached_property
     def waits_for(self) -> str | None:
         """Identity of the run that must be finished before, if any."""
         return run_id(self.sized_by) if self.sized_by else None

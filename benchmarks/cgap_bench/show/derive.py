@@ -60,13 +60,13 @@ def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
     """
     known = list(records)
     prices: dict[str, dict[str, float]] = {}
-    names = labels(known)
+    names, more = labels(known), any(map(stores_more, known))
     rows = []
     for record in known:
         for key in set(record.subnetworks[-1]) - prices.keys():
             prices[key] = platform.price(record.networks[key])
         row = _row(record, prices) | structured_costs(record, platform.price)
-        if any(map(stores_more, known)):  # then it is worth a column, for all
+        if more:  # then it is worth a column, for all
             row["stored_bytes"] = stored_bytes(record, platform.bits)
         rows.append(row | {"method": names[record.run_id]})
     frame = pd.DataFrame(rows)
@@ -86,8 +86,11 @@ def labels(records: Sequence[Record]) -> dict[str, str]:
         variant = record.config.variant
         name = record.config.method + (f" ({variant})" if variant else "")
         by_method[name].append(record.run_id)
+    varying = {
+        method: _varying([settings[run] for run in runs]) for method, runs in by_method.items()
+    }
     return {
-        run: _label(method, settings[run], _varying([settings[other] for other in runs]))
+        run: _label(method, settings[run], varying[method])
         for method, runs in by_method.items()
         for run in runs
     }

@@ -34,12 +34,18 @@ def test_counting_changes_no_result():
         assert torch.equal(layer(x), plain)
 
 
+def strategy_of(network, n_images):
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    images = torch.randn(n_images, 6)
+    return SimpleNamespace(model=network, optimizer=optimizer, mb_x=images)
+
+
 def test_a_change_of_width_is_followed():
     counter = TrainingMacs()
     narrow, wide = (nn.Sequential(nn.Linear(6, n), nn.ReLU(), nn.Linear(n, 2)) for n in (4, 8))
     batches = [(narrow, 5), (narrow, 3), (wide, 5), (wide, 5)]
     for network, n_images in batches:
-        strategy = SimpleNamespace(model=network, mb_x=torch.randn(n_images, 6))
+        strategy = strategy_of(network, n_images)
         counter.before_forward(strategy)
         network(strategy.mb_x).square().mean().backward()
         counter.after_backward(strategy)
@@ -51,7 +57,7 @@ def test_a_new_experience_is_counted_anew():
     counter, network = TrainingMacs(), nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 2))
     for trainable in (True, False):
         network[0].requires_grad_(trainable)
-        strategy = SimpleNamespace(model=network, mb_x=torch.randn(4, 6))
+        strategy = strategy_of(network, 4)
         counter.before_training_exp(strategy)
         counter.before_forward(strategy)
         network(strategy.mb_x).square().mean().backward()

@@ -139,7 +139,8 @@ class Forecast:
     """
 
     def __init__(self, root: Path, finished: Callable[[Job], Record | None]) -> None:
-        self._root, self.finished = root, finished
+        self._root, self._finished = root, finished
+        self._taken: dict[str, float | None] = {}
         self._work: dict[str, Work] = {}
         self._steps: dict[tuple[str, float], tuple[float, int]] = {}
 
@@ -150,6 +151,17 @@ class Forecast:
         if key not in self._work:
             self._work[key] = Work.of(config, self._root)
         return self._work[key]
+
+    def is_finished(self, job: Job) -> bool:
+        """Whether a run need not be done again."""
+        return self._taken_s(job) is not None
+
+    def _taken_s(self, job: Job) -> float | None:
+        """Seconds that a finished run took; its record is read once."""
+        if job.run_id not in self._taken:
+            record = self._finished(job)
+            self._taken[job.run_id] = None if record is None else _taken_s(record)
+        return self._taken[job.run_id]
 
     def images(self, config: RunConfig) -> int:
         """Training images in all epochs of a run."""
@@ -162,10 +174,10 @@ class Forecast:
             job: The run.
             jobs: Others: those of the same kind that are finished say more than a probe.
         """
-        if self.finished(job) is not None:
+        if self.is_finished(job):
             return 0.0
-        records = [self.finished(other) for other in jobs if kind(other) == kind(job)]
-        times = [_taken_s(record) for record in records if record is not None]
+        same = [other for other in jobs if kind(other) == kind(job)]
+        times = [taken for other in same if (taken := self._taken_s(other)) is not None]
         if times:
             return sum(times) / len(times)
 
@@ -176,7 +188,7 @@ class Forecast:
 
     def disk_bytes(self, jobs: Sequence[Job], processes: int) -> int:
         """Of the records, and of the checkpoints of the runs that are under way at a time."""
-        todo = [job for job in jobs if self.finished(job) is None]
+        todo = [job for job in jobs if not self.is_finished(job)]
         sizes = [self._step(job.config)[1] for job in todo]
         # single precision, with what the optimizer remembers of each parameter
         checkpoints = CHECKPOINTS * 8 * max(sizes, default=0) * min(processes, len(todo))

@@ -32,7 +32,7 @@ def plan_text(
         groups.setdefault(kind(job), []).append(job)
     rows = [HEADER] + [_row(group, jobs, forecast) for group in groups.values()]
 
-    todo = [job for job in jobs if forecast.finished(job) is None]
+    todo = [job for job in jobs if not forecast.is_finished(job)]
     lines = [aligned(rows), _total(jobs, todo, forecast, processes)]
     short = None if recipe is None else recipe.default_preset
     is_long = _spent_s(todo, jobs, forecast, processes) > LONG_S
@@ -70,7 +70,7 @@ def duration(seconds: float) -> str:
 def _row(group: Sequence[Job], jobs: Sequence[Job], forecast: Forecast) -> tuple[str, ...]:
     config = group[0].config
     seeds = sorted({job.config.seed for job in group})
-    n_done = sum(forecast.finished(job) is not None for job in group)
+    n_done = sum(forecast.is_finished(job) for job in group)
     state = "finished" if n_done == len(group) else f"{len(group) - n_done} to do"
     if 0 < n_done < len(group):
         state = f"{n_done} finished, {state}"

@@ -7,6 +7,7 @@ begun again by `execute`, and goes on from its last checkpoint.
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ from cgap_bench.run.workers import lived
 POLL_S = 0.5
 GRACE_S = 5.0  # from the wish that runs end to their end: the wish travels
 RETRIES = 3  # nodes that are lent come and go
+PATIENCE_S = 10.0  # for the head of a cluster to answer
 ANY = "auto"  # a cluster that this machine belongs to
 
 
@@ -56,8 +58,9 @@ class RayCluster:
         if ray.is_initialized():
             return
         try:
+            _reach(self.address)
             ray.init(address=self.address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
                 f"no Ray cluster at {self.address!r}: start one with `ray start --head` and"
                 f" name it with --address ({str(error)[:200]})"
@@ -178,6 +181,13 @@ class Mail:
         """All since the last call."""
         letters, self._letters = self._letters, []
         return letters
+
+
+def _reach(address: str) -> None:
+    """Raises `OSError` where nobody listens: Ray would wait long, and end the process."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S).close()
 
 
 def _live(

@@ -16,11 +16,11 @@ class _Forecast:
     def __init__(self, done=(), each_s=100.0) -> None:
         self._done, self._each_s = set(done), each_s
 
-    def finished(self, job):
-        return True if job.run_id in self._done else None
+    def is_finished(self, job):
+        return job.run_id in self._done
 
     def seconds(self, job, _jobs=()) -> float:
-        return 0.0 if self.finished(job) else self._each_s
+        return 0.0 if self.is_finished(job) else self._each_s
 
     def disk_bytes(self, _jobs, _processes) -> int:
         return 12_000_000
