@@ -1,28 +1,41 @@
-"""What the runner costs over a bare PyTorch loop of the same network, batches and loss terms.
+"""What the runner costs over a bare PyTorch loop, and over the same in plain Avalanche.
 
 For plain fine-tuning and EWC, at the first and the fifth experience, measured in one process:
-an epoch of ours and one of the bare loop in turn, by processor time, the ratio of each turn,
-and of these the median. The bare loop takes the same steps on the same rows, cut from the same
-tensors with the same augmentation.
+an epoch of ours and one of the others in turn, by processor time, the ratio of each turn, and
+of these the median. The bare loop takes the same steps on the same rows, cut from the same
+tensors with the same augmentation. Avalanche trains the same network on the same images as
+users have them: a dataset with torchvision's transforms behind a `DataLoader` and
+its own EWC plugin.
 
 Run: `OMP_NUM_THREADS=1 python benchmarks/speed/bare_loop.py`; `--cases mlp-128` for one of
 them, `--turns 9` for steadier medians. With `--output results` the ratios are kept.
 """
 
 import argparse
+import copy
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from avalanche.training.plugins import SupervisedPlugin
+from avalanche.benchmarks import benchmark_from_datasets, with_task_labels
+from avalanche.benchmarks.utils.classification_dataset import (
+    TaskAwareClassificationDataset,
+)
+from avalanche.benchmarks.utils.data_attribute import DataAttribute
+from avalanche.training.plugins import EvaluationPlugin, EWCPlugin, SupervisedPlugin
+from avalanche.training.supervised import Naive
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import Dataset
+from torchvision import transforms
 
-from cgap_bench.learn.batches import BatchSource, crop_and_flip
+from cgap_bench.learn.batches import CROP_PADDING, BatchSource, crop_and_flip
+from cgap_bench.learn.context import _optimizer
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.methods.penalties.quadratic import QuadraticPenalty
 from cgap_bench.record.configuration import Augmentation, RunConfig
@@ -74,6 +87,100 @@ def configuration(case: Case, method: str) -> RunConfig:
     return resolve(name, recipe, recipe.full_preset, settings).config(method, 0)
 
 
+class Timed(Naive):  # type: ignore[misc]
+    """Avalanche's plain strategy; knows the processor time of its last epoch."""
+
+    epoch_s = 0.0
+
+    def training_epoch(self, **options: Any) -> None:
+        """Called by Avalanche."""
+        start = time.process_time()
+        super().training_epoch(**options)
+        self.epoch_s = time.process_time() - start
+
+
+class Transformed(Dataset[tuple[Tensor, int]]):
+    """Images of an experience as users have them: each transformed when it is asked for.
+
+    Args:
+        source: Holds all images.
+        rows: Which of them.
+    """
+
+    def __init__(self, source: BatchSource, rows: Sequence[int]) -> None:
+        store = source.store
+        self.images, self.targets = store.images[list(rows)], store.targets[list(rows)].tolist()
+        size = store.images.shape[-2:]
+        moved = [
+            transforms.RandomCrop(size, padding=CROP_PADDING),
+            transforms.RandomHorizontalFlip(),
+        ]
+        mean, std = ([value / 255 for value in one] for one in store.mean_and_std or ())
+        self.transform = transforms.Compose(
+            [
+                *(moved if source.augment is Augmentation.CROP_FLIP else []),
+                transforms.ConvertImageDtype(torch.float32),
+                transforms.Normalize(mean, std),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        return self.transform(self.images[place]), self.targets[place]
+
+
+class PlainAvalanche:
+    """The same method of Avalanche on the same network, an epoch an experience.
+
+    Args:
+        run: Ours.
+    """
+
+    def __init__(self, run: Run) -> None:
+        config, source = run.config, run.context.source
+        strategy = run.learner.strategy
+        assert strategy is not None
+        model = copy.deepcopy(strategy.model)
+        ewc = [EWCPlugin(1.0, mode="online", decay_factor=1.0)]
+        plugins = ewc if config.method == "ewc" else []
+        self._strategy = Timed(
+            model=model,
+            optimizer=_optimizer(model, config.training),
+            train_mb_size=config.training.batch_size,
+            train_epochs=1,
+            plugins=plugins,
+            evaluator=EvaluationPlugin(loggers=[]),
+        )
+        self._source = source
+        self._learnt: dict[int, Any] = {}
+
+    @property
+    def epoch_s(self) -> float:
+        """Processor time of its last epoch."""
+        return self._strategy.epoch_s
+
+    def learn(self, experience: Any) -> None:
+        """An epoch of it."""
+        number = experience.current_experience
+        if number not in self._learnt:
+            rows = list(experience.dataset.rows.data)
+            images = Transformed(self._source, rows)
+            labels = {
+                "targets": images.targets,
+                "targets_task_labels": [experience.task_label] * len(rows),
+            }
+            attributes = [DataAttribute(label, name) for name, label in labels.items()]
+            # the task label comes with each image, as in Avalanche's own benchmarks
+            attributes[1].use_in_getitem = True
+            data = TaskAwareClassificationDataset([images], data_attributes=attributes)
+            benchmark = benchmark_from_datasets(train=[data], test=[data])
+            self._learnt[number] = with_task_labels(benchmark)
+        (one,) = self._learnt[number].train_stream
+        self._strategy.train(one)
+
+
 class Turns(SupervisedPlugin):  # type: ignore[misc]
     """In the experiences asked for, times our epochs in turn with those of a bare loop.
 
@@ -81,25 +188,37 @@ class Turns(SupervisedPlugin):  # type: ignore[misc]
         source: Where batches are cut from.
         n: Turns.
 
+        plain: Avalanche's; it learns each experience before ours does.
+
     Attributes:
-        ratios: Experience -> ratio of each turn.
+        ratios: Name of the other loop and experience -> ratio of each turn.
     """
 
     STATE = ()
 
-    def __init__(self, source: BatchSource, n: int) -> None:
+    def __init__(self, source: BatchSource, n: int, plain: PlainAvalanche) -> None:
         super().__init__()
-        self._source, self._n = source, n
-        self.ratios: dict[int, list[float]] = {}
+        self._source, self._n, self._plain = source, n, plain
+        self.ratios: dict[str, list[float]] = defaultdict(list)
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Avalanche learns it too, for EWC to have something to hold."""
+        self._plain.learn(strategy.experience)
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
         """The epoch itself has warmed up; those that are timed call no plugin's epoch."""
         experience = strategy.clock.train_exp_counter + 1
-        if experience in EXPERIENCES:
-            bare = bare_epoch(strategy, self._source)
-            self.ratios[experience] = [
-                _seconds(strategy.training_epoch) / _seconds(bare) for _turn in range(self._n)
-            ]
+        if experience not in EXPERIENCES:
+            return
+        others = {
+            "bare": bare_epoch(strategy, self._source),
+            "avalanche": lambda: self._plain.learn(strategy.experience),
+        }
+        for _turn in range(self._n):
+            ours = _seconds(strategy.training_epoch)
+            for name, other in others.items():
+                spent = _seconds(other) if name == "bare" else other() or self._plain.epoch_s
+                self.ratios[f"{name}_{experience}"].append(ours / spent)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -149,11 +268,11 @@ def _springs(strategy: Any) -> list[tuple[nn.Parameter, Tensor, Tensor]]:
     return held
 
 
-def ratios(case: Case, method: str, n: int) -> dict[int, float]:
-    """Experience -> median ratio of ours to the bare loop."""
+def ratios(case: Case, method: str, n: int) -> dict[str, float]:
+    """Name of the other loop and experience -> median ratio of ours to it."""
     run = Run(configuration(case, method), data_root())
     assert run.learner.strategy is not None
-    turns = Turns(run.context.source, n)
+    turns = Turns(run.context.source, n, PlainAvalanche(run))
     run.learner.strategy.plugins.append(turns)
     for experience in list(run.context.stream.benchmark.train_stream)[: max(EXPERIENCES)]:
         run.learner.learn(experience)
@@ -161,13 +280,13 @@ def ratios(case: Case, method: str, n: int) -> dict[int, float]:
 
 
 def main(names: Sequence[str], n: int) -> dict[str, float]:
-    """Print and give the ratio of each case, method and experience."""
+    """Print and give the ratio of each case, method, other loop and experience."""
     found = {}
     for name in names:
         for method in METHODS:
-            for experience, ratio in ratios(CASES[name], method, n).items():
-                print(f"{name}, {method}, experience {experience}: {ratio:.3f} of a bare loop")
-                key = f"{name}_{method}_{experience}".replace("-", "_")
+            for other, ratio in ratios(CASES[name], method, n).items():
+                key = f"{name}_{method}_{other}".replace("-", "_")
+                print(f"{key}: {ratio:.3f}", flush=True)
                 found[key] = ratio
     return found
 
