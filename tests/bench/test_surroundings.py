@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cgap_bench.record.store import write_record
-from cgap_bench.run import workers
+from cgap_bench.run.executors import workers
 
 COMMAND = [sys.executable, "-m", "cgap_bench"]
 # Python neither changes the locale nor takes UTF-8 in its place.

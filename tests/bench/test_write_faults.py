@@ -11,8 +11,8 @@ from rich.console import Console
 
 from cgap_bench.errors import RunError, UsageError
 from cgap_bench.record.store import read_records, record_path, write_record
-from cgap_bench.run import workers
 from cgap_bench.run.checkpoints import CheckpointFiles
+from cgap_bench.run.executors import workers
 from cgap_bench.run.keeper import Checkpoints, Keeper
 from cgap_bench.show import report
 from cgap_bench.show.charts import drawing

@@ -16,11 +16,11 @@ from cgap_bench.record.store import (
     record_path,
 )
 from cgap_bench.run.executors.interface import Executor, Outcome, Report
+from cgap_bench.run.executors.workers import Processes
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import MINUTES, Checkpoints
 from cgap_bench.run.logs.kinds import LogKind
 from cgap_bench.run.reference import Reference, reference_of
-from cgap_bench.run.workers import Processes
 
 # A lost worker may hold the lock of its run for a while: its node is cut off and does not know
 # yet, or a shared file system waits for it. Each try waits for `locks.PATIENCE_S`.

@@ -7,7 +7,7 @@ import atexit
 import os
 import signal
 
-from cgap_bench.run import workers
+from cgap_bench.run.executors import workers
 
 __all__ = ["workers"]
 

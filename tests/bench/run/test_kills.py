@@ -122,7 +122,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 os.dup2(log, 1)
 os.dup2(log, 2)
-from cgap_bench.run import workers
+from cgap_bench.run.executors import workers
 from cgap_bench.show import report
 report.show = lambda *_: None  # charts take seconds
 workers._context = lambda: multiprocessing.get_context("fork")
@@ -332,7 +332,7 @@ ORPHAN = """
 import multiprocessing, sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from cgap_bench.run import workers
+from cgap_bench.run.executors import workers
 from cgap_bench.run.keeper import Checkpoints
 workers.work = lambda *_: time.sleep(1000)  # says nothing, so that no broken pipe ends it
 context = multiprocessing.get_context("fork")

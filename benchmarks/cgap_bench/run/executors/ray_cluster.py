@@ -19,10 +19,10 @@ from cgap_bench.errors import RunError, UsageError
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.run.checkpoints import code_hash
 from cgap_bench.run.executors.interface import Outcome, Report
+from cgap_bench.run.executors.workers import lived
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import Checkpoints, Keeper
 from cgap_bench.run.reference import Reference
-from cgap_bench.run.workers import lived
 
 POLL_S = 0.5
 GRACE_S = 5.0  # from the wish that runs end to their end: the wish travels

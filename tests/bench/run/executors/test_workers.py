@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cgap_bench.errors import RunError
-from cgap_bench.run import workers
+from cgap_bench.run.executors import workers
 from cgap_bench.run.keeper import Checkpoints, Keeper
 
 
