@@ -16,7 +16,7 @@ def terminal_table(comparison: Comparison, width: int) -> RichTable:
     wide = table.width <= width
     drawn = RichTable(
         title=Text(printable(comparison.title)),
-        caption=Text(printable(comparison.caption)),
+        caption=Text("\n".join(map(printable, _below(comparison)))),
         box=box.SIMPLE_HEAD,
         padding=(0, 1 if wide else 0, 0, 0),
         pad_edge=False,
@@ -31,8 +31,15 @@ def terminal_table(comparison: Comparison, width: int) -> RichTable:
         heading = title.replace(column.title, column.heading(wide)).replace(" [", "\n[")
         drawn.add_column(Text(heading), justify="right", no_wrap=True)  # [ms] is no style
 
-    for row in table.rows:
+    for row in table.rows[: len(table.rows) - len(comparison.diverged)]:
         cells = compress(row, [True, *shown])
         plain = map(printable, cells)  # and no markup: [/b] may be part of a name
         drawn.add_row(*(Text(c if wide else c.replace(" ± ", "\n±")) for c in plain))
     return drawn
+
+
+def _below(comparison: Comparison) -> list[str]:
+    """The caption, and runs without numbers: too long for a table column that may be narrow."""
+    diverged = comparison.diverged
+    advice = ["A lower learning rate may help: --set training.lr=..."] if diverged else []
+    return [comparison.caption, *diverged, *advice]

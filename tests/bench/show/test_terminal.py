@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from cgap_bench.record.record import Outcome
 from cgap_bench.show.comparison import comparisons
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.terminal import terminal_table
@@ -46,3 +47,16 @@ def test_every_column_and_unit_is_on_the_terminal(make_record, columns):
         "latency",
     ):
         assert word in text
+
+
+def test_runs_that_diverged_are_told_below_the_table(make_record):
+    """In a column of a narrow table they would take a dozen lines."""
+    part = {"accuracy": [], "networks": {}, "subnetworks": [], "stored_parameters": []}
+    place = Outcome(experience=1, epoch=2, batch=3)
+    lost = make_record("ewc", 3).model_copy(update=part | {"outcome": place})
+    (made,) = comparisons([make_record(), lost], Platform(load_board(BOARD)))
+    console = Console(width=80, file=io.StringIO())
+    console.print(terminal_table(made, 80))
+    lines = [line.strip() for line in console.file.getvalue().splitlines()]
+    assert "ewc: seed 3 diverged in experience 1, epoch 2, batch 3" in lines
+    assert "training.lr" in lines[-1]
