@@ -8,7 +8,8 @@ users have them: a dataset with torchvision's transforms behind a `DataLoader` a
 its own EWC plugin.
 
 Run: `OMP_NUM_THREADS=1 python benchmarks/speed/bare_loop.py`; `--cases mlp-128` for one of
-them, `--turns 9` for steadier medians. With `--output results` the ratios are kept.
+them, `--turns 9` for steadier medians. With `--output results` the ratios are kept, beside
+those of other cases.
 """
 
 import argparse
@@ -43,7 +44,7 @@ from cgap_bench.record.environment import describe_environment
 from cgap_bench.run.experiences import Run
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
-from cgap_bench.show.measurements import write_measurements
+from cgap_bench.show.measurements import read_measurements, write_measurements
 
 EXPERIENCES = (1, 5)
 METHODS = ("fixed", "ewc")
@@ -300,5 +301,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     measured = main(options.cases, options.turns)
     if options.output:
+        measured = read_measurements(options.output).get("bare_loop", {}) | measured
         here = describe_environment(torch.device("cpu"))
         print(write_measurements("bare_loop", measured, here, options.output))

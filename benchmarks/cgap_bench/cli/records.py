@@ -32,6 +32,19 @@ def report(board: str, output: Path, check: bool) -> None:
     click.echo(check_text(board, output) if check else report_text(board, output))
 
 
+@click.command(epilog=EXAMPLES + "cgap-cl parquet --output results")
+@output("Results folder; the dataset is written into its folder `parquet`.")
+@BOARD
+def parquet(output: Path, board: str) -> None:
+    """Write all records as two Parquet tables, one row a run and one a task.
+
+    They are partitioned by benchmark and preset, for DuckDB, pandas and others to read.
+    """
+    from cgap_bench.commands.records.parquet import parquet_text
+
+    click.echo(parquet_text(board, output))
+
+
 @click.command(epilog=EXAMPLES + "cgap-cl show 76247eb2d20a")
 @click.argument("run")
 @output("Results folder.")

@@ -1,0 +1,88 @@
+"""The table of `README.md` in this folder, from what the scripts beside it measured.
+
+The scripts keep their figures with `--output benchmarks/speed`; this reads them and writes the
+table where the page has the marker ``speed``.
+
+Run: `python benchmarks/speed/page.py`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cgap_bench.show.markers import fill_page
+from cgap_bench.show.measurements import Measurements, read_measurements
+
+HERE = Path(__file__).parent
+LOOPS = {"bare": "a bare PyTorch loop", "avalanche": "plain Avalanche 0.6"}
+METHODS = {"fixed": "naive", "ewc": "EWC"}
+NETWORKS = {
+    "mlp_128": "MLP, batch 128",
+    "mlp_10": "MLP, batch 10",
+    "alexnet_64": "AlexNet, batch 64",
+    "resnet18_64": "reduced ResNet-18, batch 64",
+}
+EXPERIENCES = (1, 5)
+OF_BARE = 1.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        text: What was measured.
+        script: Whose figure.
+        figure: Its name.
+        most: What it is to stay under; None: nothing was asked for.
+        unit: Behind the number.
+    """
+
+    text: str
+    script: str
+    figure: str
+    most: float | None = None
+    unit: str = ""
+
+
+def _loops() -> Iterator[Row]:
+    for network, title in NETWORKS.items():
+        for loop, other in LOOPS.items():
+            for method, called in METHODS.items():
+                for n in EXPERIENCES:
+                    text = f"{title}, {called}, experience {n}, of {other}"
+                    most = OF_BARE if loop == "bare" else 1.0
+                    yield Row(text, "bare_loop", f"{network}_{method}_{loop}_{n}", most)
+
+
+ROWS = (
+    *_loops(),
+    Row("CGaP of `fixed`, ten experiences", "whole_runs", "cgap_of_fixed", 0.5),
+    Row("the same, first experience", "whole_runs", "cgap_of_fixed_first"),
+    Row("the same, tenth experience", "whole_runs", "cgap_of_fixed_last"),
+    Row("batches of mixed labels, of sorted ones", "whole_runs", "mixed_of_sorted", 1.2),
+    Row("`cgap-cl --help`", "whole_runs", "help_s", 0.5, " s"),
+    Row("an unknown method", "whole_runs", "mistake_s", 1.0, " s"),
+    Row("a run of split-digits but its training", "whole_runs", "first_batch_s", 6.0, " s"),
+    Row("10,000 records: `cgap-cl list`", "many_records", "list_s", 10.0, " s"),
+    Row("10,000 records: plan of all of them", "many_records", "plan_s", 10.0, " s"),
+    Row("10,000 records: resume, all finished", "many_records", "resume_s", 10.0, " s"),
+    Row("10,000 records: `cgap-cl report`", "many_records", "report_s", 10.0, " s"),
+)
+
+
+def table(measured: Measurements) -> str:
+    """A line for each figure that there is, and whether it is what was asked for."""
+    lines = ["| | measured | at most | |", "|---|--:|--:|---|"]
+    for row in ROWS:
+        value = measured.get(row.script, {}).get(row.figure)
+        if value is None:
+            continue
+        bar = "" if row.most is None else f"{row.most:g}{row.unit}"
+        said = "" if row.most is None else "met" if value <= row.most else "**missed**"
+        lines.append(f"| {row.text} | {value:.3g}{row.unit} | {bar} | {said} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    fill_page(HERE / "README.md", "speed", table(read_measurements(HERE)))
