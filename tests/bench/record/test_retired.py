@@ -65,7 +65,10 @@ def test_a_setting_that_is_gone_is_refused_with_the_revision_that_ran_it():
 def test_a_record_from_before_equals_one_without_what_was_at_rest(records):
     """Settings at their last default and notes of nothing make no difference; others do."""
     before = next(
-        r for r in records if r.config.method == "cgap" and r.config.benchmark == "split-digits"
+        record
+        for record in records
+        if record.config.method == "cgap"
+        and (record.config.benchmark, record.config.preset) == ("split-digits", "standard")
     )
     own = before.config.method_settings
     gone = {"lateral_inputs", "trunk"}
