@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -56,7 +57,8 @@ def test_a_function_for_each_seed(dask, tmp_path):
         pytest.importorskip("distributed", reason="Dask is no dependency: pip install dask")
         head, _ = program.split("if __name__")
         client = "n_workers=2, threads_per_worker=1, dashboard_address=':0'"
-        program = f'{head}if __name__ == "__main__":\n{on_dask.replace("ADDRESS", client)}'
+        program = f'{head}if __name__ == "__main__":\n{indent(on_dask, "    ")}'
+        program = program.replace("ADDRESS", client)
     script = tmp_path / "seeds.py"
     script.write_text(program)
     output = tmp_path / "results"
