@@ -48,7 +48,7 @@ def test_convenience_strategy(network, stream):
         model=network,
         optimizer=torch.optim.AdamW(network.parameters()),
         config=CONFIG,
-        train_epochs=2,
+        train_epochs=4,
         train_mb_size=16,
         evaluator=EvaluationPlugin(),
     )
