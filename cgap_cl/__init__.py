@@ -4,7 +4,7 @@ from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.blocks.kinds import L2Norm
 from cgap_cl.change.optimizer_state import dill_finds_optimizers
 from cgap_cl.change.plan import Plan
-from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.config import CGaPConfig, Inherit, Revisit
 from cgap_cl.decide.phases import Phases
 from cgap_cl.decide.policy import GrowthPolicy, PruningPolicy, Where
 from cgap_cl.errors import UnreachableTargetError, UnsupportedNetworkError
@@ -25,6 +25,7 @@ __all__ = [
     "Plan",
     "PlasticNetwork",
     "PruningPolicy",
+    "Revisit",
     "Unlabelled",
     "UnreachableTargetError",
     "UnsupportedNetworkError",

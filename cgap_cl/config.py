@@ -22,6 +22,13 @@ class Inherit(enum.Enum):
     NONE = "none"  # fresh weights
 
 
+class Revisit(enum.Enum):
+    """What happens when the task label of an earlier experience returns."""
+
+    NEW_BLOCK = "new block"  # a copy of the label's block goes on; the old one stays a version
+    REFUSE = "refuse"  # an error
+
+
 def _is(kind: type) -> Callable[[object], bool]:
     return lambda value: isinstance(value, kind)
 
@@ -44,6 +51,7 @@ KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "pruning": (_is(PruningPolicy), "a PruningPolicy"),
     "phases": (_is(Phases), "Phases"),
     "inherit": (_is(Inherit), f"one of {', '.join(map(str, Inherit))}"),
+    "revisit": (_is(Revisit), f"one of {', '.join(map(str, Revisit))}"),
     "share_groups": (_whole, "a whole number"),
     "seed": (_whole, "a whole number"),
 }
@@ -72,6 +80,8 @@ class CGaPConfig:
         seed: of the generator that newborns are drawn from.
         recall: weight of the loss by which a label's block teaches its successor the classes
             that it knows, where the label returns; 0: none.
+        revisit: what happens when a task label returns, see :class:`Revisit`; class- and
+            domain-incremental streams have one label only.
 
     >>> config = CGaPConfig(target_price=0.1, growth=GrowthPolicy(beta=0.3))
     >>> config.target_price * config.peak_ratio  # grows to this, then is pruned to the target
@@ -94,6 +104,7 @@ class CGaPConfig:
     share_groups: int = 1
     seed: int = 0
     recall: float = 0.3
+    revisit: Revisit = Revisit.NEW_BLOCK
 
     def __post_init__(self) -> None:
         self._check_kinds()

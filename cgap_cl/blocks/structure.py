@@ -9,6 +9,7 @@ from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.layout import Layout
 
 MOST_UNITS = 2**31  # of a group; positions of a tensor
+MOST_CLASSES = 10**7  # ids; the largest public datasets have a tenth
 
 
 def describe(block: Block) -> dict[str, Any]:
@@ -85,8 +86,13 @@ def _check_block(index: int, block: Mapping[str, Any], layout: Layout) -> None:
         raise ValueError(f"block {index} of the state has widths {dict(widths)}")
     if label is not None and not (_whole(label) and label >= 0):
         raise ValueError(f"block {index} of the state has the task label {label!r}")
-    if not classes or len(set(classes)) < len(classes) or not all(map(_whole, classes)):
+    if not classes or len(set(classes)) < len(classes):
         raise ValueError(f"block {index} of the state has no classes, or one of them twice")
+    if not all(_whole(n) and 0 <= n < MOST_CLASSES for n in classes):  # as wide are its logits
+        raise ValueError(
+            f"block {index} of the state has classes {list(classes)}, not 0 to"
+            f" {MOST_CLASSES - 1}"
+        )
 
     names = [layer.name for layer in layout.layers if layer.dense]
     for name, source, length in block["laterals"]:

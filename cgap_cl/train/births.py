@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgap_cl.blocks.block import Block
 from cgap_cl.blocks.inheriting import Birth
 from cgap_cl.blocks.layout import Layout
-from cgap_cl.config import CGaPConfig, Inherit
+from cgap_cl.config import CGaPConfig, Inherit, Revisit
 from cgap_cl.decide.price import checked
 from cgap_cl.decide.saliency import magnitude, score_units
 from cgap_cl.errors import unknown
@@ -56,8 +56,17 @@ def choose_birth(network: PlasticNetwork, label: int, config: CGaPConfig) -> Bir
         network: what is there.
         label: the task label of the experience.
         config: the method's settings.
+
+    Raises:
+        ValueError: the label returns, and the settings refuse that.
     """
     if label in network.labels:
+        if config.revisit is Revisit.REFUSE:
+            raise ValueError(
+                f"task {label} was an experience before, and revisit is 'refuse': give every"
+                " experience a task label of its own, or set Revisit.NEW_BLOCK, by which the"
+                " task goes on learning in a copy of its block"
+            )
         return Birth(ancestor=network.labels[label])
 
     n = network.n_merged

@@ -69,6 +69,7 @@ def test_values_that_are_no_numbers_are_named(make, message):
         ({"growth": 0.3}, "growth must be a GrowthPolicy, not 0.3"),
         ({"phases": (0.1, 0.2)}, "phases must be Phases"),
         ({"inherit": "newest"}, "inherit must be one of Inherit.NEWEST, .*not 'newest'"),
+        ({"revisit": True}, "revisit must be one of Revisit.NEW_BLOCK, Revisit.REFUSE"),
         ({"share_groups": 1.5}, "share_groups must be a whole number, not 1.5"),
     ],
 )

@@ -2,7 +2,7 @@
 
 What earned nothing in the ablation was removed from the method. A run that used it keeps its
 identity and its place in the tables; asked for again, it is refused by the name of the last
-revision that could make it. Nothing is ever taken off these lists.
+revision that could make it. Only what comes back is taken off these lists.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,6 @@ SETTINGS = (
     "cgap.held_out_share",
     "cgap.lateral_keep",
     "cgap.pruning_tolerance",
-    "cgap.revisit",
     "cgap.temperature",
     "cgap.trial_iterations",
     "cgap.trunk_blocks",

@@ -54,6 +54,8 @@ DAMAGE = {
     "blocks of no kind": lambda s: s["_extra_state"].update(blocks=3),
     "a class too many": lambda s: block(s)["classes"].append(9),
     "a class twice": lambda s: block(s).update(classes=[0, 0, 1]),
+    "a class below 0": lambda s: block(s).update(classes=[-1, 1, 2]),
+    "a class far away": lambda s: block(s).update(classes=[0, 1, 10**12]),
     "no classes": lambda s: block(s).update(classes=[]),
     "a lateral of a later block": lambda s: block(s)["laterals"].append(["2", 1, 3]),
     "a lateral of no layer": lambda s: block(s, 1)["laterals"].append(["x", 0, 3]),

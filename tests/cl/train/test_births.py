@@ -7,6 +7,7 @@ from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
     Phases,
+    Revisit,
 )
 from cgap_cl.train.growth import GrowthLoop
 
@@ -73,6 +74,16 @@ def test_where_a_label_returns_linear_layers_have_room(network):
     network.merge()
     loop.sprout(1, 2)
     assert loop.limits["10"] == 1
+
+
+def test_a_label_that_returns_is_refused_on_request(network):
+    loop = GrowthLoop(network, CGaPConfig(revisit=Revisit.REFUSE))
+    loop.sprout(3, 2)
+    network.merge()
+    loop.sprout(4, 2)
+    network.merge()
+    with pytest.raises(ValueError, match=r"task 3 was .*a task label of its own, or set"):
+        loop.sprout(3, 2)
 
 
 def test_more_groups_to_share_than_there_are(network):
