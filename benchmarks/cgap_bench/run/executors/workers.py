@@ -30,6 +30,8 @@ from cgap_bench.run.logs.listener import Listener, Pipe
 from cgap_bench.run.reference import Reference
 
 LONGEST_FOLDER = 70  # bytes; a socket has 107, of which its own names take 33
+# that ask for an end; the last is not on Windows
+HELD = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 GRACE_S = 1.2  # from the wish that a worker ends to its end: a checkpoint may take that long
 
 
@@ -77,9 +79,10 @@ class Crew:
         ours, theirs = self._context.Pipe(duplex=False)
         arguments = (theirs, job, root, reference, checkpoints)
         process = self._context.Process(target=_live, args=arguments, daemon=True)  # type: ignore[attr-defined]
-        process.start()
-        theirs.close()  # what comes from it ends when the worker does
-        self._busy[ours] = job, process
+        with _signals_held():  # else a handler's exception may be lost, or its process
+            process.start()
+            theirs.close()  # what comes from it ends when the worker does
+            self._busy[ours] = job, process
 
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
         """Wait for whatever workers have to say; those that have ended, and how."""
@@ -209,6 +212,21 @@ def _heed_the_parent() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     # while there is nothing to keep, at once; a handler of the parent's would be forked along
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals wait: Python swallows what is raised inside the hooks of a fork."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
