@@ -79,9 +79,15 @@ class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
         """Add what this batch took."""
         n_images = len(strategy.mb_x)
         if self._mode is not None:
-            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-            self._per_image, self._mode = self._mode.macs // n_images, None
+            self._per_image = self._mode.macs // n_images
+            self.stop()
         self.total += self._per_image * n_images
+
+    def stop(self) -> None:
+        """Count no further: a batch that failed leaves no mode behind that sees all of torch."""
+        if self._mode is not None:
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            self._mode = None
 
 
 def training_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:

@@ -157,6 +157,8 @@ class Run:
                 raise
             # whatever was made of weights that are no numbers failed in its own words
             raise strategy.diverged() from error
+        finally:
+            self.context.training_macs.stop()
         self._listener.experience(self._scores(), self.n_images, self.learner.history)
 
     def _scores(self) -> Scores:

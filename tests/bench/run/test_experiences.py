@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from cgap_bench.errors import DivergedError, UsageError
 from cgap_bench.learn.dataset import data_root
@@ -132,6 +133,7 @@ def test_a_run_that_diverges_says_where_and_keeps_what_was_measured(tiny, run, n
     assert record.outcome.batch
     assert record.networks == {}
     assert record == run(tiny(name, weight_decay=1e6))
+    assert _get_current_dispatch_mode() is None  # nothing goes on counting
 
 
 def test_what_fails_on_weights_that_are_no_numbers_is_divergence(tiny, monkeypatch):
