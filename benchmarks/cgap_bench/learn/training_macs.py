@@ -84,7 +84,7 @@ class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
         self.total += self._per_image * n_images
 
     def stop(self) -> None:
-        """Count no further: a batch that failed leaves no mode behind that sees all of torch."""
+        """Count no further; a mode that a failed batch left on would see all of torch."""
         if self._mode is not None:
             self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self._mode = None
