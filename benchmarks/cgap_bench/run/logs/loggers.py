@@ -53,12 +53,15 @@ def _wandb(folder: Path, config: RunConfig, identity: str) -> Sink:
     mode = os.environ.get("WANDB_MODE", "offline")
     # parts of a run that was killed are joined by its identity; offline, when they are sent
     again = {} if mode == "offline" else {"resume": "allow"}
+    # W&B names a part by its second: one that soon follows another would write over it
+    part = folder / f"part-{len(list(folder.glob('part-*'))) + 1}"
+    part.mkdir(parents=True)
     logger = _Numbers(
         project_name="cgap-cl",
         run_name=folder.name,
         save_code=False,
         config=config.model_dump(mode="json"),
-        dir=str(folder),
+        dir=str(part),
         params={"id": identity, "mode": mode, "settings": Settings(silent=True), **again},
     )
     return Metrics(logger, end=logger.wandb.finish)

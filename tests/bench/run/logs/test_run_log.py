@@ -211,7 +211,7 @@ def test_weights_and_biases_offline(undisturbed, config, tmp_path, monkeypatch):
     assert record == undisturbed[1]
 
     losses, prices, names = [], {}, set()
-    for path in sorted(tmp_path.glob("logs/wandb/*/wandb/offline-run-*/*.wandb")):
+    for path in sorted(tmp_path.glob("logs/wandb/*/part-*/wandb/offline-run-*/*.wandb")):
         names.add(path.name)
         for entry in _records_of(path):
             for item in entry.history.item:
