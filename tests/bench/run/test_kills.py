@@ -367,3 +367,28 @@ def test_a_worker_that_says_nothing_ends_with_its_parent(tmp_path):
     if _lives(worker):
         os.kill(worker, signal.SIGKILL)
         pytest.fail("it outlives its parent")
+
+
+SIGNAL_IN_A_FORK = """
+import multiprocessing, os, signal
+from pathlib import Path
+from cgap_bench.commands.during.stopping import stoppable
+from cgap_bench.errors import Stop
+from cgap_bench.run.executors import workers
+workers._context = lambda: multiprocessing.get_context("fork")
+workers._live = lambda *_: None
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+try:
+    with stoppable(), workers.Crew(1, print) as crew:
+        crew.start(None, Path(), None, None)
+    print("went on")
+except Stop:
+    print("stopped")
+"""
+
+
+def test_a_signal_while_a_worker_is_forked_is_not_lost():
+    """What a handler raises inside a fork's hooks is swallowed by Python."""
+    command = [sys.executable, "-c", SIGNAL_IN_A_FORK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
