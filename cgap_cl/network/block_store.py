@@ -40,6 +40,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         self.reference = reference
         self.blocks = nn.ModuleList()
         self.frozen = nn.ModuleList(f.layer for _, f in frozen_layers(reference.skeleton))
+        self.frozen.eval()
         self.labels: dict[int, int] = {}
         self.n_merged = 0
         self.seed_ratio = seed_ratio
@@ -185,11 +186,20 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
 
     def train(self, mode: bool = True) -> Self:
         """Train or eval mode for the column; merged blocks always stay in eval mode."""
-        super().train(mode)
-        self.frozen.eval()
-        for index in range(self.n_merged):
-            self.block(index).eval()
+        self.training = self.blocks.training = mode
+        if self.column is not None:  # no walk through the others: there may be hundreds
+            self.column.train(mode)
         return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """As torch's; merged blocks that are there already are not walked through."""
+        if set(kwargs) <= {"device", "dtype", "non_blocking"} and (args or kwargs):
+            anchor = self.get_buffer("_anchor")
+            if anchor.to(*args, **kwargs) is anchor:
+                if self.column is not None:
+                    self.column.to(*args, **kwargs)
+                return self
+        return super().to(*args, **kwargs)  # type: ignore[no-any-return]
 
     def adaptation(self, experience: object = None) -> None:
         """Avalanche's hook; does nothing: structure changes by :meth:`sprout` and plans."""
@@ -269,7 +279,7 @@ class BlockStore(MultiTaskModule):  # type: ignore[misc]
         self.labels = {int(label): int(index) for label, index in state["labels"]}
         self.n_merged = int(state["n_merged"])
         for index in range(self.n_merged):
-            self.block(index).requires_grad_(False)
+            self.block(index).requires_grad_(False).eval()
         self.train(self.training)
 
 

@@ -168,3 +168,61 @@ def test_committed_records_depend_on_how_many_random_numbers_a_network_takes():
     reference = nn.Sequential(*layers, nn.Flatten(), nn.Linear(192, 10))
     PlasticNetwork(reference, torch.zeros(2, 1, 8, 8))
     assert torch.rand(1).item() == NEXT_NUMBER
+
+
+def visited(network, call):
+    """The merged blocks of which a call touches a module."""
+    seen = set()
+    for index in range(network.n_merged):
+        for module in network.block(index).modules():
+
+            def note(*_, _index=index, **__):
+                seen.add(_index)
+
+            module.train = module._apply = note
+    call()
+    for index in range(network.n_merged):
+        for module in network.block(index).modules():
+            del module.train, module._apply
+    return seen
+
+
+def test_what_every_experience_does_to_all_modules_leaves_merged_blocks_alone(network):
+    """Walks through them would make the hundredth experience slower than the tenth."""
+    for label in range(3):
+        network.sprout(label, 3)
+        network.merge()
+    column = network.sprout(3, 3)
+    for call in (network.train, network.eval, lambda: network.to("cpu", torch.float32)):
+        assert not visited(network, call)
+        assert column.training is (call == network.train)
+    assert visited(network, network.double) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    "wanted", [("cpu", torch.float64), (torch.zeros((), dtype=torch.float64),)]
+)
+def test_to_takes_along_all_that_is_not_there_yet(network, wanted):
+    network.sprout(0, 3)
+    network.merge()
+    network.sprout(1, 3)
+    assert network.to(*wanted) is network
+    tensors = [t for t in network.state_dict().values() if isinstance(t, torch.Tensor)]
+    assert {t.dtype for t in tensors if t.is_floating_point()} == {torch.float64}
+    assert network.to() is network
+    with pytest.raises(TypeError, match="floating point"):
+        network.to(torch.int64)
+    network.column.half()  # alone, by hand
+    assert network.to(*wanted).column.head.own.weight.dtype == torch.float64
+
+
+def test_merged_blocks_are_in_eval_mode_wherever_they_come_from(network):
+    network.sprout(0, 3)
+    network.merge()
+    network.sprout(1, 3)
+    other = copy.deepcopy(network).train()
+    other.discard()  # another structure: all blocks are made anew
+    other.load_state_dict(network.state_dict())
+    for one in (copy.deepcopy(network).train(), other):
+        assert not [m for m in one.block(0).modules() if m.training]
+        assert all(m.training for m in one.column.modules())
