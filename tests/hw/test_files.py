@@ -1,5 +1,6 @@
 """A file is read within limits, and written in full or not at all."""
 
+import json
 import os
 import stat
 import subprocess
@@ -153,6 +154,38 @@ def test_unreadable_json_is_one_line(tmp_path, content, words):
         read_json(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+ODD = ("1e400", "1E400", "-1e+400", "1.5e0400", "NaN", "-Infinity", "9" * 19, "1" + "0" * 400)
+FINE = ("1e-400", "1e99", "0.1", "9" * 18, '"7e923"', '"e400 "', "true", "[]", "{}")
+
+
+@pytest.mark.parametrize("value", ODD + FINE)
+@pytest.mark.parametrize(
+    "around", ["{}", "[{}]", "[1,{}\n, 2]", '{{"a":{}}}', '{{"a": [{} ]}}']
+)
+def test_what_is_read_quickly_is_what_a_full_look_says(value, around):
+    """What is told harmless from its text has nothing that a look at all values finds."""
+    text = around.format(value)
+    said = files._problem(json.loads(text))
+    assert bool(said) == (value in ODD)
+    assert not (said and files._harmless(text))
+
+
+@pytest.mark.parametrize("depth", [1, 59, 60, 61, 100])
+@pytest.mark.parametrize("pair", ["[]", "{}"])
+def test_depth_is_told_from_the_brackets(depth, pair):
+    inner = '{"a":' if pair == "{}" else "["
+    text = inner * depth + "1" + pair[1] * depth
+    assert files._harmless(text) is (depth <= files.MOST_DEPTH)
+    assert bool(files._problem(json.loads(text))) is (depth > files.MOST_DEPTH)
+    assert not files._harmless('"[" ')  # who knows: a full look tells
+
+
+def test_a_file_of_an_ordinary_record_is_told_harmless():
+    """Else thousands of them take twice as long."""
+    record = {"run_id": "7e9239e12345", "accuracy": [[0.5, None], [1e-05, 1.0]], "n": 2**59}
+    assert files._harmless(json.dumps(record, indent=1))
 
 
 @pytest.mark.parametrize(

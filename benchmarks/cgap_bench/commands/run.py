@@ -251,16 +251,20 @@ def _execute(
     records: list[Record],
 ) -> None:
     """Add the records as they are finished, with bars and a line each."""
-    counted = {job.run_id: forecast.images(job.config) for job in jobs}
+    before = {job.run_id for job in jobs if forecast.is_finished(job)}  # the plan says so
+    counted = {
+        job.run_id: 0 if job.run_id in before else forecast.images(job.config) for job in jobs
+    }
     names = {job.run_id: job.name for job in jobs}
     with RunsView(console) as view:
         bars = RunBars(view, counted, names)
         with closing(execute(jobs, options, bars.advance)) as finished:
             for job, record in finished:
                 bars.finish(job.run_id)
-                line = printable(f"{job.name}: {_summary(record)}")
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
                 records.append(record)
+                if job.run_id not in before:
+                    line = printable(f"{job.name}: {_summary(record)}")
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def steered_elsewhere(jobs: list[Job], board: str) -> list[str]:

@@ -137,6 +137,8 @@ class Settings(BaseModel):
     @classmethod
     def _plain(cls, values: Any) -> Any:
         for name, value in values.items() if isinstance(values, Mapping) else ():
+            if isinstance(value, Settings):  # was looked at when it was made
+                continue
             try:
                 check_plain([name, value])
                 if name in cls.model_fields:

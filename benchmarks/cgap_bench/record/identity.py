@@ -11,6 +11,7 @@ from typing import Any
 
 from cgap_bench.record.configuration import RunConfig
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # what hashes are made of
 SECTIONS = ("network", "stream", "training")  # of a configuration, beside the method's settings
 
 # Key, as `--set` takes it -> the value at which a run is what it was before there was such a
@@ -74,8 +75,7 @@ def run_id(config: RunConfig, depends_on: str | None = None) -> str:
         depends_on: Identity of the run that this one is sized by, if any.
     """
     content = {"config": distinguishing(config), "depends_on": depends_on}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(CANONICAL.encode(content).encode()).hexdigest()[:12]
 
 
 def _drop(table: dict[str, Any], path: list[str], value: Any) -> None:

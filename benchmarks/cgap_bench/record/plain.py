@@ -20,6 +20,8 @@ def check_plain(value: Any) -> None:
         value = pending.pop()
         if isinstance(value, str):
             _check_text(value)
+        elif value is None:
+            continue
         elif isinstance(value, int | float) and not abs(value) <= LARGEST:
             raise ValueError(f"expected a number from {-LARGEST:g} to {LARGEST:g}")
         elif isinstance(value, Mapping | list | tuple):
@@ -57,6 +59,8 @@ def printable(text: str) -> str:
     >>> print(printable("a\x1b[31mb\nc"))
     a\x1b[31mb\nc
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

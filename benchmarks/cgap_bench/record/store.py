@@ -31,6 +31,9 @@ _SECTIONS: dict[str, type[Settings]] = {
     "claims": Claims,
 }
 
+# Content hash -> layers: ten thousand records have some hundred networks between them.
+_NETWORKS: dict[str, list[dict[str, Any]]] = {}
+
 
 def record_path(output: Path, benchmark: str, run_id: str) -> Path:
     """Where the record of a run lies under the output folder."""
@@ -67,6 +70,8 @@ def read_record(path: Path, named: bool = True) -> Record:
         said = f"run_id: is {record.run_id}, but the file is called {path.name}"
     if said:
         raise InvalidRecordError(f"{path} is not a valid record: {said}")
+    for key, layers in record.networks.items():  # runs of a kind have them in common
+        record.networks[key] = _NETWORKS.setdefault(key, layers)
     return record
 
 

@@ -65,10 +65,10 @@ def _matrix(record: Record) -> Iterator[str]:
 
 def _networks(record: Record) -> Iterator[str]:
     for key, layers in record.networks.items():
-        identity = network_hash(layers)
+        identity, said = _of_network(json.dumps(layers))
         if identity != key:
             yield f"networks.{key}: holds {identity}"
-        yield from (f"networks.{key}{said}" for said in _of_network(json.dumps(layers)))
+        yield from (f"networks.{key}{one}" for one in said)
 
     yield from _long("subnetworks", record.subnetworks, len(record.accuracy))
     for i, (row, keys) in enumerate(zip(record.accuracy, record.subnetworks)):
@@ -81,9 +81,10 @@ def _networks(record: Record) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)
-def _of_network(text: str) -> tuple[str, ...]:
-    """What is wrong with layers in JSON; runs of a kind have their networks in common."""
-    return tuple(_layers("", json.loads(text)))
+def _of_network(text: str) -> tuple[str, tuple[str, ...]]:
+    """Hash, and what is wrong with layers in JSON; runs of a kind have networks in common."""
+    layers = json.loads(text)
+    return network_hash(layers), tuple(_layers("", layers))
 
 
 def _counts(record: Record) -> Iterator[str]:

@@ -50,6 +50,9 @@ class Options:
     checkpoint_minutes: float = MINUTES
     keep_networks: bool = False
     logs: tuple[LogKind, ...] = ()
+    _seen: dict[Path, tuple[tuple[int, ...], Record]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def workers(self) -> Executor:
@@ -66,7 +69,16 @@ class Options:
         """The record of a run that need not be done again."""
         path = record_path(self.output, job.config.benchmark, job.run_id)
         wanted = self.keep_networks and not folder_of(path).exists()
-        return read_record(path) if path.exists() and not self.force and not wanted else None
+        return self._read(path) if path.exists() and not self.force and not wanted else None
+
+    def _read(self, path: Path) -> Record:
+        """A record, read once: a plan comes first, and there may be thousands."""
+        now = path.stat()
+        version = (now.st_ino, now.st_size, now.st_mtime_ns)
+        seen = self._seen.get(path)
+        if seen is None or seen[0] != version:
+            seen = self._seen[path] = (version, read_record(path))
+        return seen[1]
 
 
 def execute(

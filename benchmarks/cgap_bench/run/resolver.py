@@ -21,6 +21,7 @@ class Resolver:
 
     def __init__(self, fixed: Mapping[str, str], overlay: Overlay) -> None:
         self._fixed, self.overlay = fixed, overlay
+        self._parts: dict[str, Mapping[str, object]] = {}
 
     def named(self, variant: str) -> "Resolver":
         """The same, for runs that tables name after a variant."""
@@ -32,6 +33,13 @@ class Resolver:
         Raises:
             UsageError: The method is unknown or a value is out of range.
         """
+        if method not in self._parts:
+            self._parts[method] = self._part(method)
+        parts = self._parts[method]
+        return RunConfig.model_validate({**self._fixed, **parts, "seed": seed})
+
+    def _part(self, method: str) -> Mapping[str, object]:
+        """What all runs of a method have in common."""
         overlay = self.overlay
         training = overlay.training | overlay.training_of.get(method, {})
         tables = {"network": overlay.network, "stream": overlay.stream, "training": training}
@@ -40,16 +48,12 @@ class Resolver:
         refuse_all(method, settings)
         own = _validate(METHODS[method].settings, settings, method)
         sections = {key: _validate(SECTIONS[key], tables[key], key) for key in SECTIONS}
-        return RunConfig.model_validate(
-            {
-                **self._fixed,
-                **sections,
-                "method": method,
-                "seed": seed,
-                "method_settings": own.model_dump(mode="json"),
-                "claims": overlay.claims,
-            }
-        )
+        return {
+            **sections,
+            "method": method,
+            "method_settings": own.model_dump(mode="json"),
+            "claims": overlay.claims,
+        }
 
 
 def resolve(

@@ -67,12 +67,12 @@ class Comparison:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """One row a run."""
-        return derive.runs_frame(self.records, self.platform)
+        return derive.runs_frame(self.records, self.platform, self.labels)
 
     @cached_property
     def tasks(self) -> pd.DataFrame:
         """One row a (run, experience, task)."""
-        return derive.tasks_frame(self.records)
+        return derive.tasks_frame(self.records, self.labels)
 
     @cached_property
     def prices(self) -> dict[str, dict[str, float]]:
@@ -100,6 +100,8 @@ class Comparison:
     @cached_property
     def diverged(self) -> list[str]:
         """A line on each row of which runs diverged."""
+        if not self.lost:
+            return []
         names = derive.labels([*self.records, *self.lost])
         outcomes: dict[str, list[str]] = {}
         for record in self.lost:
@@ -132,12 +134,12 @@ class Comparison:
     @cached_property
     def learnt(self) -> learning.Learning | None:
         """What methods learn on the way; none where there is a single experience."""
-        return learning.learning(self.records)
+        return learning.learning(self.records, self.labels)
 
     @cached_property
     def experiences(self) -> pd.DataFrame:
         """One row a (run, experience): scores and prices so far."""
-        return learning.experiences_frame(self.records, self.platform)
+        return learning.experiences_frame(self.records, self.platform, self.labels)
 
     @property
     def claims(self) -> Claims:
@@ -165,12 +167,11 @@ class Comparison:
     @property
     def retired(self) -> dict[str, str]:
         """Rows that are read and made no more, with the revisions that made them."""
-        names = derive.labels(self.records)
         rows: dict[str, set[str]] = {}
         for record in self.records:
             if retired(record.config):
                 revision = str(record.environment.get("revision"))
-                rows.setdefault(names[record.run_id], set()).add(revision)
+                rows.setdefault(self.labels[record.run_id], set()).add(revision)
         return {name: ", ".join(sorted(rows[name])) for name in sorted(rows)}
 
     @property
@@ -186,7 +187,7 @@ class Comparison:
         """Whether methods are compared under one training, or each under its paper's."""
         if len({record.config.method for record in self.records}) == 1:
             return ""
-        trained = {record.config.training.model_dump_json() for record in self.records}
+        trained = {record.config.training for record in self.records}
         return "one training for all, " if len(trained) == 1 else "each trained its own way, "
 
     def cell(self, method: str, column: str) -> str:

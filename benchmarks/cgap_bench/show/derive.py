@@ -3,7 +3,7 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,16 +51,23 @@ class Platform:
         return network_cost(shapes, self.board, bits=self.bits)
 
 
-def runs_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
+def runs_frame(
+    records: Iterable[Record], platform: Platform, names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """One row a run: which it is, its metrics and the prices of what it executes.
 
     The column ``method`` is the method's name, followed by the settings that tell it from
     other runs of the same method where there are several (`labels`). The column
     ``accuracy_8bit`` is there on hardware of 8 bits, if any of the runs measured it.
+
+    Args:
+        records: Of one comparison.
+        platform: What inference is priced on.
+        names: Their `labels`, where they are known.
     """
     known = list(records)
     prices: dict[str, dict[str, float]] = {}
-    names, more = labels(known), any(map(stores_more, known))
+    names, more = names or labels(known), any(map(stores_more, known))
     rows = []
     for record in known:
         for key in set(record.subnetworks[-1]) - prices.keys():
@@ -96,10 +103,17 @@ def labels(records: Sequence[Record]) -> dict[str, str]:
     }
 
 
-def tasks_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a (run, experience, task) that was evaluated: its accuracy in [0, 1]."""
+def tasks_frame(
+    records: Iterable[Record], names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """One row a (run, experience, task) that was evaluated: its accuracy in [0, 1].
+
+    Args:
+        records: Of one comparison.
+        names: Their `labels`, where they are known.
+    """
     known = list(records)
-    names = labels(known)
+    names = names or labels(known)
 
     rows = [
         {
@@ -180,13 +194,22 @@ def _flat(record: Record) -> dict[str, str]:
     del content["seed"], content["method"], content["stream"]["order_seed"]
     flat: dict[str, str] = {}
     pending = list(content.items())
-    while pending:
-        key, value = pending.pop(0)
+    for key, value in pending:  # which grows meanwhile
         if isinstance(value, dict):
             pending.extend((f"{key}.{inner}", v) for inner, v in value.items())
         else:
-            flat[key] = value if isinstance(value, str) else json.dumps(value)
+            text = _TEXTS.get(type(value), json.dumps)
+            flat[key] = text(value)
     return flat
+
+
+# As JSON has them, texts aside; a call of `json.dumps` for each takes ten times as long.
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    str: str,
+    int: int.__repr__,
+    float: float.__repr__,
+    type(None): lambda _: "null",
+}
 
 
 def _varying(settings: Sequence[Mapping[str, str]]) -> list[str]:

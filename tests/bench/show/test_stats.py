@@ -74,7 +74,8 @@ def test_holm_worked_example():
     assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
 
 
-@given(st.lists(st.floats(-100, 100), min_size=2, max_size=7))
+# sums of eighths are exact: what of a sum counts as rounding is not the same in both
+@given(st.lists(st.integers(-800, 800).map(lambda n: n / 8), min_size=2, max_size=7))
 def test_sign_flips_are_scipys_permutation_test(values):
     expected = reference.permutation_test(
         (values,), lambda x: abs(x.sum()), permutation_type="samples", alternative="greater"

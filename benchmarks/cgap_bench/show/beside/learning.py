@@ -74,7 +74,9 @@ class Learning:
     columns: tuple[TableColumn, ...]
 
 
-def learning(records: Sequence[Record]) -> Learning | None:
+def learning(
+    records: Sequence[Record], names: Mapping[str, str] | None = None
+) -> Learning | None:
     """One row a method: `COLUMNS`, as far as records and references allow.
 
     Intransigence and plasticity are taken run by run, against the reference of the same seed
@@ -82,13 +84,14 @@ def learning(records: Sequence[Record]) -> Learning | None:
 
     Args:
         records: Of one comparison.
+        names: Their labels, where they are known.
 
     Returns:
         The table, or None where there is a single experience.
     """
     if records[0].config.stream.n_experiences == 1:
         return None
-    frame = pd.DataFrame(_rows(records))
+    frame = pd.DataFrame(_rows(records, names or derive.labels(records)))
     summary = tables.summarise(frame)
     shown = tuple(column for column in COLUMNS if not summary[column.key].isna().all())
     cells = [tables.column_cells(summary, column) for column in shown]
@@ -100,18 +103,21 @@ def learning(records: Sequence[Record]) -> Learning | None:
     return Learning(tables.Table(header, rows), shown)
 
 
-def experiences_frame(records: Iterable[Record], platform: Platform) -> pd.DataFrame:
+def experiences_frame(
+    records: Iterable[Record], platform: Platform, names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """One row a (run, experience): scores so far, and what all tasks so far cost.
 
     Args:
         records: Of one comparison.
         platform: What inference is priced on.
+        names: Their labels, where they are known.
 
     Returns:
         Accuracies and forgetting in [0, 1]; prices are means over the tasks so far.
     """
     known = list(records)
-    names = derive.labels(known)
+    names = names or derive.labels(known)
     prices: dict[str, dict[str, float]] = {}
     rows = []
     for record in known:
@@ -125,9 +131,8 @@ def experiences_frame(records: Iterable[Record], platform: Platform) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def _rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+def _rows(records: Sequence[Record], names: Mapping[str, str]) -> list[dict[str, Any]]:
     """Everything of `COLUMNS`, one row a run."""
-    names = derive.labels(records)
     joint, alone = (_references(records, name) for name in (JOINT, ALONE))
     return [
         {
