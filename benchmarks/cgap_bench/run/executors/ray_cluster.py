@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,7 +42,7 @@ class RayCluster:
         gpu_share: Of a GPU, for each run; 0: none.
 
     Raises:
-        UsageError: Ray is not installed, or there is no cluster.
+        UsageError: Ray is not installed, there is no cluster, or it has no GPU to share.
     """
 
     address: str = ANY
@@ -55,8 +56,15 @@ class RayCluster:
 
         # else a task without a share would see no GPU only after a warning
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        if ray.is_initialized():
-            return
+        if not ray.is_initialized():
+            self._connect()
+        # a run that wants what no node has would wait for ever
+        if self.gpu_share and not ray.cluster_resources().get("GPU"):
+            raise UsageError(f"--gpu-share {self.gpu_share}: no node of the cluster has a GPU")
+
+    def _connect(self) -> None:
+        import ray
+
         try:
             _reach(self.address)
             ray.init(address=self.address, log_to_driver=False, configure_logging=False)
@@ -96,12 +104,14 @@ class RayCrew:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+        # soft, an actor that needs no resources may lie on any node, and be lost with it
         here = NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=True
+            ray.get_runtime_context().get_node_id(), soft=False
         )
+        mail = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1}
         self.retries = RETRIES
         self._ray, self._cluster, self._report = ray, cluster, report
-        self._mail = ray.remote(num_cpus=0, scheduling_strategy=here)(Mail).remote()
+        self._mail = ray.remote(**mail)(Mail).remote()
         # a process for each run, as on one machine: nothing is left over from the run before
         task = {"num_cpus": 1, "num_gpus": cluster.gpu_share, "max_retries": 0, "max_calls": 1}
         self._task = ray.remote(**task)(_live)
@@ -128,12 +138,19 @@ class RayCrew:
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
         """See `Crew`."""
         ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=POLL_S)
-        for run_id, what in self._ray.get(self._mail.taken.remote()):
+        for run_id, what in self._letters():
             if any(job.run_id == run_id for job in self._busy.values()):
                 self._report(run_id, what)
         for task in ready:
             job = self._busy.pop(task)
             yield job, self._outcome(task)
+
+    def _letters(self) -> list[tuple[str, int | str | Standing]]:
+        """What workers have said; without the actor runs go on all the same, unheard."""
+        try:
+            return list(self._ray.get(self._mail.taken.remote(), timeout=PATIENCE_S))
+        except self._ray.exceptions.RayError:
+            return []
 
     def _outcome(self, task: Any) -> Outcome:
         exceptions = self._ray.exceptions
@@ -217,5 +234,6 @@ def _live(
         outcome = Outcome(error=RunError("it was ended"))
     finally:
         signal.signal(signal.SIGINT, before)
-    ray.get(sent)  # nothing is said of a run after its outcome
+    with suppress(ray.exceptions.RayError):  # the actor is gone: it is only not heard
+        ray.get(sent, timeout=PATIENCE_S)  # nothing is said of a run after its outcome
     return outcome
