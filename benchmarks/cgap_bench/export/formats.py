@@ -18,6 +18,7 @@ from cgap_bench.export.kept import Inputs, example_of
 from cgap_bench.record.files import write_file
 from cgap_bench.record.record import Record
 
+HOW = "ONNX needs the extra `onnx`: pip install 'cgap-cl[onnx]'"
 TOLERANCE = 1e-4  # of logits, absolute: float32 in another order of additions
 N_CHECKED = 3  # images; more than one, so that the size of the batch is seen to be free
 
@@ -34,8 +35,9 @@ def write_onnx(program: ExportedProgram, inputs: Inputs, path: Path) -> float:
     """
     try:
         import onnxruntime
+        import onnxscript  # noqa: F401 - torch exports with it
     except ImportError as error:
-        raise UsageError(f"ONNX needs the extra `onnx` ({error})") from error
+        raise UsageError(f"{HOW} ({error})") from error
     with _quiet():
         made = torch.onnx.export(program, dynamo=True)
         assert made is not None
