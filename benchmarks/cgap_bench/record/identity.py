@@ -41,6 +41,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "fixed-equal.size": "macs",
     "fixed.own_channels": False,
     "independent.budget": "epochs",
+    "lwf.by_experiences": False,
     "shaped-warm.budget": "epochs",
     "shaped.budget": "epochs",
     "stream.class_order": [],

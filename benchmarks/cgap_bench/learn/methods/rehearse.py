@@ -56,6 +56,7 @@ class LwFSettings(Settings):
     # of the distillation, lambda_o
     strength: Annotated[float, Searched(0.1, 30.0)] = Field(1.0, ge=0)
     temperature: float = Field(2.0, gt=0)
+    by_experiences: bool = False  # as van de Ven and Tolias weigh it
 
 
 class RememberingNetwork(SharedNetwork):
@@ -158,7 +159,7 @@ def _icarl(context: Context, settings: ReplaySettings) -> SharedNetwork:
 
 def _lwf(context: Context, settings: LwFSettings) -> SharedNetwork:
     plugin: SupervisedPlugin = LearningWithoutForgetting(
-        settings.strength, settings.temperature
+        settings.strength, settings.temperature, settings.by_experiences
     )
     return SharedNetwork(context, None, [plugin], rehearses=True)
 

@@ -230,6 +230,46 @@ def test_distillation_is_that_of_hinton():
     assert (logits.grad[:, [1, 3]] == 0).all()
 
 
+def test_new_classes_are_pushed_down_where_the_teacher_does_not_know_them():
+    """Gradient T (softmax over all - target) / N, the target of a new class being 0."""
+    torch.manual_seed(0)
+    logits = torch.randn(5, 4, requires_grad=True)
+    taught, t = torch.randn(5, 4), 2.0
+    distillation(logits, taught, [0, 1], t, [3]).backward()
+    expected = (logits[:, [0, 1, 3]] / t).softmax(1).detach()
+    expected[:, :2] -= (taught[:, :2] / t).softmax(1)
+    assert torch.allclose(logits.grad[:, [0, 1, 3]], t * expected / 5, atol=1e-6)
+    assert (logits.grad[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize(("labelled", "factor"), [(True, 1.0), (False, 2.0)])
+def test_lwf_weighs_old_experiences_by_their_number_under_one_label(toy, labelled, factor):
+    """L / N + (1 - 1 / N) * (mean over old heads) is L + (sum of them), up to a factor N."""
+    stream, model = toy.stream(labelled), heads(toy) if labelled else toy.chain()
+    plain, weighed = LearningWithoutForgetting(), LearningWithoutForgetting(by_experiences=True)
+    strategy = toy.strategy(model, [plain], epochs=1)
+    strategy.train(stream[0])
+    strategy.train(stream[1])
+    weighed.load_state_dict(plain.state_dict(), model)
+
+    x, y = toy.data(2)
+    labels = torch.full((64,), 2 if labelled else 0)
+    losses = []
+    for plugin in (plain, weighed):
+        batch = SimpleNamespace(
+            model=model,
+            mb_x=x,
+            mb_y=y,
+            mb_task_id=labels,
+            loss=torch.zeros(()),
+            experience=stream[2],
+        )
+        plugin.before_backward(batch)
+        losses.append(float(batch.loss.detach()))
+    assert losses[0] > 0
+    assert losses[1] == pytest.approx(factor * losses[0])
+
+
 def test_the_teacher_of_lwf_is_frozen(toy):
     plugin, model = LearningWithoutForgetting(), heads(toy)
     strategy = toy.strategy(model, [plugin], epochs=1)

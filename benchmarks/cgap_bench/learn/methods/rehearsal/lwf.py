@@ -1,7 +1,7 @@
 """Learning without forgetting: the outputs of old heads are kept on new images."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,13 +24,25 @@ class LearningWithoutForgetting(SupervisedPlugin):  # type: ignore[misc]
     Args:
         strength: Of the distillation.
         temperature: T.
+        by_experiences: The rule of van de Ven and Tolias 2019 (arXiv 1904.07734, section 4.2;
+            public code), whose total is L / N + (1 - 1 / N) * distillation at the N-th
+            experience. The distillation, a mean over the old labels, gets N - 1 times the
+            strength here, which is the same to an optimizer that the size of the loss does not
+            matter to, as Adam. With a head for each task nothing changes; under one label the
+            old classes weigh the more the more there were. Classes that are new under a label
+            count in the softmax there, with the target 0.
     """
 
-    def __init__(self, strength: float = 1.0, temperature: float = 2.0) -> None:
+    def __init__(
+        self, strength: float = 1.0, temperature: float = 2.0, by_experiences: bool = False
+    ) -> None:
         super().__init__()
         self.strength, self.temperature = strength, temperature
+        self.by_experiences = by_experiences
         self.teacher: nn.Module | None = None
         self.classes: dict[int, list[int]] = {}  # learnt so far, by task label
+        self.n_learnt = 0  # experiences
+        self._last: tuple[Any, dict[int, set[int]]] = (None, {})  # experience, its classes
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add the distillation."""
@@ -39,21 +51,33 @@ class LearningWithoutForgetting(SupervisedPlugin):  # type: ignore[misc]
         with torch.no_grad():
             taught = all_outputs(self.teacher, strategy.mb_x)
         now = all_outputs(strategy.model, strategy.mb_x)
+        strength, present = self.strength, dict[int, set[int]]()
+        if self.by_experiences:
+            strength *= self.n_learnt / len(self.classes)
+            present = self._present(strategy.experience)
         for label, classes in self.classes.items():
-            apart = distillation(now[label], taught[label], classes, self.temperature)
-            strategy.loss = strategy.loss + self.strength * apart
+            new = sorted(present.get(label, set()) - set(classes))
+            apart = distillation(now[label], taught[label], classes, self.temperature, new)
+            strategy.loss = strategy.loss + strength * apart
+
+    def _present(self, experience: Any) -> dict[int, set[int]]:
+        """Classes of the present experience, looked up once."""
+        if self._last[0] is not experience:
+            self._last = (experience, _classes(experience.dataset))
+        return self._last[1]
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """The network that was just trained becomes the teacher."""
-        for label, target in rows_by_class(strategy.experience.dataset):
-            learnt = set(self.classes.get(label, [])) | {target}
-            self.classes[label] = sorted(learnt)
+        for label, targets in _classes(strategy.experience.dataset).items():
+            self.classes[label] = sorted(targets.union(self.classes.get(label, [])))
+        self.n_learnt += 1
         self.teacher = copy.deepcopy(strategy.model).eval().requires_grad_(False)
 
     def state_dict(self) -> dict[str, Any]:
         """The teacher's weights, and what it has learnt."""
         teacher = None if self.teacher is None else self.teacher.state_dict()
-        return {"teacher": teacher, "classes": dict(self.classes)}
+        classes = {label: list(known) for label, known in self.classes.items()}
+        return {"teacher": teacher, "classes": classes, "n_learnt": self.n_learnt}
 
     def load_state_dict(self, state: Mapping[str, Any], model: nn.Module | None = None) -> None:
         """The inverse of `state_dict`.
@@ -63,6 +87,7 @@ class LearningWithoutForgetting(SupervisedPlugin):  # type: ignore[misc]
             model: Of the teacher's structure; copied.
         """
         self.classes = dict(state["classes"])
+        self.n_learnt = state["n_learnt"]
         if state["teacher"] is not None:
             assert model is not None
             self.teacher = copy.deepcopy(model).eval().requires_grad_(False)
@@ -77,8 +102,20 @@ def all_outputs(model: nn.Module, x: Tensor) -> dict[int, Tensor]:
     return {0: model(x)}
 
 
+def _classes(dataset: Any) -> dict[int, set[int]]:
+    """Those of a dataset, by task label."""
+    found: dict[int, set[int]] = {}
+    for label, target in rows_by_class(dataset):
+        found.setdefault(label, set()).add(target)
+    return found
+
+
 def distillation(
-    logits: Tensor, taught: Tensor, classes: list[int], temperature: float
+    logits: Tensor,
+    taught: Tensor,
+    classes: list[int],
+    temperature: float,
+    new: Sequence[int] = (),
 ) -> Tensor:
     """T^2 times the mean cross-entropy between softened outputs, a scalar.
 
@@ -87,8 +124,11 @@ def distillation(
         taught: The teacher's, (N, C).
         classes: Those that count.
         temperature: T.
+        new: Classes that the teacher does not know, beside those; their target is 0.
     """
     counted = torch.tensor(classes, device=logits.device)
     targets = (taught.index_select(1, counted) / temperature).softmax(1)
-    log_likelihood = (logits.index_select(1, counted) / temperature).log_softmax(1)
-    return -(temperature**2) * (targets * log_likelihood).sum(1).mean()
+    beside = torch.tensor([*classes, *new], device=logits.device)
+    log_likelihood = (logits.index_select(1, beside) / temperature).log_softmax(1)
+    known = log_likelihood[:, : len(classes)]
+    return -(temperature**2) * (targets * known).sum(1).mean()
