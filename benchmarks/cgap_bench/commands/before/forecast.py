@@ -2,15 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cgap_bench.learn.batches import forward_in
-from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.record.configuration import (
@@ -18,6 +18,7 @@ from cgap_bench.record.configuration import (
     MemoryFormat,
     NetworkSettings,
     RunConfig,
+    TrainingSettings,
 )
 from cgap_bench.record.record import Record
 from cgap_bench.run.experiences import stream_of
@@ -26,6 +27,7 @@ from cgap_bench.run.jobs import Job
 PROBE_S = 0.25  # of each network
 INFERENCE = 1 / 3  # of a training step: forward, against forward and twice as much backward
 RECORD_BYTES = 20_000  # mean of the records of `results/runs`
+AT_PEAK = "fixed-peak"  # all others that are sized by CGaP are so by what it costs in the end
 CHECKPOINTS = 4  # kept of a run: the last two of each kind
 
 
@@ -35,30 +37,34 @@ class Work:
 
     Attributes:
         trained: Images of one epoch of every experience together.
-        evaluated: Images that fill the accuracy matrix.
+        evaluated: Images that fill the accuracy matrix, and its last row in 8 bits.
         input_shape: (C, H, W) of one.
         n_outputs: Classes of a head.
+        n_experiences: In the stream.
     """
 
     trained: int
     evaluated: int
     input_shape: tuple[int, int, int]
     n_outputs: int
+    n_experiences: int = 1
 
     @classmethod
     def of(cls, config: RunConfig, root: Path) -> "Work":
         """Cut the stream as the run will; loads the data."""
         stream = stream_of(config, root)
         experiences = stream.benchmark.train_stream
-        # after experience k all tasks up to the k-th are scored
+        # after experience k all tasks up to the k-th are scored, in the end once more in 8 bits
         scored = [
-            len(dataset) * (stream.n_experiences - k) for k, dataset in enumerate(stream.scored)
+            len(dataset) * (stream.n_experiences - k + 1)
+            for k, dataset in enumerate(stream.scored)
         ]
         return cls(
             sum(len(experience.dataset) for experience in experiences),
             sum(scored),
             stream.input_shape,
             stream.n_outputs,
+            stream.n_experiences,
         )
 
 
@@ -75,11 +81,11 @@ def step_seconds(config: RunConfig, work: Work, share: float) -> tuple[float, in
     with torch.random.fork_rng(devices=[]):
         network = build_network(settings, work.input_shape, work.n_outputs)
         step = training_step(network, config, work)
-        return _median_s(on_one_thread(step)), n_parameters(network)
+        return median_s(on_one_thread(step)), n_parameters(network)
 
 
 def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable[[], None]:
-    """Forward, backward and optimizer step on images of zeros, on the device of a run.
+    """Forward, backward and optimizer step on images of noise, on the device of a run.
 
     Args:
         network: Is moved there and trained.
@@ -87,12 +93,12 @@ def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable
         work: Shape of an image.
     """
     training, last = config.training, MemoryFormat.CHANNELS_LAST
-    images = torch.zeros(training.batch_size, *work.input_shape, device=config.device)
+    images = noise(training.batch_size, work, config.device)
     if training.memory_format is last:
         images = images.contiguous(memory_format=torch.channels_last)
     targets = torch.zeros(len(images), dtype=torch.int64, device=config.device)
     network.to(config.device).train()
-    optimizer = torch.optim.SGD(network.parameters(), 1e-6, training.momentum)
+    optimizer = optimizer_of(network.parameters(), training)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -103,6 +109,21 @@ def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable
             torch.cuda.synchronize()
 
     return step
+
+
+def noise(n: int, work: Work, device: str) -> Tensor:
+    """Images (N, C, H, W) that have maxima and signs to look for, as those of data have."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, *work.input_shape, generator=generator).to(device)
+
+
+def optimizer_of(
+    parameters: Iterable[nn.Parameter], training: TrainingSettings
+) -> torch.optim.Optimizer:
+    """What a step of it takes does not depend on the learning rate, which is next to none."""
+    return torch.optim.SGD(
+        parameters, 1e-6, training.momentum, weight_decay=training.weight_decay
+    )
 
 
 def on_one_thread(step: Callable[[], None]) -> Callable[[], float]:
@@ -121,11 +142,16 @@ def on_one_thread(step: Callable[[], None]) -> Callable[[], float]:
     return timed
 
 
-def _median_s(timed: Callable[[], float]) -> float:
-    """Of three steps or more after one to warm up."""
+def median_s(timed: Callable[[], float], probe_s: float = PROBE_S) -> float:
+    """Of three steps or more after one to warm up.
+
+    Args:
+        timed: Does a step and gives its seconds.
+        probe_s: Steps are done until they took so long.
+    """
     timed()
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < PROBE_S and len(times) < 50):
+    while len(times) < 3 or (sum(times) < probe_s and len(times) < 50):
         times.append(timed())
     return sorted(times)[len(times) // 2]
 
@@ -182,25 +208,37 @@ class Forecast:
             return sum(times) / len(times)
 
         config, work = job.config, self.work(job.config)
-        step_s, _ = self._step(config)
+        step_s, _ = self._step(job)
         passes = work.trained * config.training.epochs + INFERENCE * work.evaluated
         return step_s / config.training.batch_size * passes
 
     def disk_bytes(self, jobs: Sequence[Job], processes: int) -> int:
         """Of the records, and of the checkpoints of the runs that are under way at a time."""
         todo = [job for job in jobs if not self.is_finished(job)]
-        sizes = [self._step(job.config)[1] for job in todo]
+        sizes = [self._step(job)[1] for job in todo]
         # single precision, with what the optimizer remembers of each parameter
         checkpoints = CHECKPOINTS * 8 * max(sizes, default=0) * min(processes, len(todo))
         return RECORD_BYTES * len(todo) + checkpoints
 
-    def _step(self, config: RunConfig) -> tuple[float, int]:
-        share = _share(config)
+    def _step(self, job: Job) -> tuple[float, int]:
+        """Seconds of a training step, and parameters; of each network once."""
+        config, share = job.config, _share(job)
         about = {"network", "training", "device"}
+        if config.method == REFERENCE_METHOD:
+            about |= {"stream", "method_settings"}
         key = config.model_dump_json(include=about) + repr(self.work(config).input_shape)
         if (key, share) not in self._steps:
-            self._steps[key, share] = step_seconds(config, self.work(config), share)
+            self._steps[key, share] = self._probed(config, share)
         return self._steps[key, share]
+
+    def _probed(self, config: RunConfig, share: float) -> tuple[float, int]:
+        work = self.work(config)
+        if config.method == REFERENCE_METHOD:
+            from cgap_bench.commands.before.column_probe import plastic_step_seconds
+
+            with suppress(ValueError):  # it cannot grow: what the run itself says is clearer
+                return plastic_step_seconds(config, work)
+        return step_seconds(config, work, share)
 
 
 def kind(job: Job) -> tuple[str, str]:
@@ -208,12 +246,13 @@ def kind(job: Job) -> tuple[str, str]:
     return job.config.method, job.config.variant
 
 
-def _share(config: RunConfig) -> float:
-    """Size of the network that is trained: CGaP's target, or that of the run it is sized by."""
-    if config.method == REFERENCE_METHOD:
-        return float(min(1.0, config.method_settings["target_price"]))
-    default = METHODS[REFERENCE_METHOD].settings().model_dump()["target_price"]
-    return float(default) if METHODS[config.method].sized_by_cgap else 1.0
+def _share(job: Job) -> float:
+    """Size of a network that is trained: that of the CGaP run that it is sized by, or all."""
+    one = job.config if job.config.method == REFERENCE_METHOD else job.sized_by
+    if one is None:
+        return 1.0
+    target, peak = (one.method_settings[key] for key in ("target_price", "peak_ratio"))
+    return float(min(1.0, target * peak if job.config.method == AT_PEAK else target))
 
 
 def _taken_s(record: Record) -> float:

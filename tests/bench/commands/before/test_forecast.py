@@ -30,7 +30,7 @@ def test_images_are_those_of_the_stream(digits):
     record = train(config, data_root(), listener=Pipe(told.append))
     forecast = Forecast(data_root(), lambda _job: None)
     assert forecast.images(config) == sum(what for what in told if isinstance(what, int))
-    scored = sum(n * (5 - task) for task, n in enumerate(record.n_test))
+    scored = sum(n * (5 - task + 1) for task, n in enumerate(record.n_test))
     assert forecast.work(config).evaluated == scored
 
 
