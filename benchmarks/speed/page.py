@@ -24,6 +24,10 @@ NETWORKS = {
 }
 EXPERIENCES = (1, 5)
 OF_BARE = 1.05
+FORECASTS = {
+    "split_digits": "split-digits",
+    "split_cifar100": "split-cifar100 (quick, one experience)",
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,13 @@ def _loops() -> Iterator[Row]:
                     yield Row(text, "bare_loop", f"{network}_{method}_{loop}_{n}", most)
 
 
+def _forecasts() -> Iterator[Row]:
+    for key, benchmark in FORECASTS.items():
+        for method in ("cgap", "fixed", "fixed-equal"):
+            text = f"forecast of training, off by: {benchmark}, `{method}`"
+            yield Row(text, "forecasts", f"{key}_{method}".replace("-", "_"), 0.25)
+
+
 ROWS = (
     *_loops(),
     Row("CGaP of `fixed`, ten experiences", "whole_runs", "cgap_of_fixed", 0.5),
@@ -68,6 +79,7 @@ ROWS = (
     Row("10,000 records: plan of all of them", "many_records", "plan_s", 10.0, " s"),
     Row("10,000 records: resume, all finished", "many_records", "resume_s", 10.0, " s"),
     Row("10,000 records: `cgap-cl report`", "many_records", "report_s", 10.0, " s"),
+    *_forecasts(),
 )
 
 

@@ -207,10 +207,15 @@ class Forecast:
         if times:
             return sum(times) / len(times)
 
-        config, work = job.config, self.work(job.config)
-        step_s, _ = self._step(job)
-        passes = work.trained * config.training.epochs + INFERENCE * work.evaluated
-        return step_s / config.training.batch_size * passes
+        evaluated = INFERENCE * self.work(job.config).evaluated
+        return self.training_s(job) + self._image_s(job) * evaluated
+
+    def training_s(self, job: Job) -> float:
+        """Seconds of training alone, by a probe."""
+        return self._image_s(job) * self.images(job.config)
+
+    def _image_s(self, job: Job) -> float:
+        return self._step(job)[0] / job.config.training.batch_size
 
     def disk_bytes(self, jobs: Sequence[Job], processes: int) -> int:
         """Of the records, and of the checkpoints of the runs that are under way at a time."""
