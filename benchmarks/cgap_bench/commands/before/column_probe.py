@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cgap_bench.commands.before.forecast import (
+from cgap_bench.commands.before.probe import (
     PROBE_S,
     Work,
     median_s,

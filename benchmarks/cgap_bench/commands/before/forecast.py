@@ -1,159 +1,19 @@
 """What will it take? Hours and disk of runs, from a probe of their networks on this machine."""
 
-import math
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-
-from cgap_bench.learn.batches import forward_in
-from cgap_bench.learn.network import build_network
-from cgap_bench.learn.sizes import n_parameters
-from cgap_bench.record.configuration import (
-    REFERENCE_METHOD,
-    MemoryFormat,
-    NetworkSettings,
-    RunConfig,
-    TrainingSettings,
-)
+from cgap_bench.commands.before.column_probe import plastic_step_seconds
+from cgap_bench.commands.before.probe import Work, step_seconds
+from cgap_bench.record.configuration import REFERENCE_METHOD, RunConfig
 from cgap_bench.record.record import Record
-from cgap_bench.run.experiences import stream_of
 from cgap_bench.run.jobs import Job
 
-PROBE_S = 0.25  # of each network
 INFERENCE = 1 / 3  # of a training step: forward, against forward and twice as much backward
 RECORD_BYTES = 20_000  # mean of the records of `results/runs`
 AT_PEAK = "fixed-peak"  # all others that are sized by CGaP are so by what it costs in the end
 CHECKPOINTS = 4  # kept of a run: the last two of each kind
-
-
-@dataclass(frozen=True)
-class Work:
-    """What goes through the networks of a run.
-
-    Attributes:
-        trained: Images of one epoch of every experience together.
-        evaluated: Images that fill the accuracy matrix, and its last row in 8 bits.
-        input_shape: (C, H, W) of one.
-        n_outputs: Classes of a head.
-        n_experiences: In the stream.
-    """
-
-    trained: int
-    evaluated: int
-    input_shape: tuple[int, int, int]
-    n_outputs: int
-    n_experiences: int = 1
-
-    @classmethod
-    def of(cls, config: RunConfig, root: Path) -> "Work":
-        """Cut the stream as the run will; loads the data."""
-        stream = stream_of(config, root)
-        experiences = stream.benchmark.train_stream
-        # after experience k all tasks up to the k-th are scored, in the end once more in 8 bits
-        scored = [
-            len(dataset) * (stream.n_experiences - k + 1)
-            for k, dataset in enumerate(stream.scored)
-        ]
-        return cls(
-            sum(len(experience.dataset) for experience in experiences),
-            sum(scored),
-            stream.input_shape,
-            stream.n_outputs,
-            stream.n_experiences,
-        )
-
-
-def step_seconds(config: RunConfig, work: Work, share: float) -> tuple[float, int]:
-    """Time of a training step on one thread, and the parameters of the network.
-
-    Args:
-        config: Network, batch, precision and order in memory.
-        work: Shape of an image, classes.
-        share: Of the network's multiply-adds: its square root is taken off every width.
-    """
-    own = config.network.model_dump()
-    settings = NetworkSettings(**(own | {"width": own["width"] * math.sqrt(share)}))
-    with torch.random.fork_rng(devices=[]):
-        network = build_network(settings, work.input_shape, work.n_outputs)
-        step = training_step(network, config, work)
-        return median_s(on_one_thread(step)), n_parameters(network)
-
-
-def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable[[], None]:
-    """Forward, backward and optimizer step on images of noise, on the device of a run.
-
-    Args:
-        network: Is moved there and trained.
-        config: Batch, precision and order in memory.
-        work: Shape of an image.
-    """
-    training, last = config.training, MemoryFormat.CHANNELS_LAST
-    images = noise(training.batch_size, work, config.device)
-    if training.memory_format is last:
-        images = images.contiguous(memory_format=torch.channels_last)
-    targets = torch.zeros(len(images), dtype=torch.int64, device=config.device)
-    network.to(config.device).train()
-    optimizer = optimizer_of(network.parameters(), training)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        logits = forward_in(training.precision, images.device, lambda: network(images))
-        nn.functional.cross_entropy(logits, targets).backward()
-        optimizer.step()
-        if config.device == "cuda":
-            torch.cuda.synchronize()
-
-    return step
-
-
-def noise(n: int, work: Work, device: str) -> Tensor:
-    """Images (N, C, H, W) that have maxima and signs to look for, as those of data have."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(n, *work.input_shape, generator=generator).to(device)
-
-
-def optimizer_of(
-    parameters: Iterable[nn.Parameter], training: TrainingSettings
-) -> torch.optim.Optimizer:
-    """What a step of it takes does not depend on the learning rate, which is next to none."""
-    return torch.optim.SGD(
-        parameters, 1e-6, training.momentum, weight_decay=training.weight_decay
-    )
-
-
-def on_one_thread(step: Callable[[], None]) -> Callable[[], float]:
-    """The same step, which gives its seconds on one thread, as in a worker process."""
-
-    def timed() -> float:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            start = time.perf_counter()
-            step()
-            return time.perf_counter() - start
-        finally:
-            torch.set_num_threads(threads)
-
-    return timed
-
-
-def median_s(timed: Callable[[], float], probe_s: float = PROBE_S) -> float:
-    """Of three steps or more after one to warm up.
-
-    Args:
-        timed: Does a step and gives its seconds.
-        probe_s: Steps are done until they took so long.
-    """
-    timed()
-    times: list[float] = []
-    while len(times) < 3 or (sum(times) < probe_s and len(times) < 50):
-        times.append(timed())
-    return sorted(times)[len(times) // 2]
 
 
 class Forecast:
@@ -239,8 +99,6 @@ class Forecast:
     def _probed(self, config: RunConfig, share: float) -> tuple[float, int]:
         work = self.work(config)
         if config.method == REFERENCE_METHOD:
-            from cgap_bench.commands.before.column_probe import plastic_step_seconds
-
             with suppress(ValueError):  # it cannot grow: what the run itself says is clearer
                 return plastic_step_seconds(config, work)
         return step_seconds(config, work, share)

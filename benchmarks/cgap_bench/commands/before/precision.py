@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from cgap_bench.commands.before.forecast import Work, on_one_thread, training_step
+from cgap_bench.commands.before.probe import Work, on_one_thread, training_step
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import MemoryFormat, Precision, RunConfig

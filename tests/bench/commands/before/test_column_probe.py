@@ -8,7 +8,8 @@ from torch import nn
 
 from cgap_bench.commands.before import column_probe, forecast
 from cgap_bench.commands.before.column_probe import ColumnProbe, plastic_step_seconds
-from cgap_bench.commands.before.forecast import Forecast, Work
+from cgap_bench.commands.before.forecast import Forecast
+from cgap_bench.commands.before.probe import Work
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import jobs_of

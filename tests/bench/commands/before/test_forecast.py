@@ -2,7 +2,8 @@
 
 import pytest
 
-from cgap_bench.commands.before.forecast import INFERENCE, Forecast, Work, step_seconds
+from cgap_bench.commands.before.forecast import INFERENCE, Forecast
+from cgap_bench.commands.before.probe import Work, step_seconds
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import jobs_of
