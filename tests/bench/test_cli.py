@@ -34,6 +34,11 @@ def call(*words):
         (["split-digits", "--board", "zcu10"], "did you mean 'zcu10"),
         (["split-digits", "--seeds", "0-"], "seeds '0-' are not like 0, 0,3,7 or 0-4"),
         (["split-digits", "--methods", ","], "no methods"),
+        (["split-digits", "--memory-budget", "some"], "--memory-budget 'some' is no size"),
+        (
+            ["split-digits", "--memory-budget", "1KB"],
+            "more than the memory budget of a run, 1.0",
+        ),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, words, message):
@@ -114,6 +119,23 @@ def test_dry_run_is_a_table_with_times(tmp_path):
     ]
     assert total.startswith("2 of 2 runs to do, about ")
     assert not (tmp_path / "out").exists()
+
+
+def test_images_beyond_the_budget_are_told_and_read_from_files(tmp_path):
+    words = ["run", "split-digits", "--methods", "fixed", "--seeds", "0", *TINY]
+    words += ["--set", "training.eval_batch_size=64", "--data-root", tmp_path / "data"]
+    words += ["--records-only", "--output"]
+    result = call(*words, tmp_path / "files", "--memory-budget", "50KB")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(
+        "the images of digits take 115.0KB, more than the memory budget of a run, 50.0KB: they"
+        " are read from files as they are needed"
+    )
+    assert call(*words, tmp_path / "memory").exit_code == 0
+    (one,), (other,) = read_records(tmp_path / "files"), read_records(tmp_path / "memory")
+    assert one == other
+    assert one.environment["images"] == "in files"
+    assert other.environment["images"] == "in memory"
 
 
 def test_a_whole_run_ends_in_table_and_figure_and_is_not_done_twice(tmp_path):

@@ -57,6 +57,12 @@ from cgap_bench.cli.options import (
     type=click.Choice(["table", "json"]),
     help="Print the plan only; =json: the resolved configuration of every run.",
 )
+@click.option(
+    "--memory-budget",
+    metavar="SIZE",
+    help="For the images of each run, like 4GB: more of them are read from files as they are"
+    " needed; by default half of what is available, shared by the processes.",
+)
 @click.option("--force", is_flag=True, help="Run again what has a record, from the start.")
 @click.option(
     "--checkpoint-minutes",

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cgap_bench.commands.before.first_look import AUTO, DEVICES, RAY, Words
 from cgap_bench.commands.before.forecast import Forecast
+from cgap_bench.commands.before.memory import memory_notes
 from cgap_bench.commands.before.plan import full_text, plan_text
 from cgap_bench.commands.before.precision import KEYS, choose
 from cgap_bench.commands.during.progress import RunBars, RunsView
@@ -20,6 +21,7 @@ from cgap_bench.commands.tune import read_tuned
 from cgap_bench.errors import RunError, Stop, UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import find_dataset
+from cgap_bench.learn.images.memory import parse_bytes
 from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.learn.network import network_factory
 from cgap_bench.record.plain import printable
@@ -152,6 +154,8 @@ class Request(Words):
                 f"--checkpoint-minutes {self.checkpoint_minutes} is not 0 to {MOST_MINUTES:g}"
             )
         limits = {"jobs": self.jobs} if self.jobs else {}
+        if self.memory_budget is not None:
+            limits["memory_bytes"] = parse_bytes(self.memory_budget)
         return Options(
             self.output,
             data_root(self.data_root),
@@ -190,6 +194,7 @@ def dry_run(request: Request) -> str:
     jobs = request.job_list()
     if request.dry_run == "table":
         _, recipe = load_recipe(request.benchmark)
+        notes += memory_notes(jobs, forecast, options.memory)
         return "\n".join(
             [*notes, plan_text(jobs, forecast, options.workers.n_processes, recipe)]
         )
@@ -213,12 +218,12 @@ def run_benchmark(request: Request) -> None:
     request, notes = request.settled(forecast, keep=True)
     jobs, console = request.job_list(), Console()
     chatter = Console(quiet=request.quiet)  # all but the table and errors
-    for note in notes + steered_elsewhere(jobs, request.board):
+    memory = memory_notes(jobs, forecast, options.memory)
+    for note in (*notes, *memory, *steered_elsewhere(jobs, request.board)):
         chatter.print(printable(note), highlight=False, markup=False, soft_wrap=True)
 
     ensure_writable(options.output)  # before time goes into a probe
-    records = list[Record]()
-    _, recipe = load_recipe(request.benchmark)
+    records, (_, recipe) = list[Record](), load_recipe(request.benchmark)
     plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
     chatter.print(plan, highlight=False, markup=False, soft_wrap=True)
     failure: UsageError | RunError | None = None

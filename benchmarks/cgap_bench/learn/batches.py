@@ -1,4 +1,4 @@
-"""Batches cut from tensors held in memory, augmented a whole batch at a time."""
+"""Batches cut from images in memory or in files, augmented a whole batch at a time."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +70,7 @@ class BatchSource:
     """Where a strategy's batches come from.
 
     Attributes:
-        store: Images that the rows of an Avalanche dataset of ours refer to, on the device.
+        store: What the rows of an Avalanche dataset of ours refer to, for the device.
         augment: What is done to training batches.
         generator: Draws shuffling and augmentation, on the CPU.
         memory_format: Order of a batch in memory.
@@ -109,12 +109,12 @@ class TensorLoader:
         train: bool,
         before_batch: Callable[[], None] = lambda: None,
     ) -> None:
-        device = source.store.images.device
+        device = source.store.device
         self._rows = torch.tensor(list(dataset.rows.data), device=device)
         self._tasks = torch.tensor(list(dataset.targets_task_labels.data), device=device)
         self._source, self._batch_size, self._train = source, batch_size, train
         self._before_batch = before_batch
-        self._left: Tensor | None = None  # of the present epoch, its next batch first
+        self._epoch, self._n_done = torch.empty(0, dtype=torch.int64), 0  # of the present one
         self._taken_up: Tensor | None = None
 
     def __len__(self) -> int:
@@ -127,13 +127,17 @@ class TensorLoader:
     def __iter__(self) -> Iterator[list[Tensor]]:
         """All batches, or what was left of them where a state was loaded."""
         left, self._taken_up = self._taken_up, None
-        if left is None:
-            left = self._order()
-        while len(left):
-            self._left = left
+        self._epoch, self._n_done = self._order() if left is None else left, 0
+        if not len(self._epoch):
+            return
+
+        store, size, rows = self._source.store, self._batch_size, self._rows[self._epoch]
+        batches, targets = rows.split(size), store.targets[rows].split(size)
+        pixels = store.pixels_in_turn(batches)
+        for chosen, y, tasks in zip(batches, targets, self._tasks[self._epoch].split(size)):
             self._before_batch()
-            chosen, left = left[: self._batch_size], left[self._batch_size :]
-            yield self._cut(chosen)
+            yield [self._finished(next(pixels), chosen), y, tasks]
+            self._n_done += len(y)
 
     def _order(self) -> Tensor:
         """Places in the dataset in the order of one epoch."""
@@ -143,20 +147,16 @@ class TensorLoader:
             order = torch.randperm(n, generator=self._source.generator)
         return order[: self._n_used()].to(self._rows.device)
 
-    def _cut(self, chosen: Tensor) -> list[Tensor]:
-        source, rows = self._source, self._rows[chosen]
-        images = source.store.pixels(rows)
+    def _finished(self, images: Tensor, rows: Tensor) -> Tensor:
+        """Pixels (n, C, H, W) of some rows as a network takes them."""
+        source = self._source
         if self._train and source.augment is Augmentation.CROP_FLIP:
             images = crop_and_flip(images, source.generator)
-        return [
-            source.laid_out(source.store.normalise(images, rows)),
-            source.store.targets[rows],
-            self._tasks[chosen],
-        ]
+        return source.laid_out(source.store.normalise(images, rows))
 
     def state_dict(self) -> dict[str, Any]:
         """Inside an epoch: what is left of it, the batch that comes next first."""
-        return {"left": self._left}
+        return {"left": self._epoch[self._n_done :]}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """The next iteration goes on in the middle of an epoch."""
@@ -164,7 +164,7 @@ class TensorLoader:
 
 
 class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
-    """Avalanche's plain strategy, fed from memory; plugins may still adapt its dataset.
+    """Avalanche's plain strategy, fed with our batches; plugins may still adapt its dataset.
 
     Args:
         source: Where batches come from.

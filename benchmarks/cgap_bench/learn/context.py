@@ -127,7 +127,7 @@ class Context:
     @property
     def device(self) -> torch.device:
         """Where to train."""
-        return self.source.store.images.device
+        return self.source.store.device
 
 
 def _optimizer(model: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:

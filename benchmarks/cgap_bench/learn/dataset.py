@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cgap_bench.learn.images.stored import Pixels
 from cgap_bench.registry import Registry
 
 DATA_VARIABLE = "CGAP_CL_DATA"
@@ -15,12 +16,12 @@ DATA_VARIABLE = "CGAP_CL_DATA"
 
 @dataclass(frozen=True)
 class ImageData:
-    """A dataset in memory.
+    """A dataset, its images in memory or in files.
 
     Attributes:
-        train_images: (N, C, H, W), uint8.
+        train_images: (N, C, H, W), uint8: a tensor, or images in files.
         train_targets: (N,), int64, classes from 0.
-        test_images: (M, C, H, W), uint8.
+        test_images: (M, C, H, W), likewise.
         test_targets: (M,), int64.
         mean: Per channel, in units of the stored pixel values.
         std: Per channel, in units of the stored pixel values.
@@ -31,9 +32,9 @@ class ImageData:
         sources: Of several datasets in one: what each brings; empty for one alone.
     """
 
-    train_images: Tensor
+    train_images: Pixels
     train_targets: Tensor
-    test_images: Tensor
+    test_images: Pixels
     test_targets: Tensor
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -73,10 +73,13 @@ class Quantised(nn.Module):
             return self._network(x)
 
 
-def thinned(batches: Iterable[Tensor], n: int) -> list[Tensor]:
-    """`N_CALIBRATION` images or a few more, evenly out of batches of n in all; one batch."""
+def thinned(n: int, batch_size: int) -> list[int]:
+    """Places of `N_CALIBRATION` images or a few more, evenly out of n, anew in each batch."""
     step = max(1, n // N_CALIBRATION)
-    return [torch.cat([batch[::step] for batch in batches])]
+    firsts = range(0, n, batch_size)
+    return [
+        place for first in firsts for place in range(first, min(first + batch_size, n), step)
+    ]
 
 
 class _Watched:

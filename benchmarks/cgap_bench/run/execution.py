@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cgap_bench.errors import InvalidRecordError, RunError, UsageError
 from cgap_bench.export.kept import folder_of
+from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import (
     ensure_present_schema,
@@ -40,6 +41,7 @@ class Options:
         checkpoint_minutes: Training between two checkpoints inside an experience; 0: none.
         keep_networks: Keep those of all tasks beside the record; make again what has none.
         logs: Loggers that are given what training says of itself.
+        memory_bytes: What the images of a run may take; None: a share of what there is.
     """
 
     output: Path
@@ -50,6 +52,7 @@ class Options:
     checkpoint_minutes: float = MINUTES
     keep_networks: bool = False
     logs: tuple[LogKind, ...] = ()
+    memory_bytes: int | None = None
     _seen: dict[Path, tuple[tuple[int, ...], Record]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -63,7 +66,14 @@ class Options:
     def checkpoints(self) -> Checkpoints:
         """What is kept of a run while it goes on."""
         every_s = 60 * self.checkpoint_minutes or None
-        return Checkpoints(self.output, every_s, self.force, self.keep_networks, self.logs)
+        kept = self.force, self.keep_networks, self.logs, self.memory
+        return Checkpoints(self.output, every_s, *kept)
+
+    @property
+    def memory(self) -> MemoryBudget:
+        """What the images of a run may take; a machine is shared by as many as it has cores."""
+        n = min(self.workers.n_processes, os.cpu_count() or 1)
+        return MemoryBudget(self.memory_bytes, max(1, n))
 
     def finished(self, job: Job) -> Record | None:
         """The record of a run that need not be done again."""

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from torch import Generator
 
-from cgap_bench.errors import DivergedError, UsageError
+from cgap_bench.errors import DivergedError
 from cgap_bench.export.kept import Inputs, keep_network, some_of
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.context import Context
+from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.state import packed, state_of, take_up
-from cgap_bench.learn.streams import Stream, build_stream
+from cgap_bench.learn.streams import Stream
 from cgap_bench.learn.telling.standing import Standing
-from cgap_bench.record.configuration import LearningRateSchedule, RunConfig, Split
+from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.record.identity import run_id
 from cgap_bench.record.record import Outcome, Record
@@ -26,6 +27,7 @@ from cgap_bench.run.keeper import Keeper
 from cgap_bench.run.logs.listener import Listener, Scores
 from cgap_bench.run.reference import Reference
 from cgap_bench.run.results import Results
+from cgap_bench.run.stream import stream_of
 
 
 def train(
@@ -47,7 +49,8 @@ def train(
             is lost if the process ends.
         networks: Folder to keep the networks of all tasks in; None: they are not kept.
     """
-    run = Run(config, root, reference, listener, keeper)
+    memory = None if keeper is None else keeper.setting.memory
+    run = Run(config, root, reference, listener, keeper, memory)
     if keeper is not None:
         keeper.take_up(run)
     try:
@@ -76,6 +79,7 @@ class Run:
         reference: The CGaP run that it is sized by, if any.
         listener: Hears how far it is.
         watch: Looks on in training.
+        memory: What its images may take, else they stay in files; None: any amount.
 
     Attributes:
         n_images: Training images so far.
@@ -93,11 +97,12 @@ class Run:
         reference: Reference | None = None,
         listener: Listener | None = None,
         watch: TrainingWatch | None = None,
+        memory: MemoryBudget | None = None,
     ) -> None:
         _seed_everything(config.seed)
         self.config, self.reference = config, reference
         self.n_images, self._listener = 0, listener or Listener()
-        stream = stream_of(config, root)
+        stream = stream_of(config, root, memory)
         self.data_digest = stream.train.digest()
         self.context = replace(
             _context(config, stream, reference),
@@ -181,12 +186,13 @@ class Run:
     def record(self, outcome: Outcome | None = None) -> Record:
         """What came out, once the last experience is finished or training diverged."""
         depends_on = self.reference.run_id if self.reference else None
-        results = self.results
+        results, environment = self.results, describe_environment(self.context.device)
+        environment["images"] = "in files" if self.context.stream.in_files else "in memory"
 
         return Record(
             run_id=run_id(self.config, depends_on),
             config=self.config,
-            environment=describe_environment(self.context.device),
+            environment=environment,
             timings=results.timings,
             depends_on=depends_on,
             accuracy=results.accuracy,
@@ -271,31 +277,6 @@ def _seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-
-
-def stream_of(config: RunConfig, root: Path) -> Stream:
-    """The data of a run, cut.
-
-    Raises:
-        UsageError: They cannot be read, which damage may show only now, or an experience has no
-            image for something that is asked for.
-    """
-    training = config.training
-    try:
-        stream = build_stream(config.stream, training.holdout_share, config.seed, root)
-    except (OSError, EOFError) as error:
-        raise UsageError(
-            f"cannot read the data of {config.stream.dataset}: {error}; put the files right, or"
-            " point to others with --data-root"
-        ) from error
-    watched = training.lr_schedule is LearningRateSchedule.PLATEAU
-    scored = config.stream.score_on is Split.HELD_OUT
-    if (watched or scored) and not all(map(len, stream.heldout)):
-        raise UsageError(
-            f"training.holdout_share={training.holdout_share} of an experience's images rounds"
-            " to none, but they are asked for; a larger share, or more images"
-        )
-    return stream
 
 
 def _context(

@@ -3,12 +3,13 @@
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.batches import TensorStrategy, TrainingWatch
+from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.run.checkpoints import BETWEEN, INSIDE, CheckpointFiles, State
 from cgap_bench.run.logs.kinds import LogKind
 from cgap_bench.run.results import Results
@@ -27,6 +28,7 @@ class Checkpoints:
         anew: What an earlier process kept is not used.
         networks: Those of all tasks are kept beside the record.
         logs: Loggers that are given what training says of itself.
+        memory: What its images may take, else they stay in files.
     """
 
     output: Path
@@ -34,6 +36,7 @@ class Checkpoints:
     anew: bool = False
     networks: bool = False
     logs: tuple[LogKind, ...] = ()
+    memory: MemoryBudget = field(default_factory=MemoryBudget)
 
 
 class Kept(Protocol):

@@ -32,10 +32,10 @@ class Results:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        images, training = context.stream.scored_store, context.config.training
-        self._scored = BatchSource(
-            images.to(context.device), training.augment, Generator(), training.memory_format
-        )
+        store, training = context.source.store, context.config.training
+        if context.stream.scored_store is not context.stream.train:  # which is there already
+            store = context.stream.scored_store.to(context.device)
+        self._scored = BatchSource(store, training.augment, Generator(), training.memory_format)
         self.accuracy: list[list[float | None]] = []
         self.accuracy_8bit: list[float | None] = []
         self.networks: dict[str, list[dict[str, Any]]] = {}
@@ -108,8 +108,9 @@ class Results:
         """The network with 8-bit words, calibrated on the task's training images."""
         dataset = self._context.stream.benchmark.train_stream[task].dataset
         size = self._context.config.training.eval_batch_size
-        loader = TensorLoader(dataset, self._context.source, size, train=False)
-        return Quantised(network, thinned((x for x, *_ in loader), len(dataset)))
+        some = dataset.subset(thinned(len(dataset), size))
+        loader = TensorLoader(some, self._context.source, size, train=False)
+        return Quantised(network, [torch.cat([x for x, *_ in loader])])
 
     def _trace(self, network: nn.Module) -> str:
         """Keep the network's layer shapes; their hash."""

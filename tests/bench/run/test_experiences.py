@@ -13,8 +13,9 @@ from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.configuration import Norm, StreamSettings
 from cgap_bench.record.record import Outcome
-from cgap_bench.run.experiences import Run, stream_of
+from cgap_bench.run.experiences import Run
 from cgap_bench.run.logs.listener import Pipe
+from cgap_bench.run.stream import stream_of
 
 
 @pytest.mark.every_method

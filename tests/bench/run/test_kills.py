@@ -242,6 +242,41 @@ def test_a_sample_of_kills_ends_in_equal_records(tmp_path):
     assert n_equal >= 1
 
 
+def readers(session):
+    """Processes that read images are children of workers."""
+    workers = session.workers()
+    return [pid for pid, parent in session.processes().items() if parent in workers]
+
+
+def test_processes_that_read_images_end_with_their_run(tmp_path):
+    words = [
+        *("--methods", "fixed", "--set", "training.epochs=20", "--set"),
+        *("training.eval_batch_size=64", "--data-root", str(tmp_path / "data")),
+    ]
+    Forked(tmp_path / "memory", *words).end()
+    ends = {
+        "Ctrl-C": lambda session: os.killpg(session.main.pid, signal.SIGINT),
+        "main": kill_main,
+        "worker": lambda session: os.kill(session.workers()[0], signal.SIGKILL),
+    }
+    codes = {}
+    for name, end in ends.items():
+        session = Forked(tmp_path / "files", *words, "--memory-budget", "50KB")
+        until = time.monotonic() + PATIENCE_S
+        while not readers(session):
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        end(session)
+        text = session.end()  # fails if something stays
+        codes[name] = session.main.returncode
+    assert codes == {"Ctrl-C": 130, "main": -signal.SIGKILL, "worker": 0}, text
+    assert "it is tried once more" in text
+    (expected,), (found,) = (records(tmp_path / name).values() for name in ("memory", "files"))
+    assert found == expected
+    assert found.environment["images"] == "in files"
+    assert found.timings["checkpoints"]["resumed"] >= 1
+
+
 @slow
 def test_killed_at_random_points_it_ends_in_equal_records(undisturbed, tmp_path):
     n_kills, n_equal = killed_at_random_points(Session, N_KILLS, *undisturbed, tmp_path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.learn.images.memory import parse_bytes
 from cgap_bench.record.configuration import REFERENCE_METHOD, Precision
 from cgap_bench.run.keys import SECTIONS, keys
 from cgap_bench.run.logs.kinds import log_kinds
@@ -43,6 +44,7 @@ class Words:
     precision: str | None = None
     log: str | None = None
     executor: str = LOCAL
+    memory_budget: str | None = None
 
     def check(self) -> None:
         """Raise where one of them stands for nothing.
@@ -54,6 +56,8 @@ class Words:
         _check_name("executor", self.executor, EXECUTORS)
         _check_name("precision", self.precision, PRECISIONS)
         log_kinds(self.log)
+        if self.memory_budget is not None:
+            parse_bytes(self.memory_budget)
         _, recipe = load_recipe(self.benchmark)
         recipe.preset(self.preset)
         for text in (self.seeds, self.orders):

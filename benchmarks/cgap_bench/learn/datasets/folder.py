@@ -1,8 +1,8 @@
-"""Folders of image files: decoded once at one size, kept in a file that is mapped to memory."""
+"""Folders of image files: decoded once at one size, kept in a file."""
 
 import hashlib
-import os
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,10 +12,12 @@ from torch import Tensor
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import ImageData, every_fifth
+from cgap_bench.learn.images.stored import FOLDER, FileImages, Pixels, in_parts, kept_in
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp"})
 SIZE = 32  # side of an image where none is asked for
 SAMPLE = 2_000  # images that mean and deviation are taken of
+DECODED_BYTES = 1 << 22  # before they are written
 
 
 def image_folder(name: str, size: int | None, root: Path) -> ImageData:
@@ -73,12 +75,12 @@ def images_of(
     )
 
 
-def decoded(files: Sequence[Path], size: int, root: Path) -> Tensor:
-    """Image files as (N, 3, size, size), uint8, from a file in memory's place.
+def decoded(files: Sequence[Path], size: int, root: Path) -> FileImages:
+    """Image files as (N, 3, size, size), uint8, one after the other in one file.
 
     The shorter side is brought to the size, the middle of the longer one is kept. What was
-    decoded is kept below the data root and mapped to memory, so that there may be more of it
-    than fits; files that have changed since are decoded again.
+    decoded is kept below the data root, so that there may be more of it than fits into memory;
+    files that have changed since are decoded again.
 
     Raises:
         UsageError: A file is no image.
@@ -87,23 +89,24 @@ def decoded(files: Sequence[Path], size: int, root: Path) -> Tensor:
     for path in files:
         state = path.stat()
         key.update(f"{path.resolve()}:{state.st_size}:{state.st_mtime_ns}\n".encode())
-    cache = root / "decoded" / f"{key.hexdigest()[:16]}-{size}.u8"
-
-    shape = (len(files), 3, size, size)
-    if not cache.exists():
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = cache.with_suffix(f".{os.getpid()}")
-        _decode(files, np.memmap(unfinished, np.uint8, "w+", shape=shape), size)
-        unfinished.replace(cache)
-    n = int(np.prod(shape))
-    return torch.from_file(str(cache), size=n, dtype=torch.uint8).view(shape)
+    cache = root / FOLDER / f"{key.hexdigest()[:16]}-{size}.u8"
+    return kept_in(cache, (len(files), 3, size, size), _decode(files, size))
 
 
-def mean_and_std(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Per channel, of images spread evenly over all."""
-    pixels = images[:: max(1, len(images) // SAMPLE)].double()
-    mean, std = pixels.mean((0, 2, 3)), pixels.std((0, 2, 3))
-    return tuple(mean.tolist()), tuple(std.tolist())
+def mean_and_std(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel, of images spread evenly over all; from exact sums."""
+    sums, squares = (torch.zeros(images.shape[1], dtype=torch.int64) for _ in range(2))
+    n = 0
+    for part in in_parts(images, max(1, len(images) // SAMPLE)):
+        values = part.int()
+        sums += values.sum((0, 2, 3))
+        squares += (values * values).sum((0, 2, 3))
+        n += part[:, 0].numel()
+
+    pairs = list(zip(sums.tolist(), squares.tolist(), strict=True))
+    # integers until here: rounded once, in whatever order they were added
+    std = (math.sqrt((n * square - one * one) / (n * (n - 1))) for one, square in pairs)
+    return tuple(one / n for one, _ in pairs), tuple(std)
 
 
 def _classes(
@@ -126,12 +129,14 @@ def _images(folder: Path) -> Iterable[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
 
 
-def _decode(files: Sequence[Path], out: np.memmap, size: int) -> None:
+def _decode(files: Sequence[Path], size: int) -> Iterator[Tensor]:
     """Pillow leaves Python's lock while it decodes, so threads are enough."""
+    n = max(1, DECODED_BYTES // (3 * size * size))
     with ThreadPoolExecutor() as pool:
-        for row, pixels in enumerate(pool.map(lambda path: _pixels(path, size), files)):
-            out[row] = pixels
-    out.flush()
+        for first in range(0, len(files), n):  # a pool would run ahead of the disk
+            some = files[first : first + n]
+            parts = list(pool.map(lambda path: _pixels(path, size), some))
+            yield torch.from_numpy(np.stack(parts))
 
 
 def _pixels(path: Path, size: int) -> np.ndarray:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import ImageData, Source
-from cgap_bench.learn.datasets.resizing import resized
+from cgap_bench.learn.images.resizing import resized
+from cgap_bench.learn.images.stored import JoinedImages, Pixels
 
 
 def united(parts: Sequence[ImageData], size: int | None) -> ImageData:
@@ -28,9 +28,8 @@ def united(parts: Sequence[ImageData], size: int | None) -> ImageData:
         raise UsageError(f"images of {sorted(sizes)} do not go together; set stream.size")
     n_channels = max(part.train_images.shape[1] for part in parts)
 
-    def together(images: Sequence[Tensor]) -> Tensor:
-        same = [one if size is None else resized(one, size) for one in images]
-        return torch.cat([one.expand(-1, n_channels, -1, -1) for one in same])
+    def together(images: Sequence[Pixels]) -> JoinedImages:
+        return JoinedImages([one if size is None else resized(one, size) for one in images])
 
     firsts = [sum(part.n_classes for part in parts[:i]) for i in range(len(parts))]
     train = [part.train_targets + first for part, first in zip(parts, firsts)]

@@ -1,4 +1,4 @@
-"""A dataset cut into experiences, as an Avalanche benchmark over tensors in memory."""
+"""A dataset cut into experiences, as an Avalanche benchmark over images in memory or files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import ImageData
 from cgap_bench.learn.datasets.named import load_data
 from cgap_bench.learn.streams.orders import Part, parts_of, settled
+from cgap_bench.learn.streams.placing import placed
 from cgap_bench.learn.streams.preparing import prepared, stores
 from cgap_bench.learn.streams.store import ImageStore
 from cgap_bench.record.configuration import Scenario, Split, StreamSettings
@@ -88,6 +89,16 @@ class Stream:
         return channels, height, width
 
     @property
+    def n_bytes(self) -> int:
+        """Of all its images, for training and for test."""
+        return sum(store.images.shape.numel() for store in (self.train, self.test))
+
+    @property
+    def in_files(self) -> bool:
+        """Whether its images are read from files, batch by batch."""
+        return not isinstance(self.train.images, Tensor)
+
+    @property
     def example_input(self) -> Tensor:
         """One image of zeros, (1, C, H, W), float32."""
         return torch.zeros(1, *self.input_shape)
@@ -100,7 +111,11 @@ class Stream:
 
 
 def build_stream(
-    settings: StreamSettings, holdout_share: float, seed: int, root: Path
+    settings: StreamSettings,
+    holdout_share: float,
+    seed: int,
+    root: Path,
+    most: int | None = None,
 ) -> Stream:
     """Load a dataset and cut it into experiences.
 
@@ -109,9 +124,11 @@ def build_stream(
         holdout_share: Share of each experience's training images that is held out of training.
         seed: Draws which images are held out and, under `order_by_seed`, the order of classes.
         root: Data root.
+        most: Bytes that its images may take in memory, else they stay in files; None: any.
     """
     settings = settled(settings, seed)
     data = prepared(load_data(settings.dataset, settings.size, root), settings)
+    data = placed(data, most, root)
     parts = parts_of(data, settings)
     train, test = stores(data, settings, _class_numbers(data, settings, parts))
     train_rows = _rows(data.train_targets, parts, settings.n_train_per_class)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from cgap_bench.learn.dataset import ImageData
-from cgap_bench.learn.datasets.resizing import resized
+from cgap_bench.learn.images.resizing import resized
+from cgap_bench.learn.images.stored import Pixels
 from cgap_bench.learn.streams.store import ImageStore, MixedStore, ViewStore
 from cgap_bench.learn.streams.views import even_angles, permutations, rotations
 from cgap_bench.record.configuration import Cut, PixelScale, StreamSettings
@@ -41,7 +42,7 @@ def stores(
     return (train, test) if views is None else (ViewStore(train, views), ViewStore(test, views))
 
 
-def _store(data: ImageData, images: Tensor, targets: Tensor, numbers: Tensor) -> ImageStore:
+def _store(data: ImageData, images: Pixels, targets: Tensor, numbers: Tensor) -> ImageStore:
     if not data.sources:
         return ImageStore(images, numbers[targets], data.mean, data.std)
     counts = torch.tensor([source.n_classes for source in data.sources])

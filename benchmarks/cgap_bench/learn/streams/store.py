@@ -1,11 +1,14 @@
-"""Images held in memory, and what a row of a stream shows of them."""
+"""Images in memory or in files, and what a row of a stream shows of them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from cgap_bench.learn.images.reading import read_ahead
+from cgap_bench.learn.images.stored import Pixels, in_parts
 
 ChannelValues = tuple[float, ...]
 
@@ -14,21 +17,26 @@ class ImageStore(Dataset[tuple[Tensor, int]]):
     """All images of one split; batches of them are normalised when they are read.
 
     Args:
-        images: (N, C, H, W), uint8.
+        images: (N, C, H, W), uint8: a tensor, or images in files.
         targets: (N,), int64: class as the network is to tell it.
         mean: Per channel, in units of the pixel values.
         std: Per channel, likewise.
     """
 
     def __init__(
-        self, images: Tensor, targets: Tensor, mean: ChannelValues, std: ChannelValues
+        self, images: Pixels, targets: Tensor, mean: ChannelValues, std: ChannelValues
     ) -> None:
         self.images, self.targets = images, targets
         self._mean = torch.tensor(mean).view(-1, 1, 1)
         self._scale = 1 / torch.tensor(std).view(-1, 1, 1)
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are."""
+        return self.targets.device
+
     def to(self, device: torch.device) -> "ImageStore":
-        """The same images on another device."""
+        """The same for another device; images in files stay there."""
         moved = object.__new__(type(self))
         for name, value in vars(self).items():
             movable = isinstance(value, (Tensor, ImageStore))
@@ -38,7 +46,7 @@ class ImageStore(Dataset[tuple[Tensor, int]]):
     def digest(self) -> str:
         """Hash of images and targets."""
         hashed = hashlib.sha256()
-        for values in (self.images, self.targets):
+        for values in (*in_parts(self.images), self.targets):
             hashed.update(values.cpu().contiguous().numpy().data)
         return hashed.hexdigest()[:16]
 
@@ -51,7 +59,29 @@ class ImageStore(Dataset[tuple[Tensor, int]]):
 
     def pixels(self, rows: Tensor) -> Tensor:
         """Pixel values (n, C, H, W) of some rows, uint8."""
-        return self.images[rows]
+        return self.shown(self.images[self.image_rows(rows)].to(self.device), rows)
+
+    def pixels_in_turn(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The same for one batch of rows after the other; those in files are read ahead.
+
+        Raises:
+            UsageError: A file cannot be read.
+        """
+        if isinstance(self.images, Tensor):
+            yield from map(self.pixels, batches)
+            return
+        needed = [self.image_rows(rows).cpu() for rows in batches]
+        pinned = self.device.type == "cuda"
+        for images, rows in zip(read_ahead(self.images, needed, pinned), batches):
+            yield self.shown(images.to(self.device, non_blocking=True), rows)
+
+    def image_rows(self, rows: Tensor) -> Tensor:
+        """The image that each row shows, (n,), int64."""
+        return rows
+
+    def shown(self, images: Tensor, rows: Tensor) -> Tensor:
+        """What rows show of their images (n, C, H, W)."""
+        return images
 
     @property
     def mean_and_std(self) -> tuple[list[float], list[float]] | None:
@@ -67,7 +97,7 @@ class MixedStore(ImageStore):
     """Images of several datasets, each normalised by its own mean and deviation.
 
     Args:
-        images: (N, C, H, W), uint8.
+        images: (N, C, H, W), uint8: a tensor, or images in files.
         targets: (N,), int64.
         means: Per dataset and channel.
         stds: Likewise.
@@ -76,7 +106,7 @@ class MixedStore(ImageStore):
 
     def __init__(
         self,
-        images: Tensor,
+        images: Pixels,
         targets: Tensor,
         means: Sequence[ChannelValues],
         stds: Sequence[ChannelValues],
@@ -107,17 +137,26 @@ class ViewStore(ImageStore):
     """
 
     def __init__(self, store: ImageStore, views: Tensor) -> None:
-        self.images, self.targets = store.images, store.targets.repeat(len(views))
         self._store, self._views = store, views
+        self.targets = store.targets.repeat(len(views))
+
+    @property
+    def images(self) -> Pixels:  # type: ignore[override]
+        """Those of the store: once, on whatever device."""
+        return self._store.images
 
     @property
     def mean_and_std(self) -> None:
         """None: pixels are moved as well."""
 
-    def pixels(self, rows: Tensor) -> Tensor:
+    def image_rows(self, rows: Tensor) -> Tensor:
+        """The image behind its view."""
+        return rows % len(self.images)
+
+    def shown(self, images: Tensor, rows: Tensor) -> Tensor:
         """The images as their views show them."""
-        n, images = len(self.images), self.images[rows % len(self.images)]
-        views = self._views[rows // n].unsqueeze(1).expand(-1, images.shape[1], -1)
+        views = self._views[rows // len(self.images)]
+        views = views.unsqueeze(1).expand(-1, images.shape[1], -1)
         shown = images.flatten(2).gather(2, views.clamp(min=0))
         return shown.masked_fill(views < 0, 0).view_as(images)
 

@@ -19,6 +19,7 @@ import torch
 
 from cgap_bench.errors import RunError, UsageError
 from cgap_bench.export.kept import folder_of
+from cgap_bench.learn.images.reading import end_with_parent
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.store import read_record, record_path, write_record
 from cgap_bench.run.executors.interface import Outcome, Report
@@ -32,6 +33,7 @@ from cgap_bench.run.reference import Reference
 LONGEST_FOLDER = 70  # bytes; a socket has 107, of which its own names take 33
 # that ask for an end; the last is not on Windows
 HELD = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+READER = "DataLoader worker (pid"
 GRACE_S = 1.2  # from the wish that a worker ends to its end: a checkpoint may take that long
 
 
@@ -199,9 +201,10 @@ def _live(
 ) -> None:
     """The life of a worker process."""
     _heed_the_parent()
+    multiprocessing.current_process().daemon = False  # it may have processes that read images
     keeper = Keeper(checkpoints, job.run_id, connection.send)
     signal.signal(signal.SIGTERM, lambda *_: keeper.end())
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=end_with_parent, daemon=True).start()
     connection.send(lived(job, root, reference, keeper, connection.send))
 
 
@@ -229,20 +232,17 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
-    """End when the parent has, whatever ended it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
 def _told(error: Exception, keeper: Keeper) -> Exception:
     """An error in words, as it can be sent to another process."""
     if _no_memory(error):
         return RunError(
             f"no memory left in experience {keeper.experience}; lower training.batch_size,"
             f" training.eval_batch_size, network.width or --jobs ({str(error)[:200]})"
+        )
+    if READER in str(error):  # torch's words for one of its processes
+        return RunError(
+            f"a process that reads images ended in experience {keeper.experience}; is there"
+            f" enough memory, in /dev/shm too? ({str(error)[:200]})"
         )
     return RuntimeError("".join(traceback.format_exception(error)))
 

@@ -25,7 +25,7 @@ def tiny_core50(tmp_path):
 def test_sessions_are_experiences_that_share_one_test_set(tiny_core50):
     data = DATASETS["core50"].load(tiny_core50)
     assert data.groups[9] == (45, 46, 47, 48, 49)
-    assert data.test_images.unique().tolist() == [3, 7, 10]
+    assert data.test_images.tensor().unique().tolist() == [3, 7, 10]
 
     own = StreamSettings(dataset="core50", n_experiences=8, cut="domains", scenario="domain")
     stream = build_stream(own, 0.0, 0, tiny_core50)

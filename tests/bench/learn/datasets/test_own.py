@@ -13,6 +13,7 @@ from PIL import Image
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import ImageData
 from cgap_bench.learn.datasets import own
+from cgap_bench.learn.datasets.folder import mean_and_std
 from cgap_bench.learn.datasets.named import find_dataset, load_data
 
 
@@ -33,18 +34,19 @@ def test_class_folders_are_split_by_position_and_decoded_once(flowers, monkeypat
     data = load_data("folder:flowers", 8, flowers)
     assert data.train_images.shape == (8, 3, 8, 8)
     assert data.test_targets.tolist() == [0, 1]
-    assert data.train_images[0, :, 3, 3].tolist() == [200, 0, 0]
+    assert data.train_images.tensor()[0, :, 3, 3].tolist() == [200, 0, 0]
     assert data.mean[0] == pytest.approx(125.0)
 
+    test_images = data.test_images.tensor()
     monkeypatch.setattr("PIL.Image.open", lambda _path: 1 / 0)  # nothing is decoded again
-    assert load_data("folder:flowers", 8, flowers).test_images.equal(data.test_images)
+    assert load_data("folder:flowers", 8, flowers).test_images.tensor().equal(test_images)
 
 
 def test_a_file_that_changed_is_decoded_again(flowers):
     load_data("folder:flowers", 8, flowers)
     save(flowers / "flowers" / "rose" / "0.png", (1, 2, 3), size=(9, 9))
     data = load_data("folder:flowers", 8, flowers)
-    assert data.train_images[0, :, 3, 3].tolist() == [1, 2, 3]
+    assert data.train_images.tensor()[0, :, 3, 3].tolist() == [1, 2, 3]
 
 
 def test_train_and_test_folders_are_taken_as_they_are(tmp_path):
@@ -123,3 +125,11 @@ def test_a_dataset_of_torchvision_is_read_at_the_asked_size(tmp_path, monkeypatc
     assert data.train_images.shape == (4, 1, 5, 5)
     assert data.train_images[2].unique().tolist() == [60]
     assert data.test_targets.tolist() == [0, 1]
+
+
+def test_mean_and_deviation_are_those_of_torch():
+    images = torch.randint(0, 256, (4500, 3, 8, 8), dtype=torch.uint8)
+    pixels = images[::2].double()
+    mean, std = mean_and_std(images)
+    assert mean == tuple(pixels.mean((0, 2, 3)).tolist())
+    assert std == pytest.approx(pixels.std((0, 2, 3)).tolist(), rel=1e-14)

@@ -32,7 +32,7 @@ def test_the_official_folders_are_read_and_classes_numbered_by_identity(tiny_ima
     assert data.train_images.shape == (6, 3, 64, 64)
     assert data.train_targets.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.test_targets.tolist() == [1, 0]  # n02, n01
-    means = data.test_images.double().mean((1, 2, 3)).tolist()
+    means = data.test_images.tensor().double().mean((1, 2, 3)).tolist()
     assert means == pytest.approx([200, 100], abs=2)
 
 

@@ -1,0 +1,1 @@
+"""Where are images while a run goes on: in memory, or in files that are read ahead?"""
