@@ -43,7 +43,8 @@ def read_ahead(images: Images, batches: Sequence[Tensor], pinned: bool) -> Itera
     Raises:
         UsageError: They cannot be read.
     """
-    n_readers = min(N_READERS, len(batches) - 1)  # nothing is ahead of a single batch
+    # a few batches are read sooner than processes are forked
+    n_readers = N_READERS if len(batches) > N_HELD else 0
     loader = DataLoader(
         _Batches(images),
         batch_size=None,
