@@ -1,6 +1,6 @@
 """A dataset cut into experiences, as an Avalanche benchmark over images in memory or files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,15 +139,9 @@ def build_stream(
         ]
     test_rows = _rows(data.test_targets, parts, None)
 
-    generator = Generator().manual_seed(seed)
-    kept, held = [], []
-    for part, rows in zip(parts, train_rows):
-        shuffled = rows[torch.randperm(len(rows), generator=generator)]
-        n_held = round(holdout_share * len(rows))
-        _check_left(holdout_share, len(rows) - n_held, len(rows))
-        first = part.view * len(data.train_targets)
-        held.append(shuffled[:n_held].sort().values + first)
-        kept.append(shuffled[n_held:].sort().values + first)
+    firsts = [part.view * len(data.train_targets) for part in parts]
+    split = _held_out(train_rows, holdout_share, Generator().manual_seed(seed))
+    held, kept = ([rows + first for rows, first in zip(side, firsts)] for side in zip(*split))
     shown = [rows + part.view * len(data.test_targets) for part, rows in zip(parts, test_rows)]
 
     labels = list(range(len(parts)))
@@ -162,6 +156,17 @@ def build_stream(
     return Stream(
         benchmark, heldout, train, test, classes, settings.scenario, settings.score_on
     )
+
+
+def _held_out(
+    rows_of: Sequence[Tensor], share: float, generator: Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows of each experience that are held out, and the others; both in file order."""
+    for rows in rows_of:
+        shuffled = rows[torch.randperm(len(rows), generator=generator)]
+        n_held = round(share * len(rows))
+        _check_left(share, len(rows) - n_held, len(rows))
+        yield shuffled[:n_held].sort().values, shuffled[n_held:].sort().values
 
 
 def _check_left(holdout_share: float, n_left: int, n_images: int) -> None:
