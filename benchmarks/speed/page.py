@@ -22,6 +22,13 @@ NETWORKS = {
     "alexnet_64": "AlexNet, batch 64",
     "resnet18_64": "reduced ResNet-18, batch 64",
 }
+CHANGED = {"mlp": "MLP", "alexnet": "AlexNet", "resnet18": "reduced ResNet-18"}
+CHANGES = {
+    "sprout": "a column begins",
+    "grow": "a growth event",
+    "prune": "a pruning step",
+    "merge": "merging",
+}
 EXPERIENCES = (1, 5)
 OF_BARE = 1.05
 FORECASTS = {
@@ -66,8 +73,20 @@ def _forecasts() -> Iterator[Row]:
             yield Row(text, "forecasts", f"{key}_{method}".replace("-", "_"), 0.25)
 
 
+def _streams() -> Iterator[Row]:
+    script = "long_streams"
+    for n in (50, 100):
+        yield Row(f"training at experience {n}, of the tenth", script, f"train_{n}", 1.3)
+        yield Row(f"evaluating one task at experience {n}, of the tenth", script, f"eval_{n}")
+    for network, title in CHANGED.items():
+        for kind, called in CHANGES.items():
+            text = f"{title}, {called}"
+            yield Row(text, script, f"{network}_{kind}", unit=" training steps")
+
+
 ROWS = (
     *_loops(),
+    *_streams(),
     Row("CGaP of `fixed`, ten experiences", "whole_runs", "cgap_of_fixed", 0.5),
     Row("the same, first experience", "whole_runs", "cgap_of_fixed_first"),
     Row("the same, tenth experience", "whole_runs", "cgap_of_fixed_last"),

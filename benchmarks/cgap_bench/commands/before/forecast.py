@@ -29,6 +29,7 @@ class Forecast:
         self._taken: dict[str, float | None] = {}
         self._work: dict[str, Work] = {}
         self._steps: dict[tuple[str, float], tuple[float, int]] = {}
+        self._mean_s: tuple[Sequence[Job], dict[tuple[str, str], float]] | None = None
 
     def work(self, config: RunConfig) -> Work:
         """What goes through the networks of a run."""
@@ -62,13 +63,22 @@ class Forecast:
         """
         if self.is_finished(job):
             return 0.0
-        same = [other for other in jobs if kind(other) == kind(job)]
-        times = [taken for other in same if (taken := self._taken_s(other)) is not None]
-        if times:
-            return sum(times) / len(times)
+        known = self._means(jobs).get(kind(job))
+        if known is not None:
+            return known
 
         evaluated = INFERENCE * self.work(job.config).evaluated
         return self.training_s(job) + self._image_s(job) * evaluated
+
+    def _means(self, jobs: Sequence[Job]) -> dict[tuple[str, str], float]:
+        """Kind -> mean seconds of its finished runs; made once, there may be thousands."""
+        if self._mean_s is None or self._mean_s[0] is not jobs:
+            times: dict[tuple[str, str], list[float]] = {}
+            for job in jobs:
+                if (taken := self._taken_s(job)) is not None:
+                    times.setdefault(kind(job), []).append(taken)
+            self._mean_s = jobs, {key: sum(some) / len(some) for key, some in times.items()}
+        return self._mean_s[1]
 
     def training_s(self, job: Job) -> float:
         """Seconds of training alone, by a probe."""
