@@ -58,6 +58,29 @@ def test_finished_runs_of_the_kind_are_believed_more(digits):
     forecast = Forecast(data_root(), lambda job: record if job is jobs[0] else None)
     assert forecast.seconds(jobs[0], jobs) == 0
     assert forecast.seconds(jobs[1], jobs) == pytest.approx(spent)
+    assert forecast.seconds(jobs[1], jobs[1:]) != pytest.approx(spent)  # that job is not there
+
+
+def test_ten_times_as_many_runs_are_not_gone_through_for_each_of_them(digits, monkeypatch):
+    """Jobs that are looked at grow with their number, not with its square."""
+    looked_at = []
+
+    def counted(job):
+        looked_at.append(job)
+        return job.config.method, job.config.variant
+
+    monkeypatch.setattr("cgap_bench.commands.before.forecast.kind", counted)
+    monkeypatch.setattr(
+        "cgap_bench.commands.before.forecast.step_seconds", lambda *_: (0.5, 1000)
+    )
+    counts = []
+    for n in (10, 100):
+        looked_at.clear()
+        jobs = jobs_of(digits, ["fixed"], range(n))
+        forecast = Forecast(data_root(), lambda _job: None)
+        assert len({forecast.seconds(job, jobs) for job in jobs}) == 1
+        counts.append(len(looked_at))
+    assert counts[1] <= 10 * counts[0]
 
 
 def test_a_narrower_network_is_probed_for_a_smaller_share(digits):
