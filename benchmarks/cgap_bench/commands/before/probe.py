@@ -18,7 +18,7 @@ from cgap_bench.record.configuration import (
     RunConfig,
     TrainingSettings,
 )
-from cgap_bench.run.experiences import stream_of
+from cgap_bench.run.stream import stream_of
 
 PROBE_S = 0.25  # of each network
 
@@ -33,6 +33,7 @@ class Work:
         input_shape: (C, H, W) of one.
         n_outputs: Classes of a head.
         n_experiences: In the stream.
+        n_bytes: Of all images.
     """
 
     trained: int
@@ -40,6 +41,7 @@ class Work:
     input_shape: tuple[int, int, int]
     n_outputs: int
     n_experiences: int = 1
+    n_bytes: int = 0
 
     @classmethod
     def of(cls, config: RunConfig, root: Path) -> "Work":
@@ -57,6 +59,7 @@ class Work:
             stream.input_shape,
             stream.n_outputs,
             stream.n_experiences,
+            stream.n_bytes,
         )
 
 
