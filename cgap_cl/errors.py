@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+NETWORK = "(network)"  # in place of a layer: it is about all of it
+
 
 class UnsupportedNetworkError(ValueError):
     """The network holds a layer that cannot grow; names the layer and the reason."""
 
     def __init__(self, layer: str, reason: str) -> None:
-        super().__init__(f"layer '{layer}' cannot grow or shrink: {reason}")
+        what = "the network" if layer == NETWORK else f"layer '{layer}'"
+        super().__init__(f"{what} cannot grow or shrink: {reason}")
         self.layer = layer
         self.reason = reason
 

@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from traceback import format_exception
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class UsageError(Exception):
@@ -63,6 +67,12 @@ class Stop(BaseException):
 
 class OutOfDateError(Exception):
     """Something generated is not what the records say."""
+
+
+def traced(told: E, cause: BaseException) -> E:
+    """An error that keeps, as a note for `--debug`, how another one came about."""
+    told.add_note("".join(format_exception(cause)).rstrip())
+    return told
 
 
 def _last_part(name: str) -> str:

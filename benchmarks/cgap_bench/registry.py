@@ -1,7 +1,8 @@
 """Names that a user may type, and what each of them stands for."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -64,9 +65,22 @@ def imported(name: str) -> Any:
         AttributeError: It has nothing of that name.
     """
     module, _, function = name.partition(":")
-    here = str(Path.cwd())
-    sys.path.append(here)  # last: nothing that is installed is hidden by a file of its name
+    before = sys.dont_write_bytecode
+    # a file that is changed twice in a second must not be taken for what it was
+    sys.dont_write_bytecode = True
     try:
-        return getattr(import_module(module), function)
+        with present_folder():
+            return getattr(import_module(module), function)
+    finally:
+        sys.dont_write_bytecode = before
+
+
+@contextmanager
+def present_folder() -> Iterator[None]:
+    """Modules in the present folder are found; nothing installed is hidden by one of them."""
+    here = str(Path.cwd())
+    sys.path.append(here)
+    try:
+        yield
     finally:
         sys.path.remove(here)

@@ -112,7 +112,8 @@ def test_dry_run_is_a_table_with_times(tmp_path):
     words = ["run", "split-digits", "--methods", "warm", "--seeds", "4", "--jobs", "2"]
     result = call(*words, "--dry-run", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    head, cgap, warm, total = result.output.splitlines()
+    data, head, cgap, warm, total = result.output.splitlines()
+    assert data.startswith("10 classes, 1,371 training, 71 held-out and 355 test images, 5 ")
     assert head.split()[0] == "method"
     assert [line.split()[:5] for line in (cgap, warm)] == [
         [name, "4", "30", "1", "to"] for name in ("cgap", "warm")

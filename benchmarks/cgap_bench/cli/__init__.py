@@ -3,7 +3,7 @@
 import click
 
 from cgap_bench.cli import hardware, records, training
-from cgap_bench.cli.group import Commands
+from cgap_bench.cli.group import DEBUG, Commands
 from cgap_bench.cli.options import EXAMPLES
 
 
@@ -13,6 +13,13 @@ from cgap_bench.cli.options import EXAMPLES
     epilog=EXAMPLES + "cgap-cl run split-digits",
 )
 @click.version_option(package_name="cgap-cl")
+@click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, _, value: context.meta.update({DEBUG: value}),
+    help="Show also how an error came about.",
+)
 def main() -> None:
     """Compare continual-learning methods by what they remember and what they cost."""
 

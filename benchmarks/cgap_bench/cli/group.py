@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from io import TextIOWrapper
+from traceback import format_exception
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from cgap_bench.errors import OutOfDateError, RunError, Stop, UsageError
 from cgap_bench.record.plain import printable
 
+DEBUG = "cgap_bench.debug"  # key of what a context remembers
 SIGNALLED = 128  # shells add the signal's number
 
 
@@ -50,8 +52,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UsageError as error:
+            _show_trace(ctx, error)
             raise _WrongInput(printable(str(error))) from error
         except (OutOfDateError, RunError) as error:
+            _show_trace(ctx, error)
             raise click.ClickException(printable(str(error))) from error
         except (Stop, KeyboardInterrupt) as stop:
             number = getattr(stop, "number", signal.SIGINT)
@@ -59,12 +63,29 @@ class Commands(click.Group):
             line = f"stopped by {signal.Signals(number).name}"
             click.echo(printable(f"{line}: {kept}" if kept else line), err=True)
             ctx.exit(SIGNALLED + number)
-        except ValueError as error:
-            from cgap_hw import CostModelError
-
-            if isinstance(error, CostModelError):
-                raise _WrongInput(printable(str(error))) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except Exception as error:
+            line = _told_elsewhere(error)
+            if line is None:
+                raise
+            _show_trace(ctx, error)
+            raise _WrongInput(printable(line)) from error
+
+
+def _told_elsewhere(error: Exception) -> str | None:
+    """The line of an error of the cost model's, or of a user's own code; None of others."""
+    from cgap_bench.learn.own.mistakes import in_own_code
+    from cgap_hw import CostModelError
+
+    return str(error) if isinstance(error, CostModelError) else in_own_code(error)
+
+
+def _show_trace(ctx: click.Context, error: BaseException) -> None:
+    """How an error came about, where `--debug` asks for it."""
+    if ctx.meta.get(DEBUG):
+        for line in "".join(format_exception(error)).splitlines():
+            click.echo(printable(line), err=True)
 
 
 def _without_output() -> None:

@@ -1,22 +1,24 @@
 """What `cgap-cl run` does: recipe -> runs -> records -> table."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 
+from cgap_bench.commands.before.changed import changed_since
 from cgap_bench.commands.before.first_look import AUTO, DEVICES, RAY, Words
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.memory import memory_notes
-from cgap_bench.commands.before.plan import full_text, plan_text
+from cgap_bench.commands.before.plan import contents_text, full_text, plan_text
 from cgap_bench.commands.before.precision import KEYS, choose
+from cgap_bench.commands.before.steering import steered_elsewhere
 from cgap_bench.commands.during.progress import RunBars, RunsView
 from cgap_bench.commands.during.stopping import stoppable
+from cgap_bench.commands.during.summary import summary
 from cgap_bench.commands.tune import read_tuned
 from cgap_bench.errors import RunError, Stop, UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
@@ -24,6 +26,8 @@ from cgap_bench.learn.datasets.named import find_dataset
 from cgap_bench.learn.images.memory import parse_bytes
 from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.learn.network import network_factory
+from cgap_bench.learn.own.fingerprints import Fingerprints
+from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import ensure_writable
@@ -33,11 +37,12 @@ from cgap_bench.run.executors.ray_cluster import ANY, RayCluster
 from cgap_bench.run.jobs import Job, job_of, jobs_of
 from cgap_bench.run.keys import SECTIONS
 from cgap_bench.run.logs.kinds import log_kinds
-from cgap_bench.run.recipe import Recipe, load_recipe
+from cgap_bench.run.recipe import Recipe, load_recipe, origin_of
 from cgap_bench.run.resolver import resolve, variants
 from cgap_bench.run.seeds import parse_seeds
-from cgap_bench.show.metrics import mean_accuracy
 from cgap_hw import load_board
+
+ConfigOf = Callable[[str, int], RunConfig]
 
 MOST_MINUTES = 1e6  # two years
 
@@ -115,12 +120,26 @@ class Request(Words):
         seeds = parse_seeds(self.seeds or resolver.overlay.seeds)
 
         varied = variants(benchmark, recipe, self.preset, overrides, self.device, tuned)
-        return jobs_of(resolver.config, methods, seeds) + [
-            job_of(made.config(method, seed), resolver.config)
+        marked = self._marker(recipe)
+        config_of = marked(resolver.config)
+        return jobs_of(config_of, methods, seeds) + [
+            job_of(marked(made.config)(method, seed), config_of)
             for method, made in varied
             if method in methods
             for seed in seeds
         ]
+
+    def _marker(self, recipe: Recipe) -> Callable[[ConfigOf], ConfigOf]:
+        """Adds to configurations what tells own code, images and recipes from others."""
+        origin = origin_of(self.benchmark, recipe, self.preset)
+        fingerprints = Fingerprints(data_root(self.data_root))
+
+        def marked(make: ConfigOf) -> ConfigOf:
+            return lambda method, seed: fingerprints.of(make(method, seed)).model_copy(
+                update={"origin": origin}
+            )
+
+        return marked
 
     def _named_network(self) -> list[str]:
         """`--network` is short for an override, which quotes a name with a colon in it."""
@@ -192,12 +211,12 @@ def dry_run(request: Request) -> str:
     forecast = Forecast(options.root, options.finished)
     request, notes = request.settled(forecast, keep=False)
     jobs = request.job_list()
+    notes += changed_since(jobs, request.output)
     if request.dry_run == "table":
         _, recipe = load_recipe(request.benchmark)
         notes += memory_notes(jobs, forecast, options.memory)
-        return "\n".join(
-            [*notes, plan_text(jobs, forecast, options.workers.n_processes, recipe)]
-        )
+        plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
+        return "\n".join([*notes, *contents_text(jobs, forecast), plan])
 
     parts = []
     for job in jobs:
@@ -217,15 +236,15 @@ def run_benchmark(request: Request) -> None:
     forecast = Forecast(options.root, options.finished)
     request, notes = request.settled(forecast, keep=True)
     jobs, console = request.job_list(), Console()
+    notes += changed_since(jobs, request.output) + steered_elsewhere(jobs, request.board)
     chatter = Console(quiet=request.quiet)  # all but the table and errors
-    memory = memory_notes(jobs, forecast, options.memory)
-    for note in (*notes, *memory, *steered_elsewhere(jobs, request.board)):
-        chatter.print(printable(note), highlight=False, markup=False, soft_wrap=True)
+    notes += memory_notes(jobs, forecast, options.memory)
 
     ensure_writable(options.output)  # before time goes into a probe
     records, (_, recipe) = list[Record](), load_recipe(request.benchmark)
     plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
-    chatter.print(plan, highlight=False, markup=False, soft_wrap=True)
+    for line in [*map(printable, notes), *contents_text(jobs, forecast), plan]:
+        chatter.print(line, highlight=False, markup=False, soft_wrap=True)
     failure: UsageError | RunError | None = None
     try:
         with stoppable():
@@ -268,38 +287,8 @@ def _execute(
                 bars.finish(job.run_id)
                 records.append(record)
                 if job.run_id not in before:
-                    line = printable(f"{job.name}: {_summary(record)}")
+                    line = printable(f"{job.name}: {summary(record)}")
                     console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def steered_elsewhere(jobs: list[Job], board: str) -> list[str]:
-    """A line on each method that the costs of another board than the table's steer."""
-    notes = []
-    for config in (job.config for job in jobs):
-        method = METHODS[config.method]
-        steering = method.board(method.settings.model_validate(config.method_settings))
-        if steering and load_board(steering) != load_board(board):
-            notes.append(
-                f"note: {steering} steers {config.method} ({config.method}.board); "
-                f"the table is priced on {board} (--board)"
-            )
-    return list(dict.fromkeys(notes))
-
-
-def _summary(record: Record) -> str:
-    train_s = sum(record.timings.get("train_s", []))
-    if record.outcome is not None:
-        return f"{record.outcome}, trained {train_s:.0f} s"
-    trained = f"accuracy {100 * mean_accuracy(record.accuracy):.1f} %, trained {train_s:.0f} s"
-    return trained + _checkpoints(record.timings.get("checkpoints"))
-
-
-def _checkpoints(spent: Mapping[str, Any] | None) -> str:
-    if not spent or not spent["n"]:
-        return ""
-    size = spent["largest_bytes"] / 1e6
-    kept = f", {spent['n']} checkpoints of up to {size:.1f} MB in {spent['write_s']:.1f} s"
-    return f"{kept}, resumed {spent['resumed']} x" if spent["resumed"] else kept
 
 
 def _names(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.own.fingerprints import Fingerprints
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.files import read_toml, write_file
 from cgap_bench.record.record import Record
@@ -64,7 +65,9 @@ class TuneRequest:
         share = plain.overlay.training.get("holdout_share")
         held_out = () if share else (f"training.holdout_share={SHARE}",)
         overrides = (*HELD_OUT, *held_out, *self.overrides)
-        return resolve(benchmark, recipe, self.preset, overrides, tuned=changes).config
+        made = resolve(benchmark, recipe, self.preset, overrides, tuned=changes)
+        fingerprints = Fingerprints(data_root(self.data_root))
+        return lambda method, seed: fingerprints.of(made.config(method, seed))
 
     def names(self) -> list[str]:
         """Methods, those of the preset by default."""

@@ -30,6 +30,7 @@ class ImageData:
         train_domains: (N,), int64: origin of each training image, a session for instance,
             from 0; None where nothing is said.
         sources: Of several datasets in one: what each brings; empty for one alone.
+        class_names: Of all classes, in the order of their numbers; empty where there are none.
     """
 
     train_images: Pixels
@@ -41,11 +42,13 @@ class ImageData:
     groups: tuple[tuple[int, ...], ...] = ()
     train_domains: Tensor | None = None
     sources: tuple["Source", ...] = ()
+    class_names: tuple[str, ...] = ()
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
-        return int(self.train_targets.max()) + 1
+        """Number of classes that have images."""
+        largest = [int(t.max()) for t in (self.train_targets, self.test_targets) if len(t)]
+        return max(largest) + 1
 
 
 @dataclass(frozen=True)

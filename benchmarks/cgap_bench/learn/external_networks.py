@@ -1,15 +1,14 @@
 """Networks that somebody else wrote: `torchvision:NAME`, `timm:NAME`, `module:function`."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.registry import imported
+from cgap_bench.learn.own.mistakes import own_function, told
 from cgap_cl import Birth, PlasticNetwork
 
 Shape = tuple[int, int, int]
@@ -71,7 +70,7 @@ def narrowed(network: nn.Module, width: float, input_shape: Shape, name: str) ->
     try:
         plastic = PlasticNetwork(network, torch.zeros(1, *input_shape))
     except ValueError as error:
-        raise UsageError(f"network {name} cannot be scaled: {error}") from error
+        raise UsageError(f"network {name}: {error}") from error
     birth = Birth(plastic.layout.scaled(width))
     plastic.sprout(0, plastic.reference.n_classes, birth)
     plastic.merge()
@@ -104,11 +103,33 @@ def _timm(name: str, model: str, shape: Shape, n_outputs: int) -> nn.Module:
 
 def _own(name: str, _function: str, shape: Shape, n_outputs: int) -> nn.Module:
     """What a user's function of a module on the path makes."""
+    make = own_function(f"network {name}", name, "(input_shape, n_outputs)", shape, n_outputs)
     try:
-        make: Callable[..., Any] = imported(name)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"network {name}: {error}") from error
-    network = make(shape, n_outputs)
+        network = make(shape, n_outputs)
+    except (UsageError, MemoryError):
+        raise
+    except Exception as error:
+        raise told(f"network {name}", error) from error
     if not isinstance(network, nn.Module):
         raise UsageError(f"network {name} made {network!r}, not a torch module")
+    if _linears(network):  # else that is what is wrong
+        _check_forward(name, network, shape)
     return network
+
+
+def _check_forward(name: str, network: nn.Module, shape: Shape) -> None:
+    """Raises `UsageError` where it does not make numbers of a batch of images."""
+    images, training = torch.zeros(2, *shape), network.training
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            made = network.eval()(images)
+    except Exception as error:
+        raise told(f"network {name} does not run on images of shape {shape}", error) from error
+    finally:
+        network.train(training)
+    if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != len(images):
+        said = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
+        raise UsageError(
+            f"network {name} makes {said} of a batch of 2 images, not a row of numbers for"
+            " each: (2, classes)"
+        )

@@ -54,6 +54,15 @@ class Searched:
     high: float
 
 
+@dataclass(frozen=True)
+class Derived:
+    """Metadata of a setting that is read off the files of a run and cannot be set."""
+
+
+# of what a user brings: own code or own images; None of all that comes with the project
+Fingerprint = Annotated[str | None, Derived()]
+
+
 class LearningRateSchedule(StrEnum):
     """How the learning rate runs within one experience."""
 
@@ -155,6 +164,7 @@ class NetworkSettings(Settings):
     width: float = Field(1.0, gt=0, le=64)  # uniform multiplier of every hidden layer's units
     norm: Norm = Norm.RUNNING
     dropout_scale: float = Field(1.0, ge=0, le=1.5)  # multiplies the network's own rates
+    fingerprint: Fingerprint = None  # of a user's own source files
 
 
 class StreamSettings(Settings):
@@ -178,6 +188,7 @@ class StreamSettings(Settings):
     # stop after so many experiences; None: all
     first: int | None = Field(None, gt=0, le=MOST_EXPERIENCES)
     score_on: Split = Split.TEST
+    fingerprint: Fingerprint = None  # of a user's own images or source files
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -243,10 +254,18 @@ class Claims(Settings):
         return first + tuple(name for name in self.confirmatory if name != self.primary)
 
 
-class RunConfig(Settings):
-    """Everything that can change the numbers of one run, and two things that cannot.
+class Origin(Settings):
+    """Where a user's own recipe was, in words for people: changes no number of a run."""
 
-    `variant` only names it in tables, `claims` says what the recipe set out to show.
+    file: str = ""  # as it was named, of an absolute path the last part; empty: of the project
+    description: str = ""
+
+
+class RunConfig(Settings):
+    """Everything that can change the numbers of one run, and three things that cannot.
+
+    `variant` only names it in tables, `claims` says what the recipe set out to show, `origin`
+    which recipe of a user's own that was.
 
     The method's own settings are a plain table of all of them, defaults included: a record can
     be read whatever became of the method since. Only running validates them.
@@ -262,7 +281,9 @@ class RunConfig(Settings):
     stream: StreamSettings
     training: TrainingSettings
     method_settings: dict[str, Any] = {}
+    method_fingerprint: Fingerprint = None  # of the source files of a user's own method
     claims: Claims = Claims()
+    origin: Origin = Origin()
 
     @model_validator(mode="after")
     def _scored(self) -> Self:

@@ -44,8 +44,10 @@ NOTHING_CHANGED: dict[str, Any] = {
     "lwf.by_experiences": False,
     "shaped-warm.budget": "epochs",
     "shaped.budget": "epochs",
+    "network.fingerprint": None,
     "stream.class_order": [],
     "stream.cut": "classes",
+    "stream.fingerprint": None,
     "stream.largest_angle": 180.0,
     "stream.pixel_scale": "standard",
     "stream.scenario": "task",
@@ -58,7 +60,9 @@ NOTHING_CHANGED: dict[str, Any] = {
 
 def distinguishing(config: RunConfig) -> dict[str, Any]:
     """What can tell a run from others, as JSON: without settings at which nothing changes."""
-    content = config.model_dump(mode="json", exclude={"variant", "claims"})
+    content = config.model_dump(mode="json", exclude={"variant", "claims", "origin"})
+    if content["method_fingerprint"] is None:
+        del content["method_fingerprint"]
     for key, value in NOTHING_CHANGED.items():
         owner, *path = key.split(".")
         if owner in SECTIONS:

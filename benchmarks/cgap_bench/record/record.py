@@ -57,7 +57,8 @@ class Record(BaseModel):
         training_macs: Multiply-adds of the forward and backward passes of each experience
             (`cgap_bench.learn.training_macs`); empty in records older than the count.
         history: What the method did to the structure, in order.
-        extra: Plain facts of the method, for instance the width it chose.
+        extra: Plain facts of the method, for instance the width it chose; `class_names` where
+            the data name their classes.
         classes: Classes of each experience as the dataset counts, in the order learnt; empty
             in records from before this was written down.
         outcome: Why the run ended early: lists over experiences hold only those that were

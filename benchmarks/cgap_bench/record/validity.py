@@ -24,6 +24,7 @@ def problem(record: Record) -> str:
         _matrix,
         _networks,
         _counts,
+        _names,
         _facts,
     )
     return next(chain.from_iterable(check(record) for check in checks), "")
@@ -96,6 +97,15 @@ def _counts(record: Record) -> Iterator[str]:
         yield from _above("training_macs", record.training_macs, 0)
     if record.classes:
         yield from _long("classes", record.classes, n)
+
+
+def _names(record: Record) -> Iterator[str]:
+    """Of the classes, where they are noted."""
+    names = record.extra.get("class_names", [])
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        yield "extra.class_names: no list of names"
+    elif names and any(n not in range(len(names)) for group in record.classes for n in group):
+        yield "extra.class_names: lacks a class"
 
 
 def _facts(record: Record) -> Iterator[str]:

@@ -203,10 +203,16 @@ class Run:
             stored_parameters=results.stored_parameters,
             training_macs=results.training_macs,
             history=self.learner.history,
-            extra=self.learner.extra,
+            extra=self.learner.extra | self._names,
             classes=[list(group) for group in self.context.stream.classes],
             outcome=outcome,
         )
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        """Of the classes, where the data name them."""
+        names = self.context.stream.class_names
+        return {"class_names": list(names)} if names else {}
 
     # -- to go on in another process -------------------------------------------------------
 

@@ -1,14 +1,15 @@
 """Dotted keys of nested settings: which there are, and what was wrong with one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from cgap_bench.errors import UnknownNameError
+from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.record.configuration import (
+    Derived,
     NetworkSettings,
     Settings,
     StreamSettings,
@@ -32,12 +33,37 @@ def keys(model: type[Settings], prefix: str = "") -> dict[str, FieldInfo]:
     """
     leaves: dict[str, FieldInfo] = {}
     for name, field in model.model_fields.items():
+        if is_derived(field):
+            continue
         key, parts = f"{prefix}{name}", list(_models(field.annotation))
         if len(parts) != 1:  # none: a value; several: a choice between them
             leaves[key] = field
         for part in parts:
             leaves |= keys(part, f"{key}.")
     return leaves
+
+
+def is_derived(field: FieldInfo) -> bool:
+    """Whether a setting is read off files, and no key for users."""
+    return any(isinstance(one, Derived) for one in field.metadata)
+
+
+def refuse_derived(owner: str, names: Iterable[str]) -> None:
+    """Say that a setting is read off the files of a run.
+
+    Args:
+        owner: A section.
+        names: Of its settings.
+
+    Raises:
+        UsageError: One of them is.
+    """
+    fields = SECTIONS[owner].model_fields if owner in SECTIONS else {}
+    for name in names:
+        if name in fields and is_derived(fields[name]):
+            raise UsageError(
+                f"{owner}.{name} is read off your files when runs are planned; it cannot be set"
+            )
 
 
 def first_mistake(error: ValidationError, model: type[Settings], prefix: str) -> str:

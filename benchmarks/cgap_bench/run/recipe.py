@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from cgap_bench.errors import UnknownNameError, UsageError
-from cgap_bench.record.configuration import Claims, FileName, Settings, file_name
+from cgap_bench.record.configuration import Claims, FileName, Origin, Settings, file_name
 from cgap_bench.record.files import read_toml
 from cgap_bench.run.keys import first_mistake
 
@@ -147,6 +147,23 @@ def load_recipe(name: str) -> tuple[str, Recipe]:
         return benchmark, Recipe.model_validate(content)
     except ValidationError as error:
         raise UsageError(f"recipe {name}: {first_mistake(error, Recipe, '')}") from error
+
+
+def origin_of(name: str, recipe: Recipe, preset: str | None) -> Origin:
+    """Where a recipe of a user's own was, and what it says of itself; nothing of the project's.
+
+    Args:
+        name: As the user gave it.
+        recipe: What it holds.
+        preset: A preset's name, None for the default one.
+    """
+    if not name.endswith(".toml"):
+        return Origin()
+    path = Path(name)
+    outside = path.is_absolute() or ".." in path.parts  # may name people and machines
+    own = recipe.presets[preset or recipe.default_preset].description
+    said = dict.fromkeys(text for text in (recipe.description, own) if text)
+    return Origin(file=path.name if outside else path.as_posix(), description="; ".join(said))
 
 
 def _source(name: str) -> tuple[str, Table]:

@@ -12,7 +12,7 @@ from cgap_bench.record.configuration import RunConfig, Settings
 from cgap_bench.record.files import parse_toml
 from cgap_bench.record.plain import check_plain
 from cgap_bench.record.retired import refuse, refuse_all
-from cgap_bench.run.keys import SECTIONS, first_mistake, keys
+from cgap_bench.run.keys import SECTIONS, first_mistake, keys, refuse_derived
 from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
 
 
@@ -44,6 +44,8 @@ class Resolver:
         training = overlay.training | overlay.training_of.get(method, {})
         tables = {"network": overlay.network, "stream": overlay.stream, "training": training}
 
+        for owner, table in tables.items():
+            refuse_derived(owner, table)
         settings = overlay.method.get(method, {})
         refuse_all(method, settings)
         own = _validate(METHODS[method].settings, settings, method)
@@ -141,6 +143,8 @@ def _parsed(override: str) -> Table:
     except ValueError:
         value = text.strip()
     refuse(key, value)
+    section, _, name = key.partition(".")
+    refuse_derived(section, [name])
     if key not in fields:
         raise UnknownNameError("key", key, fields)
 

@@ -35,6 +35,7 @@ class TableColumn:
         return self.title if wide else self.narrow or self.title
 
 
+# what is asked first comes first: a page may have no room for the others
 COLUMNS = (
     TableColumn(
         "accuracy",
@@ -43,6 +44,42 @@ COLUMNS = (
         Scale.PERCENT,
         "mean over tasks of the accuracy after the last experience, on test images unless the"
         " caption says otherwise",
+    ),
+    TableColumn(
+        "forgetting",
+        "forgetting",
+        "points",
+        Scale.PERCENT,
+        "best accuracy a task ever had minus its final one, mean over all tasks but the last",
+    ),
+    TableColumn(
+        "parameters",
+        "parameters",
+        "",
+        Scale.COUNT,
+        "everything stored for all tasks together, heads included",
+        narrow="para-\nmeters",
+    ),
+    TableColumn(
+        "macs",
+        "MACs",
+        "",
+        Scale.COUNT,
+        "multiply-adds that one inference of a task executes, mean over tasks",
+    ),
+    TableColumn(
+        "latency_ms",
+        "latency",
+        "ms",
+        Scale.MEASURE,
+        "modelled computing time of that inference on the board, mean over tasks",
+    ),
+    TableColumn(
+        "energy_mj",
+        "energy",
+        "mJ",
+        Scale.MEASURE,
+        "modelled energy of that inference (middle of the model's range), mean over tasks",
     ),
     TableColumn(
         "accuracy_8bit",
@@ -54,34 +91,12 @@ COLUMNS = (
         narrow="8-bit\naccuracy",
     ),
     TableColumn(
-        "forgetting",
-        "forgetting",
-        "points",
-        Scale.PERCENT,
-        "best accuracy a task ever had minus its final one, mean over all tasks but the last",
-    ),
-    TableColumn(
-        "macs",
-        "MACs",
-        "",
-        Scale.COUNT,
-        "multiply-adds that one inference of a task executes, mean over tasks",
-    ),
-    TableColumn(
         "macs_max",
         "max MACs",
         "",
         Scale.COUNT,
         "the same for the most expensive task",
         spare=True,
-    ),
-    TableColumn(
-        "parameters",
-        "parameters",
-        "",
-        Scale.COUNT,
-        "everything stored for all tasks together, heads included",
-        narrow="para-\nmeters",
     ),
     TableColumn(
         "stored_bytes",
@@ -109,13 +124,6 @@ COLUMNS = (
         spare=True,
     ),
     TableColumn(
-        "latency_ms",
-        "latency",
-        "ms",
-        Scale.MEASURE,
-        "modelled computing time of that inference on the board, mean over tasks",
-    ),
-    TableColumn(
         "conv_latency_ms",
         "in conv layers",
         "ms",
@@ -131,13 +139,6 @@ COLUMNS = (
         "the part of it in linear layers, shown apart so that narrowing a huge one does not"
         " pass for a faster network",
         narrow="in\nlinear",
-    ),
-    TableColumn(
-        "energy_mj",
-        "energy",
-        "mJ",
-        Scale.MEASURE,
-        "modelled energy of that inference (middle of the model's range), mean over tasks",
     ),
 )
 

@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import resources
 from itertools import groupby
 
 import pandas as pd
 
 from cgap_bench.errors import UnknownNameError
+from cgap_bench.record.class_names import tasks_of
 from cgap_bench.record.configuration import Claims, Split
 from cgap_bench.record.record import Record
 from cgap_bench.record.retired import retired
@@ -17,9 +19,11 @@ from cgap_bench.show.beside import changes, learning
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.paired.differences import differences, paired
+from cgap_bench.show.versions import Version, versions
 
 INTERVAL_NOTE = (
-    "± is the half-width of the 95 % t interval over seeds, without the cost model's own error."
+    "± is the half-width of the 95 % t interval over seeds, without the cost model's own error;"
+    " a cost without it is the same in every run."
 )
 
 
@@ -31,15 +35,22 @@ class Comparison:
         records: Of those that came to their end: numbers are of them.
         platform: What inference is priced on.
         lost: Of those that diverged.
+        versions: Of a network and dataset that others under their name are not.
     """
 
     records: tuple[Record, ...]
     platform: Platform
     lost: tuple[Record, ...] = ()
+    versions: tuple[Version, ...] = ()
 
     @property
     def name(self) -> str:
         """Stem of every file made from it."""
+        return "-".join([self.plain_name, *(one.fingerprint for one in self.versions)])
+
+    @property
+    def plain_name(self) -> str:
+        """The same, had its network and dataset never changed."""
         return f"{self.benchmark}-{self.preset}"
 
     @property
@@ -57,7 +68,12 @@ class Comparison:
         """What was run, for the titles of figures about accuracy alone."""
         held_out = self.records[0].config.stream.score_on is Split.HELD_OUT
         scored = ", scored on held-out training images" if held_out else ""
-        return f"{self.benchmark}, preset {self.preset}{scored}"
+        return f"{self.heading}{scored}"
+
+    @property
+    def heading(self) -> str:
+        """Benchmark, preset, and the versions of what changed between its runs."""
+        return ", ".join([self.benchmark, f"preset {self.preset}", *map(str, self.versions)])
 
     @property
     def title(self) -> str:
@@ -159,10 +175,25 @@ class Comparison:
         variants = {f"{r.config.method} ({r.config.variant})" for r in self.records}
         told_apart = set(self.summary["method"]) - set(methods) - variants
         return (
-            f"cgap-cl run {self.benchmark} --preset {self.preset}"
+            f"cgap-cl run {recipe_of(self.records)} --preset {self.preset}"
             f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
             + (" --set (what the names of the rows say)" if told_apart else "")
         )
+
+    @property
+    def tasks_in_words(self) -> list[str]:
+        """A line on the classes of each task; none where runs differ or do not say."""
+        told = {tuple(tasks_of(record)) for record in self.records}
+        only = told.pop() if len(told) == 1 else ()
+        if len(set(only)) == 1 and len(only) > 1:  # the same classes, seen otherwise
+            return []
+        return [f"task {i}: {classes}" for i, classes in enumerate(only, start=1)]
+
+    @property
+    def description(self) -> str:
+        """What a recipe of a user's own says of itself, as far as all runs are of one."""
+        told = {record.config.origin.description for record in self.records}
+        return told.pop() if len(told) == 1 else ""
 
     @property
     def retired(self) -> dict[str, str]:
@@ -221,7 +252,10 @@ class Comparison:
 
 
 def comparisons(records: Iterable[Record], platform: Platform) -> list[Comparison]:
-    """One comparison for every benchmark and preset of which a run came to its end, by name."""
+    """One comparison for every benchmark and preset of which a run came to its end, by name.
+
+    Where a network or dataset of a user's own has changed between runs, one for each version.
+    """
 
     def key(record: Record) -> tuple[str, str]:
         return record.config.benchmark, record.config.preset
@@ -229,11 +263,31 @@ def comparisons(records: Iterable[Record], platform: Platform) -> list[Compariso
     made = []
     for _, runs in groupby(sorted(records, key=key), key=key):
         group = list(runs)
-        finished = tuple(record for record in group if record.outcome is None)
-        lost = tuple(record for record in group if record.outcome is not None)
-        if finished:
-            made.append(Comparison(finished, platform, lost))
+        by_version: dict[tuple[Version, ...], list[Record]] = {}
+        told = versions(group)
+        for record in group:
+            by_version.setdefault(told[record.run_id], []).append(record)
+        for version in sorted(by_version):
+            finished, lost = _parted(by_version[version])
+            if finished:
+                made.append(Comparison(finished, platform, lost, version))
     return made
+
+
+def recipe_of(records: Sequence[Record]) -> str:
+    """What `cgap-cl run` is given to run their recipe: a name of ours, or a user's file."""
+    told = {record.config.origin.file for record in records}
+    if len(told) == 1 and (file := told.pop()):
+        return file
+    name = f"{records[0].config.benchmark}.toml"
+    ours = resources.files("cgap_bench").joinpath("recipes", name).is_file()
+    return name.removesuffix(".toml") if ours else name
+
+
+def _parted(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Those that came to their end, and those that diverged."""
+    finished = tuple(record for record in records if record.outcome is None)
+    return finished, tuple(record for record in records if record.outcome is not None)
 
 
 def _seeds(records: Sequence[Record]) -> str:

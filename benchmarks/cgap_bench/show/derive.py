@@ -13,6 +13,7 @@ from cgap_bench.record.identity import distinguishing
 from cgap_bench.record.record import Record
 from cgap_bench.show import metrics
 from cgap_bench.show.memory import stored_bytes, stores_more, structured_costs
+from cgap_bench.show.versions import versions
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
 
 INFERENCE_COSTS = (
@@ -181,6 +182,10 @@ def _numbers(cost: NetworkCost) -> dict[str, float]:
 def _settings(records: Sequence[Record]) -> dict[str, dict[str, str]]:
     """run_id -> flat settings without seed and order, with those of what it was sized by."""
     own = {record.run_id: _flat(record) for record in records}
+    if not any(versions(records).values()):  # names say enough
+        for key in ("network.fingerprint", "stream.fingerprint"):
+            for settings in own.values():
+                settings.pop(key, None)
     return {
         record.run_id: own[record.run_id]
         | {f"sized by {k}": v for k, v in own.get(record.depends_on or "", {}).items()}

@@ -1,6 +1,6 @@
 """The files made from a comparison: where they lie, what is in them, writing them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -17,6 +17,9 @@ FIGURES = (
     *("trade-off", "differences", "experiences", "matrices", "growth"),
     *("task-costs", "layers", "times"),
 )
+
+
+TABLES = (".md", ".csv", "-runs.csv", "-experiences.csv", ".tex")
 
 
 def figure_path(comparison: Comparison, out: Path, kind: str) -> Path:
@@ -46,6 +49,24 @@ def table_files(comparison: Comparison, out: Path) -> dict[Path, str]:
         Path(f"{stem}-experiences.csv"): csv_of(comparison.experiences),
         Path(f"{stem}.tex"): comparison.table.latex(),
     }
+
+
+def outdated(known: Sequence[Comparison], out: Path) -> list[Path]:
+    """Files made of runs when there was one version of their network and dataset.
+
+    Args:
+        known: All comparisons, which are called after their versions by now.
+        out: Results folder.
+    """
+    names = {one.plain_name for one in known} - {one.name for one in known}
+    tables = [out / "tables" / f"{name}{end}" for name in names for end in TABLES]
+    figures = [
+        out / "figures" / f"{name}-{kind}.{end}"
+        for name in names
+        for kind in FIGURES
+        for end in ("svg", "png", "pdf")
+    ]
+    return [path for path in (*tables, *figures) if path.is_file()]
 
 
 def draw(comparison: Comparison, out: Path, kind: str) -> list[Path]:

@@ -63,9 +63,10 @@ def show(
     if not shown:  # every run diverged, which is told of each
         return
     everything = _read(out, platform)
-    names = {made.name for made in shown}
-    wholes = [whole for whole in everything if whole.name in names]
+    names = {made.plain_name for made in shown}  # other versions may have lost theirs
+    wholes = [whole for whole in everything if whole.plain_name in names]
     steps = [step for whole in wholes for step in _steps(whole, out)]
+    steps.append(partial(_removed, files.outdated(everything, out)))
     steps.append(lambda: [_write_html(everything, out)])
     steps.append(lambda: [write_manifest(_manifest(everything, out, None), out)])
     for path in each(steps):
@@ -96,6 +97,7 @@ def rebuild(board: str, out: Path, root: Path | None = None) -> list[Path]:
     known = _read(out, Platform(load_board(board)))
     filled = _filled_pages(known, out, root)
     steps = [step for one in known for step in _steps(one, out)]
+    steps.append(partial(_removed, files.outdated(known, out)))
     steps.append(lambda: [_write_html(known, out)])
     inside = _root(out, root)
     steps += [partial(_written, path, text, inside) for path, text in filled.items()]
@@ -212,6 +214,12 @@ def _steps(comparison: Comparison, out: Path) -> list[Step]:
 
 def _written(path: Path, text: str, within: Path) -> list[Path]:
     return [write_file(path, text, within)]
+
+
+def _removed(paths: Sequence[Path]) -> list[Path]:
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return []
 
 
 def _root(out: Path, root: Path | None) -> Path:

@@ -1,6 +1,7 @@
 """From seeds to statements: mean and interval, and tests of paired differences."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from scipy.optimize import brentq
 
 CONFIDENCE = 0.95
 MAX_EXACT = 20  # pairs: a million choices of signs
+FEWEST = 6  # pairs of which the exact test of signs can be below 5 %: 2 / 2^6
+MOST_PAIRS = 1000
+POWER = 0.8  # share of cases in which a true difference is to be found
 ROUNDING = 1e-12  # sums that differ by less, relative to all differences, are equal
 
 
@@ -83,6 +87,11 @@ class PairedDifference:
         """`detectable` of the pairs."""
         return detectable(self.values)
 
+    @property
+    def needed(self) -> int | None:
+        """`pairs_needed` for the mean of these."""
+        return pairs_needed(self.values)
+
 
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Mean and Student's t interval of independent runs.
@@ -154,18 +163,42 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     return float((np.abs(sums) >= seen - ROUNDING * np.abs(differences).sum()).mean())
 
 
-def detectable(differences: Sequence[float], power: float = 0.8) -> float:
+def detectable(differences: Sequence[float], power: float = POWER) -> float:
     """The true difference that a paired t-test would find with this many pairs.
 
     At 5 % two-sided, with the spread of these differences, in a share `power` of all cases;
     ``nan`` with fewer than two pairs.
     """
-    n, spread = (
-        len(differences),
-        float(np.std(differences, ddof=1)) if len(differences) > 1 else 0,
-    )
-    if n < 2 or spread == 0.0:
-        return math.nan if n < 2 else 0.0
+    n = len(differences)
+    return math.nan if n < 2 else _detectable(n, float(np.std(differences, ddof=1)), power)
+
+
+def pairs_needed(differences: Sequence[float], power: float = POWER) -> int | None:
+    """How many pairs would tell the mean of these differences from 0.
+
+    With their spread, in a share `power` of all cases: by a paired t-test at 5 % two-sided, and
+    so that `sign_flip_p` can be below 5 % at all (6 pairs).
+
+    Returns:
+        The number, or None where it is above 1,000 or there is no difference.
+
+    Example:
+        >>> pairs_needed([0.03, 0.05, 0.01])
+        6
+    """
+    mean = abs(math.fsum(differences) / len(differences))
+    if mean <= ROUNDING * float(np.abs(differences).sum()):
+        return None
+    spread, counts = float(np.std(differences, ddof=1)), range(FEWEST, MOST_PAIRS + 1)
+    # what can be detected only falls with the number of pairs
+    place = bisect_left(counts, x=True, key=lambda n: _detectable(n, spread, power) <= mean)
+    return counts[place] if place < len(counts) else None
+
+
+def _detectable(n: int, spread: float, power: float) -> float:
+    """The same for ``n`` pairs whose differences have this standard deviation."""
+    if spread == 0.0:
+        return 0.0
     critical = float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, n - 1))
 
     def missing(shift: float) -> float:

@@ -107,6 +107,8 @@ def column_cells(summary: pd.DataFrame, column: TableColumn) -> tuple[str, list[
     factor, prefix, digits = _format(column, means)
     unit = f"{prefix}{column.unit}"
     title = f"{column.title} [{unit}]" if unit else column.title
+    if column.scale is not Scale.PERCENT:  # costs that are the same in all runs are exact
+        halves = [half or math.nan for half in halves]
     texts = [
         format_estimate(m / factor, h / factor, digits)
         for m, h in zip(means, halves, strict=True)

@@ -78,6 +78,47 @@ def test_what_is_no_network_is_named(own, name, message):
         build(name)
 
 
+class Grey(nn.Module):
+    """Reads images of one channel, whatever it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.conv(x).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            Grey,
+            r"not run on images of shape \(3, 32, 32\): .*test_external_networks\.py, line",
+        ),
+        (lambda: nn.Linear(32, 7), r"makes \(2, 3, 32, 7\) of a batch of 2 images"),
+        (
+            lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 9), nn.LSTM(9, 4)),
+            "makes tuple of a batch",
+        ),
+    ],
+)
+def test_a_network_that_does_not_run_as_it_must_is_told_why(monkeypatch, network, message):
+    functions = SimpleNamespace(made=lambda shape, n: network())
+    monkeypatch.setitem(sys.modules, "own_networks", functions)
+    with pytest.raises(UsageError, match=message):
+        build("own_networks:made")
+
+
+def test_what_cannot_be_scaled_says_which_layer(own, monkeypatch):
+    soft = SimpleNamespace(small=lambda shape, n: nn.Sequential(Own(n), nn.Softmax(1)))
+    monkeypatch.setitem(sys.modules, "own_networks", soft)
+    with pytest.raises(
+        UsageError, match="own_networks:small: layer '1' cannot grow or shrink: S"
+    ):
+        build("own_networks:small", width=0.5)
+
+
 def test_unknown_torchvision_network_offers_the_nearest():
     with pytest.raises(UnknownNameError, match="did you mean 'resnet18'"):
         build("torchvision:resnet81")

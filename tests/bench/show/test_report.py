@@ -57,7 +57,7 @@ def test_everything_is_rebuilt_from_the_records_alone(out):
 def test_table_page_gives_the_command_and_the_meaning(out):
     report.rebuild(BOARD, out)
     page = (out / "tables/toy-standard.md").read_text()
-    assert "cgap-cl run toy --preset standard --methods cgap,ewc,fixed --seeds 0-2" in page
+    assert "cgap-cl run toy.toml --preset standard --methods cgap,ewc,fixed --seeds 0-2" in page
     assert "everything stored for all tasks together, heads included" in page
     assert (
         "one training for all, runs per method: 3. ± is the half-width of the 95 % t interval"

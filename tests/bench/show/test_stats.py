@@ -113,3 +113,12 @@ def test_a_difference_says_what_it_rests_on():
     assert result.values == (0.25, 0.0, 0.75)
     assert (result.smallest, result.median, result.largest) == (0.0, 0.25, 0.75)
     assert result.leave_one_out == (0.125, 0.5)
+
+
+def test_pairs_needed_are_those_that_can_detect_the_mean():
+    """Power by Cohen (1988): d = 0.5 in a paired t-test takes 34 pairs at 80 %."""
+    values = [0.5 - (0.5**0.5) * 1.0, 0.5 + (0.5**0.5) * 1.0]  # mean 0.5, deviation 1
+    assert stats.pairs_needed(values) == 34
+    assert stats.pairs_needed([0.1, 0.1, 0.1]) == 6  # no spread: what signs need
+    assert stats.pairs_needed([0.1, -0.1]) is None
+    assert stats.pairs_needed([1.0, -0.99]) is None  # more than anybody runs

@@ -33,7 +33,7 @@ def test_every_column_and_unit_is_on_the_terminal(make_record, columns):
     console.print(terminal_table(made, columns))
     text = console.file.getvalue()
     assert "…" not in text
-    name = "".join(line[:14] for line in text.splitlines()).replace(" ", "")
+    name = "".join(line[:17] for line in text.splitlines()).replace(" ", "")
     assert "cgap(price=latencytarget_price=0.038)" in name or columns > 80
     for word in (
         "accuracy",

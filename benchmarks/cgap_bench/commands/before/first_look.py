@@ -12,7 +12,7 @@ from importlib.resources import files
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.images.memory import parse_bytes
 from cgap_bench.record.configuration import REFERENCE_METHOD, Precision
-from cgap_bench.run.keys import SECTIONS, keys
+from cgap_bench.run.keys import SECTIONS, keys, refuse_derived
 from cgap_bench.run.logs.kinds import log_kinds
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.seeds import parse_seeds
@@ -128,6 +128,7 @@ def _check_key(override: str, methods: list[str]) -> None:
     sections = {name: list(keys(model, f"{name}.")) for name, model in SECTIONS.items()}
     if dot and owner in methods:
         return
+    refuse_derived(owner, [key.partition(".")[2]])
     fields = [field for section in sections.values() for field in section]
     if key not in fields:
         raise UnknownNameError("key", key, sections.get(owner) or [*fields, *methods])

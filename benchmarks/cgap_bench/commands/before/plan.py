@@ -1,10 +1,12 @@
 """The plan of `cgap-cl run`: which runs, what is finished, how long it takes, how much disk."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cgap_bench.commands.before.forecast import Forecast, kind
 from cgap_bench.errors import UsageError
+from cgap_bench.record.plain import printable
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.recipe import Recipe
 from cgap_bench.show.text_tables import aligned
@@ -41,6 +43,23 @@ def plan_text(
     return "\n".join(lines)
 
 
+def contents_text(jobs: Sequence[Job], forecast: Forecast) -> list[str]:
+    """A line on what the stream holds; none where nothing is left to do.
+
+    Raises:
+        UsageError: The data are not there.
+    """
+    todo = [job for job in jobs if not forecast.is_finished(job)]
+    if not todo:
+        return []
+    config = todo[0].config
+    orders = {job.config.stream.order_seed for job in todo}
+    seeds = {job.config.seed for job in todo}
+    others = len(orders) > 1 or (config.stream.order_by_seed and len(seeds) > 1)
+    more = "; other runs have other orders of classes" if others else ""
+    return [printable(forecast.work(config).contents + more)]
+
+
 def full_text(jobs: Sequence[Job], forecast: Forecast, processes: int) -> str:
     """The line that names the full preset behind the one that takes minutes."""
     config = jobs[0].config
@@ -48,8 +67,9 @@ def full_text(jobs: Sequence[Job], forecast: Forecast, processes: int) -> str:
         left = f", about {duration(_spent_s(jobs, jobs, forecast, processes))}"
     except UsageError:  # it may want data that the short one does without
         left = ""
+    recipe = config.origin.file or config.benchmark
     return (
-        f"this was the short preset; all of it: cgap-cl run {config.benchmark}"
+        f"this was the short preset; all of it: cgap-cl run {recipe}"
         f" --preset {config.preset} ({len(jobs)} runs{left})"
     )
 
@@ -86,14 +106,16 @@ def _row(group: Sequence[Job], jobs: Sequence[Job], forecast: Forecast) -> tuple
 
 
 def _total(jobs: Sequence[Job], todo: Sequence[Job], forecast: Forecast, processes: int) -> str:
+    runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs"
     if not todo:
-        return f"all {len(jobs)} runs are finished"
+        return "the run is finished" if len(jobs) == 1 else f"all {runs} are finished"
     left = duration(_spent_s(todo, jobs, forecast, processes))
-    megabytes = forecast.disk_bytes(jobs, processes) / 1e6
-    side_by_side = "1 process" if processes == 1 else f"{processes} processes"
+    megabytes = math.ceil(forecast.disk_bytes(jobs, processes) / 1e6)
+    busy = min(processes, len(todo))
+    side_by_side = "1 process" if busy == 1 else f"{busy} processes"
     return (
-        f"{len(todo)} of {len(jobs)} runs to do, about {left} in {side_by_side},"
-        f" up to {megabytes:.0f} MB on disk"
+        f"{len(todo)} of {runs} to do, about {left} in {side_by_side},"
+        f" up to {megabytes} MB on disk"
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cgap_bench.learn.batches import forward_in
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters
+from cgap_bench.learn.streams.describing import described
 from cgap_bench.record.configuration import (
     MemoryFormat,
     NetworkSettings,
@@ -34,6 +35,7 @@ class Work:
         n_outputs: Classes of a head.
         n_experiences: In the stream.
         n_bytes: Of all images.
+        contents: What is in it, for people.
     """
 
     trained: int
@@ -42,6 +44,7 @@ class Work:
     n_outputs: int
     n_experiences: int = 1
     n_bytes: int = 0
+    contents: str = ""
 
     @classmethod
     def of(cls, config: RunConfig, root: Path) -> "Work":
@@ -60,6 +63,7 @@ class Work:
             stream.n_outputs,
             stream.n_experiences,
             stream.n_bytes,
+            described(stream),
         )
 
 

@@ -41,7 +41,8 @@ def parquet_text(board: str, output: Path) -> str:
             place = output / FOLDER / name / f"benchmark={one.benchmark}/preset={one.preset}"
             buffer = BytesIO()
             frame.drop(columns=PARTITIONS, errors="ignore").to_parquet(buffer, index=False)
-            paths.append(write_file(place / "part.parquet", buffer.getvalue(), output))
+            part = "-".join(["part", *(version.fingerprint for version in one.versions)])
+            paths.append(write_file(place / f"{part}.parquet", buffer.getvalue(), output))
     return "\n".join(printable(str(path)) for path in paths)
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from cgap_bench.errors import UsageError
+from cgap_bench.record.class_names import tasks_of
+from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import read_record, record_paths
 from cgap_bench.show import metrics
@@ -48,6 +50,7 @@ def _path(run: str, output: Path) -> Path:
 def _head(record: Record) -> str:
     config, matrix = record.config, record.accuracy
     variant = f" ({config.variant})" if config.variant else ""
+    tasks = (f"task {i}: {said}" for i, said in enumerate(tasks_of(record), start=1))
     lines = [
         f"{record.run_id}: {config.benchmark}, preset {config.preset},"
         f" {config.method}{variant}, seed {config.seed}",
@@ -57,7 +60,7 @@ def _head(record: Record) -> str:
     ]
     if record.timings.get("train_s"):
         lines.append(f"trained {sum(record.timings['train_s']):.0f} s")
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(printable, tasks)])
 
 
 def _accuracies(record: Record) -> str:

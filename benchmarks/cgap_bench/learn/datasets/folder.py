@@ -2,8 +2,10 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,11 @@ from cgap_bench.learn.images.stored import FOLDER, FileImages, Pixels, in_parts,
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp"})
 SIZE = 32  # side of an image where none is asked for
+EVERY = 5  # of a class without a test split one of so many is for test
 SAMPLE = 2_000  # images that mean and deviation are taken of
 DECODED_BYTES = 1 << 22  # before they are written
+
+Files = Sequence[tuple[Path, int]]  # each with its class
 
 
 def image_folder(name: str, size: int | None, root: Path) -> ImageData:
@@ -31,28 +36,75 @@ def image_folder(name: str, size: int | None, root: Path) -> ImageData:
         root: Data root, which also keeps what was decoded.
 
     Raises:
-        UsageError: There is no such folder, or no image in it, or a test image of a class that
-            has none for training.
+        UsageError: There is no such folder, or no image in it, or a class has none for training
+            or none for test.
+    """
+    folder = folder_of(name, root)
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        train, classes = _classes(folder / "train")
+        test, _ = _classes(folder / "test", classes)
+        _check_split(folder, classes, train, test)
+    else:
+        files, classes = _classes(folder)
+        _check_whole(folder, classes, files)
+        is_test = every_fifth(torch.tensor([target for _, target in files]))
+        train = [one for one, held in zip(files, is_test) if not held]
+        test = [one for one, held in zip(files, is_test) if held]
+
+    data = images_of(train, test, size or SIZE, root)
+    return replace(data, class_names=tuple(classes))
+
+
+def _check_split(folder: Path, classes: Sequence[str], train: Files, test: Files) -> None:
+    """Raises `UsageError` where a class has no image for training or none for test."""
+    trained, tested = (Counter(target for _, target in files) for files in (train, test))
+    for number, name in enumerate(classes):
+        n, m = trained[number], tested[number]
+        if not n or not m:
+            raise UsageError(
+                f"class {name!r} has {_images(n)} in {folder / 'train' / name} and {_images(m)}"
+                f" in {folder / 'test' / name}; at least 1 is needed in each"
+            )
+
+
+def _check_whole(folder: Path, classes: Sequence[str], files: Files) -> None:
+    """Raises `UsageError` where a class has too few images for one to be for test."""
+    counts = Counter(target for _, target in files)
+    for number, name in enumerate(classes):
+        if counts[number] < EVERY:
+            raise UsageError(
+                f"class {name!r} has {_images(counts[number])} in {folder / name}; at least"
+                f" {EVERY} are needed, because every fifth is for test"
+            )
+
+
+def _images(n: int) -> str:
+    return "1 image" if n == 1 else f"{n or 'no'} images"
+
+
+def folder_of(name: str, root: Path) -> Path:
+    """The folder of a name: relative to the data root where it is there, else as it stands.
+
+    Raises:
+        UsageError: There is none.
     """
     inside = root / name
     folder = inside if inside.is_dir() else Path(name).expanduser()
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}, and no {name} in {root}")
-    if (folder / "train").is_dir() and (folder / "test").is_dir():
-        train, classes = _classes(folder / "train")
-        test, _ = _classes(folder / "test", classes)
-    else:
-        files, classes = _classes(folder)
-        is_test = every_fifth(torch.tensor([target for _, target in files]))
-        train = [one for one, held in zip(files, is_test) if not held]
-        test = [one for one, held in zip(files, is_test) if held]
-
-    return images_of(train, test, size or SIZE, root)
+    return folder
 
 
-def images_of(
-    train: Sequence[tuple[Path, int]], test: Sequence[tuple[Path, int]], size: int, root: Path
-) -> ImageData:
+def image_files(folder: Path) -> list[Path]:
+    """All image files below a folder, sorted; nothing hidden."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS and not _hidden(path.relative_to(folder))
+    )
+
+
+def images_of(train: Files, test: Files, size: int, root: Path) -> ImageData:
     """A dataset of image files, each with its class.
 
     Args:
@@ -113,20 +165,25 @@ def _classes(
     folder: Path, names: Sequence[str] | None = None
 ) -> tuple[list[tuple[Path, int]], list[str]]:
     """Image files with their class, and the names of the classes."""
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    there = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
     names = there if names is None else names
     unknown = set(there) - set(names)
     if unknown:
         raise UsageError(f"{folder / min(unknown)} is a class without training images")
     numbers = {name: number for number, name in enumerate(names)}
-    files = [(path, numbers[name]) for name in there for path in _images(folder / name)]
+    files = [(path, numbers[name]) for name in there for path in image_files(folder / name)]
     if not files:
         raise UsageError(f"{folder} has no folders with images ({', '.join(sorted(ENDINGS))})")
     return files, list(names)
 
 
-def _images(folder: Path) -> Iterable[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+def _hidden(path: Path) -> bool:
+    """Whether systems or editors put it there: ``.ipynb_checkpoints``."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _decode(files: Sequence[Path], size: int) -> Iterator[Tensor]:

@@ -1,7 +1,7 @@
 """Data that somebody else brings: `folder:PATH`, `torchvision:NAME`, `module:function`."""
 
+from dataclasses import replace
 from importlib.metadata import entry_points
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from torch import Tensor
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData
 from cgap_bench.learn.datasets.folder import image_folder, mean_and_std
-from cgap_bench.registry import imported
+from cgap_bench.learn.own.mistakes import checked_call, own_function, told
 
 ENTRY_POINTS = "cgap_cl.datasets"
+PARAMETERS = "(root: Path)"  # of a function that brings data
 
 
 def own_dataset(name: str, size: int | None) -> Dataset:
@@ -35,7 +36,7 @@ def own_dataset(name: str, size: int | None) -> Dataset:
         return Dataset(lambda root: image_folder(rest, size, root), needs_download=False)
     if place == "torchvision":
         return Dataset(lambda root: _torchvision(rest, size, root), needs_download=True)
-    return _checked(name, _imported(name))
+    return _checked(name, own_function(f"dataset {name}", name, PARAMETERS, Path()))
 
 
 def _installed(name: str) -> Dataset:
@@ -43,30 +44,28 @@ def _installed(name: str) -> Dataset:
     if name not in points:
         raise UnknownNameError("dataset", name, [*DATASETS.names(), *points])
     try:
-        return _checked(name, points[name].load())
-    except ImportError as error:
-        raise UsageError(f"dataset {name}: {error}") from error
-
-
-def _imported(name: str) -> Any:
-    try:
-        return imported(name)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"dataset {name}: {error}") from error
+        load = points[name].load()
+    except Exception as error:
+        raise told(f"dataset {name}", error) from error
+    return _checked(name, load)
 
 
 def _checked(name: str, load: Any) -> Dataset:
     """A function whose result is looked at."""
-    if not callable(load):
-        raise UsageError(f"dataset {name} is {load!r}, not a function (root) -> ImageData")
-
-    try:
-        signature(load).bind(Path())
-    except TypeError as error:
-        raise UsageError(f"dataset {name} is called as (root: Path): {error}") from error
+    checked_call(f"dataset {name}", load, PARAMETERS, Path())
 
     def checked(root: Path) -> ImageData:
-        data = load(root)
+        try:
+            data = load(root)
+        except (
+            UsageError,
+            MemoryError,
+            OSError,
+            EOFError,
+        ):  # of files that are missing or damaged
+            raise
+        except Exception as error:
+            raise told(f"dataset {name}", error) from error
         if not isinstance(data, ImageData):
             raise UsageError(f"dataset {name} returned {type(data).__name__}, not ImageData")
         return data
@@ -95,7 +94,9 @@ def _torchvision(name: str, size: int | None, root: Path) -> ImageData:
             f"torchvision:{name} has no (root, train, download): {error}"
         ) from error
     train, test = (_tensors(found[split], size) for split in (True, False))
-    return ImageData(*train, *test, *mean_and_std(train[0]))
+    names = tuple(map(str, getattr(found[True], "classes", ())))
+    data = ImageData(*train, *test, *mean_and_std(train[0]))
+    return replace(data, class_names=names) if len(names) == data.n_classes else data
 
 
 def _tensors(split: Any, size: int | None) -> tuple[Tensor, Tensor]:

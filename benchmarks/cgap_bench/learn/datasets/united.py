@@ -38,6 +38,7 @@ def united(parts: Sequence[ImageData], size: int | None) -> ImageData:
         Source(p.n_classes, _spread(p.mean, n_channels), _spread(p.std, n_channels))
         for p in parts
     )
+    names = tuple(name for part in parts for name in part.class_names)
     return ImageData(
         train_images=together([part.train_images for part in parts]),
         train_targets=torch.cat(train),
@@ -49,6 +50,7 @@ def united(parts: Sequence[ImageData], size: int | None) -> ImageData:
             tuple(range(first, first + part.n_classes)) for part, first in zip(parts, firsts)
         ),
         sources=sources,
+        class_names=names if len(names) == sum(part.n_classes for part in parts) else (),
     )
 
 

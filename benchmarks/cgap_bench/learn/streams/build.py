@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import ImageData
 from cgap_bench.learn.datasets.named import load_data
+from cgap_bench.learn.streams.enough import check_enough
 from cgap_bench.learn.streams.orders import Part, parts_of, settled
 from cgap_bench.learn.streams.placing import placed
 from cgap_bench.learn.streams.preparing import prepared, stores
@@ -37,6 +38,7 @@ class Stream:
         classes: Classes of each experience, in the numbering of the dataset.
         scenario: What a network is told and asked.
         score_on: Which images fill the accuracy matrix.
+        class_names: Of all classes of the dataset; empty where it names none.
     """
 
     benchmark: Any
@@ -46,6 +48,7 @@ class Stream:
     classes: tuple[tuple[int, ...], ...]
     scenario: Scenario = Scenario.TASK
     score_on: Split = Split.TEST
+    class_names: tuple[str, ...] = ()
 
     @property
     def scored(self) -> list[Any]:
@@ -125,22 +128,26 @@ def build_stream(
         seed: Draws which images are held out and, under `order_by_seed`, the order of classes.
         root: Data root.
         most: Bytes that its images may take in memory, else they stay in files; None: any.
+
+    Raises:
+        UsageError: The data are not there or cannot be cut so, or a class lacks images.
     """
     settings = settled(settings, seed)
     data = prepared(load_data(settings.dataset, settings.size, root), settings)
     data = placed(data, most, root)
     parts = parts_of(data, settings)
     train, test = stores(data, settings, _class_numbers(data, settings, parts))
-    train_rows = _rows(data.train_targets, parts, settings.n_train_per_class)
+    train_rows = _rows(data, data.train_targets, parts, settings.n_train_per_class)
     if data.train_domains is not None:
         train_rows = [
             rows if part.domain is None else rows[data.train_domains[rows] == part.domain]
             for part, rows in zip(parts, train_rows)
         ]
-    test_rows = _rows(data.test_targets, parts, None)
+    test_rows = _rows(data, data.test_targets, parts, None)
 
     firsts = [part.view * len(data.train_targets) for part in parts]
-    split = _held_out(train_rows, holdout_share, Generator().manual_seed(seed))
+    split = list(_held_out(train_rows, holdout_share, Generator().manual_seed(seed)))
+    check_enough(data, settings, parts, [rows for _, rows in split], holdout_share)
     held, kept = ([rows + first for rows, first in zip(side, firsts)] for side in zip(*split))
     shown = [rows + part.view * len(data.test_targets) for part, rows in zip(parts, test_rows)]
 
@@ -153,9 +160,8 @@ def build_stream(
     benchmark = with_task_labels(with_classes_timeline(benchmark))
     heldout = tuple(_datasets(train, held, labels))
     classes = tuple(part.classes for part in parts)
-    return Stream(
-        benchmark, heldout, train, test, classes, settings.scenario, settings.score_on
-    )
+    how = (settings.scenario, settings.score_on, data.class_names)
+    return Stream(benchmark, heldout, train, test, classes, *how)
 
 
 def _held_out(
@@ -203,11 +209,11 @@ def _class_numbers(data: ImageData, settings: StreamSettings, parts: Sequence[Pa
     return numbers
 
 
-def _rows(targets: Tensor, parts: Sequence[Part], limit: int | None) -> list[Tensor]:
+def _rows(
+    data: ImageData, targets: Tensor, parts: Sequence[Part], limit: int | None
+) -> list[Tensor]:
     """Rows of each experience in file order; of each class at most the first `limit`."""
-    by_class = [
-        (targets == c).nonzero().flatten()[:limit] for c in range(int(targets.max()) + 1)
-    ]
+    by_class = [(targets == c).nonzero().flatten()[:limit] for c in range(data.n_classes)]
     return [torch.cat([by_class[c] for c in part.classes]).sort().values for part in parts]
 
 

@@ -17,9 +17,11 @@ from typing import Any, Self
 
 import torch
 
-from cgap_bench.errors import RunError, UsageError
+from cgap_bench.errors import RunError, UsageError, traced
 from cgap_bench.export.kept import folder_of
 from cgap_bench.learn.images.reading import end_with_parent
+from cgap_bench.learn.own.fingerprints import Fingerprints
+from cgap_bench.learn.own.mistakes import in_own_code
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.store import read_record, record_path, write_record
 from cgap_bench.run.executors.interface import Outcome, Report
@@ -138,6 +140,9 @@ def work(
         reference: The run that it is sized by, if any.
         keeper: Keeps what the run is about meanwhile.
         report: Told training images, where training is, and lines.
+
+    Raises:
+        UsageError: Own code or images are not those that the run was planned with.
     """
     setting = keeper.setting
     path = record_path(setting.output, job.config.benchmark, job.run_id)
@@ -148,6 +153,7 @@ def work(
         complete = path.exists() and (networks is None or networks.exists())
         if complete and not setting.anew:  # another process has just finished it
             return Outcome(read_record(path))
+        Fingerprints(root).check(job.config)
         with _listening(job, keeper.setting, report) as listener:
             record = train(job.config, root, reference, listener, keeper, networks)
         write_record(record, setting.output)
@@ -187,7 +193,7 @@ def lived(
         return work(job, root, reference, keeper, report)
     except (UsageError, RunError) as error:  # a subclass does not survive the way out of here
         kind = UsageError if isinstance(error, UsageError) else RunError
-        return Outcome(error=kind(str(error)))
+        return Outcome(error=traced(kind(str(error)), error))
     except Exception as error:
         return Outcome(error=_told(error, keeper))
 
@@ -244,6 +250,8 @@ def _told(error: Exception, keeper: Keeper) -> Exception:
             f"a process that reads images ended in experience {keeper.experience}; is there"
             f" enough memory, in /dev/shm too? ({str(error)[:200]})"
         )
+    if own := in_own_code(error):
+        return traced(UsageError(own), error)
     return RuntimeError("".join(traceback.format_exception(error)))
 
 

@@ -1,5 +1,6 @@
 """What a method saves of the dense network, as the paper that CGaP is from puts it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,5 +116,5 @@ def _cells(method: pd.DataFrame, dense: pd.DataFrame, columns: Sequence[str]) ->
 def _estimate(values: Any, digits: int) -> str:
     """Mean with its sign, and the half-width of its 95 % interval where there is one."""
     estimate = stats.estimate([float(value) for value in values])
-    text = format_estimate(estimate.mean, estimate.half_width, digits)
+    text = format_estimate(estimate.mean, estimate.half_width or math.nan, digits)
     return f"+{text}" if estimate.mean > 0 else text

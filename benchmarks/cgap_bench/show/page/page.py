@@ -25,6 +25,8 @@ class Section:
 
     name: str
     title: str
+    description: str
+    tasks: Sequence[str]
     caption: str
     command: str
     claims: Sequence[str]
@@ -55,7 +57,7 @@ def html_page(known: Sequence[Comparison], out: Path) -> str:
     )
     template = environment.get_template("report.html.jinja")
     return template.render(
-        sections=[_section(one) for one in known],
+        sections=[_section(one, out) for one in known],
         columns=[one for one in COLUMNS if any(one in made.columns for made in known)],
         unfinished=state.unfinished(out),
         config=config(PAGE),
@@ -88,13 +90,17 @@ def _without_legends(spec: Any) -> Any:
     return made
 
 
-def _section(one: Comparison) -> Section:
+def _section(one: Comparison, out: Path) -> Section:
+    folder = out.resolve().name  # no path: it may name people and machines
+    where = f" --output {folder}" if folder != "results" else ""
     titles, rows = cells.rows_of(one)
     return Section(
         name=one.name,
-        title=f"{one.benchmark}, preset {one.preset}",
+        title=one.heading,
+        description=printable(one.description),
+        tasks=[printable(line) for line in one.tasks_in_words],
         caption=one.caption,
-        command=one.command,
+        command=one.command + where,
         claims=claims.sentences(one),
         warnings=state.warnings(one),
         titles=titles,

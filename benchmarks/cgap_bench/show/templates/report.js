@@ -1,5 +1,5 @@
 "use strict";
-// Sorting, charts drawn when they come into view, and their data as files. No network.
+// Sorting, charts, and their data as files. No network.
 (() => {
   const config = JSON.parse(document.getElementById("config").textContent);
 
@@ -20,7 +20,7 @@
     figure.dataset.width = width;
     const { data, panels } = contentOf(figure);
     const narrow = { ...config, axisY: { labelLimit: 0.45 * width } };
-    panels.forEach(({ spec, height }, i) => {
+    return Promise.all(panels.map(({ spec, height }, i) => {
       const whole = {
         ...spec,
         data,
@@ -28,8 +28,8 @@
         height: height + 45, // with its axis below
         autosize: { type: "fit", contains: "padding" },
       };
-      vegaEmbed(places[i], whole, { actions: false, renderer: "svg", config: narrow });
-    });
+      return vegaEmbed(places[i], whole, { actions: false, renderer: "svg", config: narrow });
+    }));
   };
 
   const figures = [...document.querySelectorAll("figure")];
@@ -39,6 +39,21 @@
     { rootMargin: "300px" },
   );
   figures.forEach((figure) => watch.observe(figure));
+
+  // The first charts are there when the page is; the others follow while nobody waits for it.
+  const BUDGET_MS = 300;
+  const idle = window.requestIdleCallback || ((then) => setTimeout(then, 50));
+  const rest = async (from) => {
+    const begun = performance.now();
+    let next = from;
+    while (next < figures.length && (next === from || performance.now() - begun < BUDGET_MS)) {
+      await draw(figures[next]);
+      next += 1;
+    }
+    if (next < figures.length) idle(() => rest(next), { timeout: 500 });
+  };
+  rest(0);
+
   let waiting;
   addEventListener("resize", () => {
     clearTimeout(waiting);

@@ -74,7 +74,10 @@ def test_all_finished_needs_no_time():
 
 def test_one_run_is_no_faster_in_many_processes():
     jobs, _ = _jobs()
-    assert "about 2 min in 16 processes" in plan_text(jobs[:1], _Forecast(), 16)
+    text = plan_text(jobs[:1], _Forecast(), 16)
+    assert text.endswith("1 of 1 run to do, about 2 min in 1 process, up to 12 MB on disk")
+    done = plan_text(jobs[:1], _Forecast([jobs[0].run_id]), 16)
+    assert done.endswith("\nthe run is finished")
 
 
 def test_the_full_preset_is_named_with_its_time():

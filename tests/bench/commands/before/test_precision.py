@@ -76,13 +76,13 @@ def test_what_ran_stands_in_the_record_and_in_its_identity(way, tmp_path, monkey
     training = record.config.training
     assert (training.precision, training.memory_format) == way
     by_hand = [f"--set=training.precision={way[0]}", f"--set=training.memory_format={way[1]}"]
-    assert "all 1 runs are finished" in call(*by_hand, "--output", tmp_path, "--dry-run")
+    assert "the run is finished" in call(*by_hand, "--output", tmp_path, "--dry-run")
 
     # the same command finds its runs, whatever a probe would say now
     other = dict.fromkeys(WAYS, 1.0) | {HALF if way == PLAIN else PLAIN: 0.1}
     monkeypatch.setattr(precision, "_steps", lambda *_: steps_of(other)[0])
     plan = call("--precision", "auto", "--output", tmp_path, "--dry-run")
-    assert "all 1 runs are finished" in plan
+    assert "the run is finished" in plan
 
 
 def test_the_real_probe_times_every_way(tmp_path):

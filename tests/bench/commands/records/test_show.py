@@ -21,6 +21,13 @@ def test_a_run_is_shown_by_the_beginning_of_its_identity(make_record, tmp_path):
     assert "torch 2.0" in text
 
 
+def test_what_the_tasks_are_is_told(make_record, tmp_path):
+    facts = {"classes": [[2, 0], [1]], "extra": {"class_names": ["ash", "beech", "\x1bfir"]}}
+    record = make_record("cgap", final=(0.9, 0.8)).model_copy(update=facts)
+    text = show_text(str(write_record(record, tmp_path)), tmp_path, "zcu102")
+    assert "\ntask 1: \\x1bfir, ash\ntask 2: beech\n" in text
+
+
 def test_no_run_and_several(make_record, tmp_path):
     with pytest.raises(UsageError, match="no run 'abc'"):
         show_text("abc", tmp_path, "zcu102")

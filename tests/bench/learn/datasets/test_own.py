@@ -63,6 +63,37 @@ def test_train_and_test_folders_are_taken_as_they_are(tmp_path):
         load_data(f"folder:{tmp_path / 'own'}", None, tmp_path / "root")
 
 
+@pytest.mark.parametrize(("n", "said"), [(0, "no images"), (1, "1 image"), (4, "4 images")])
+def test_a_class_folder_with_too_few_images_is_named(flowers, n, said):
+    (flowers / "flowers" / "tulip").mkdir()
+    for one in range(n):
+        save(flowers / "flowers" / "tulip" / f"{one}.png", (9, 9, 9))
+    folder = flowers / "flowers" / "tulip"
+    with pytest.raises(UsageError) as caught:
+        load_data("folder:flowers", 8, flowers)
+    assert str(caught.value) == (
+        f"class 'tulip' has {said} in {folder}; at least 5 are needed, because every fifth is"
+        " for test"
+    )
+
+
+def test_a_class_that_one_split_lacks_is_named(tmp_path):
+    for place in ("train/a", "train/b", "test/a"):
+        save(tmp_path / "own" / place / "1.png", (9, 9, 9))
+    with pytest.raises(
+        UsageError, match=r"class 'b' has 1 image in .*train/b and no images in"
+    ):
+        load_data(f"folder:{tmp_path / 'own'}", None, tmp_path / "root")
+
+
+def test_classes_have_the_names_of_their_folders_and_nothing_hidden_counts(flowers):
+    save(flowers / "flowers" / ".thumbnails" / "0.png", (9, 9, 9))
+    save(flowers / "flowers" / "rose" / "._0.png", (9, 9, 9))
+    data = load_data("folder:flowers", 8, flowers)
+    assert data.class_names == ("rose", "violet")
+    assert len(data.train_images) == 8
+
+
 def test_a_damaged_image_and_a_missing_folder_are_named(flowers):
     (flowers / "flowers" / "rose" / "9.png").write_bytes(b"nothing")
     with pytest.raises(UsageError, match=r"9\.png is no image that can be read"):
@@ -114,7 +145,7 @@ def test_a_dataset_of_torchvision_is_read_at_the_asked_size(tmp_path, monkeypatc
 
     class Tiny:
         def __init__(self, root, train, download):
-            self._n = 4 if train else 2
+            self._n, self.classes = 4 if train else 2, ["no", "yes"]
 
         def __iter__(self):
             for n in range(self._n):
@@ -124,6 +155,7 @@ def test_a_dataset_of_torchvision_is_read_at_the_asked_size(tmp_path, monkeypatc
     data = load_data("torchvision:KMNIST", 5, tmp_path)
     assert data.train_images.shape == (4, 1, 5, 5)
     assert data.train_images[2].unique().tolist() == [60]
+    assert data.class_names == ("no", "yes")
     assert data.test_targets.tolist() == [0, 1]
 
 
