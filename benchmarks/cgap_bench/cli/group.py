@@ -66,11 +66,11 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            line = _told_elsewhere(error)
-            if line is None:
+            told = _told_elsewhere(error)
+            if told is None:
                 raise
             _show_trace(ctx, error)
-            raise _WrongInput(printable(line)) from error
+            raise _WrongInput(printable(told)) from error
 
 
 def _told_elsewhere(error: Exception) -> str | None:

@@ -26,7 +26,6 @@ from cgap_bench.learn.datasets.named import find_dataset
 from cgap_bench.learn.images.memory import parse_bytes
 from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.learn.network import network_factory
-from cgap_bench.learn.own.fingerprints import Fingerprints
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
@@ -37,6 +36,7 @@ from cgap_bench.run.executors.ray_cluster import ANY, RayCluster
 from cgap_bench.run.jobs import Job, job_of, jobs_of
 from cgap_bench.run.keys import SECTIONS
 from cgap_bench.run.logs.kinds import log_kinds
+from cgap_bench.run.own.fingerprints import Fingerprints
 from cgap_bench.run.recipe import Recipe, load_recipe, origin_of
 from cgap_bench.run.resolver import resolve, variants
 from cgap_bench.run.seeds import parse_seeds

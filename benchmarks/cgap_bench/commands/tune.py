@@ -12,13 +12,13 @@ from rich.console import Console
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
-from cgap_bench.learn.own.fingerprints import Fingerprints
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.files import read_toml, write_file
 from cgap_bench.record.record import Record
 from cgap_bench.run.execution import Options, execute
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keys import first_mistake
+from cgap_bench.run.own.fingerprints import Fingerprints
 from cgap_bench.run.recipe import Overlay, Table, laid_over, load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_bench.run.seeds import parse_seeds

@@ -1,1 +1,1 @@
-"""What does a user bring? Whose code and data they are, and whether they have changed."""
+"""What is a user's own code? Which files it is made of, and what went wrong in it."""

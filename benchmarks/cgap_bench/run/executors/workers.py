@@ -20,7 +20,6 @@ import torch
 from cgap_bench.errors import RunError, UsageError, traced
 from cgap_bench.export.kept import folder_of
 from cgap_bench.learn.images.reading import end_with_parent
-from cgap_bench.learn.own.fingerprints import Fingerprints
 from cgap_bench.learn.own.mistakes import in_own_code
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.store import read_record, record_path, write_record
@@ -30,6 +29,7 @@ from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import Checkpoints, Keeper
 from cgap_bench.run.locks import locked
 from cgap_bench.run.logs.listener import Listener, Pipe
+from cgap_bench.run.own.fingerprints import Fingerprints
 from cgap_bench.run.reference import Reference
 
 LONGEST_FOLDER = 70  # bytes; a socket has 107, of which its own names take 33

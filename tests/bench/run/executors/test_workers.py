@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from cgap_bench.errors import RunError
+from cgap_bench.errors import RunError, UsageError
 from cgap_bench.run.executors import workers
 from cgap_bench.run.keeper import Checkpoints, Keeper
 
@@ -38,13 +38,20 @@ def test_torch_says_it_in_these_words():
 
 
 def test_other_errors_keep_their_trace(keeper):
+    told = workers._told(KeyError("somewhere"), keeper)
+    assert type(told) is RuntimeError
+    assert "KeyError: 'somewhere'" in str(told)
+
+
+def test_errors_of_own_code_are_a_line_with_their_trace_beside_it(keeper):
     try:
-        raise KeyError("somewhere")
+        raise KeyError("somewhere")  # in this file, which is nobody's library
     except KeyError as error:
         told = workers._told(error, keeper)
-    assert type(told) is RuntimeError
-    assert "Traceback" in str(told)
-    assert "KeyError: 'somewhere'" in str(told)
+    assert type(told) is UsageError
+    assert "test_workers.py, line " in str(told)
+    assert str(told).endswith(": KeyError: 'somewhere'")
+    assert told.__notes__[0].startswith("Traceback")
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ import pytest
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.datasets import own
 from cgap_bench.learn.method import METHODS, Method
-from cgap_bench.learn.own import fingerprints
-from cgap_bench.learn.own.fingerprints import (
+from cgap_bench.learn.own.sources import module_of
+from cgap_bench.record.configuration import NetworkSettings
+from cgap_bench.record.identity import run_id
+from cgap_bench.run.own import fingerprints
+from cgap_bench.run.own.fingerprints import (
     Fingerprints,
     dataset_fingerprint,
     network_fingerprint,
 )
-from cgap_bench.learn.own.sources import module_of
-from cgap_bench.record.configuration import NetworkSettings
-from cgap_bench.record.identity import run_id
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Has what a user brings to a run changed since?"""
