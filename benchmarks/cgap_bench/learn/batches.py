@@ -192,6 +192,8 @@ class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
 
     def forward(self) -> Tensor:
         """Called by Avalanche; logits (N, classes), float32."""
+        if self._precision is Precision.FLOAT32:
+            return super().forward()  # type: ignore[no-any-return]
         return forward_in(self._precision, self.device, super().forward)
 
     def backward(self) -> None:
@@ -200,7 +202,7 @@ class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
         Raises:
             DivergedError: The loss is no number any more: nothing that follows would be one.
         """
-        if not math.isfinite(torch.as_tensor(self.loss).detach()):
+        if not math.isfinite(self.loss.item() if isinstance(self.loss, Tensor) else self.loss):
             raise self.diverged()
         super().backward()
 
@@ -208,6 +210,11 @@ class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
         """That training diverged where it is now."""
         clock = self.clock
         return DivergedError(clock.train_exp_epochs + 1, clock.train_epoch_iterations + 1)
+
+    def _unpack_minibatch(self) -> None:
+        """Called by Avalanche; our batches are lists, and where they are needed."""
+        if not isinstance(self.dataloader, TensorLoader):
+            super()._unpack_minibatch()
 
     def make_train_dataloader(self, **_: Any) -> None:
         """Called by Avalanche after `self.adapted_dataset` is set."""

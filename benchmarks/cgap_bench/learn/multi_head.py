@@ -48,9 +48,9 @@ class MultiHead(MultiTaskModule):  # type: ignore[misc]
             return {int(task): self._head(int(task), features) for task in self.heads}
         if isinstance(task_labels, int):
             return self._head(task_labels, features)
-        first, last = torch.aminmax(task_labels)
-        if first == last:  # most batches, and no sorting
-            return self._head(int(first), features)
+        labels = task_labels.tolist()
+        if labels.count(labels[0]) == len(labels):  # most batches, and no sorting
+            return self._head(labels[0], features)
         present, index = torch.unique(task_labels, return_inverse=True)
         every = torch.stack([self._head(task, features) for task in present.tolist()], dim=1)
         return every[torch.arange(len(x), device=x.device), index]

@@ -68,6 +68,7 @@ def at_work(model, data=None):
         model=model,
         device="cpu",
         train_mb_size=5,
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
         experience=SimpleNamespace(dataset=dataset),
     )
 
@@ -111,6 +112,30 @@ def test_frozen_weights_are_left_alone():
     model(images()[0]).sum().backward()
     plugin.after_backward(at_work(model))
     assert model.bias.grad is None
+
+
+def test_weights_that_are_replaced_or_settled_anew_are_looked_up_again():
+    model = linear()
+    plugin, strategy = QuadraticPenalty(0.5), at_work(model)
+
+    def pull(importance):
+        """Gradient on the weight; nothing but the penalty pulls."""
+        model.weight.grad = torch.zeros_like(model.weight)
+        plugin.after_backward(strategy)
+        assert model.weight.grad.equal(importance * model.weight)
+        assert model.weight.grad.any()
+
+    def settle(importance):
+        zeros = {"weight": torch.zeros_like(model.weight)}
+        plugin.settle({"weight": torch.full_like(model.weight, importance)}, zeros)
+
+    settle(1.0)
+    pull(1.0)
+    model.weight = nn.Parameter(torch.randn_like(model.weight))
+    strategy.optimizer.param_groups[0]["params"][0] = model.weight
+    pull(1.0)
+    settle(3.0)
+    pull(3.0)
 
 
 def test_fisher_of_single_images_is_the_mean_squared_gradient():

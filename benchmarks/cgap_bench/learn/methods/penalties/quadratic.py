@@ -1,6 +1,7 @@
 """A parabola around the weights of old tasks: EWC, SI and MAS differ in how steep it is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from operator import is_
 from typing import Any
 
 import torch
@@ -35,17 +36,31 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
         self.importance: Named = {}
         self.anchor: Named = {}
         self._stiffness: Named = {}
+        self._held: list[Tensor] = []  # by the optimizer, when springs were looked up
+        self._springs: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
         """Add the gradient of the penalty."""
-        for name, weight in strategy.model.named_parameters():
-            if name in self._stiffness and weight.grad is not None:
-                weight.grad.addcmul_(self._stiffness[name], weight - self.anchor[name])
+        if not self._stiffness:
+            return
+        held = [p for group in strategy.optimizer.param_groups for p in group["params"]]
+        if len(held) != len(self._held) or not all(map(is_, held, self._held)):
+            # a walk over modules is slow beside a step of a small network
+            self._held, self._springs = held, list(self._springs_of(strategy.model))
+        for weight, stiffness, anchor in self._springs:
+            if weight.grad is not None:
+                weight.grad.addcmul_(stiffness, weight - anchor)
+
+    def _springs_of(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Weight, stiffness and anchor of all that is held back."""
+        for name, weight in model.named_parameters():
+            if name in self._stiffness:
+                yield weight, self._stiffness[name], self.anchor[name]
 
     def settle(self, importance: Named, anchor: Named) -> None:
         """From here on the penalty is this one."""
-        self.importance, self.anchor = importance, anchor
+        self.importance, self.anchor, self._held = importance, anchor, []
         bound = None if self.stiffest is None else self.stiffest / (2 * self.strength)
         self._stiffness = {
             name: 2 * self.strength * (values if bound is None else values.clamp(max=bound))
@@ -69,6 +84,7 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
             change: What was done to its column.
             prefix: What the model's names of parameters have before those of the column.
         """
+        self._held = []
         for tensor in change.tensors:
             name = prefix + tensor.name
             for values in self._per_weight():
