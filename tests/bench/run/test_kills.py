@@ -252,6 +252,7 @@ def test_processes_that_read_images_end_with_their_run(tmp_path):
     words = [
         *("--methods", "fixed", "--set", "training.epochs=20", "--set"),
         *("training.eval_batch_size=64", "--data-root", str(tmp_path / "data")),
+        *("--set", "training.batch_size=4"),  # few batches are read without processes
     ]
     Forked(tmp_path / "memory", *words).end()
     ends = {
