@@ -14,9 +14,10 @@ DEMO := results/scratch/demo
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help docs demo test test-all soak check lint format report rtl constraints clean
+.PHONY: help setup docs demo test test-all soak check lint format report rtl constraints clean
 
 help:
+	@echo 'make setup     install into .venv (about 7 GB) and do no more'
 	@echo 'make demo      set up, then compare all methods on scikit-learn digits (a few minutes)'
 	@echo 'make test      set up, then all checks and the tests that take minutes'
 	@echo 'make test-all  the same with the long tests'
@@ -34,9 +35,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "cgap-cl needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; exit 1; }
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
-	@echo 'Installing into .venv (about 6 GB; some minutes the first time)'
+	@echo 'Installing into .venv (about 7 GB; some minutes the first time)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+setup: $(STAMP)
+	@echo 'Next: make demo, or see what there is with $(BIN)/cgap-cl --help'
 
 demo: $(STAMP)
 	$(ONE_THREAD) $(BIN)/cgap-cl run split-digits --output $(DEMO)

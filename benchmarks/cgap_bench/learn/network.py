@@ -1,9 +1,11 @@
 """Reference networks by name, at any width; the modules in `networks` bring them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from torch import nn
 
+from cgap_bench.errors import UsageError
 from cgap_bench.record.configuration import NetworkSettings, Norm
 from cgap_bench.registry import Registry
 
@@ -17,9 +19,15 @@ def network_factory(name: str) -> Factory:
     """The factory of a name; with a colon in it, of a network that somebody else wrote.
 
     Raises:
-        UnknownNameError: There is none of that name.
+        UsageError: There is none of that name.
     """
     if ":" not in name:
+        module = name.partition(".")[0]
+        if name not in NETWORKS.names() and Path(f"{module}.py").is_file():
+            raise UsageError(
+                f"unknown network {name!r}; of a function in {module}.py write"
+                f" {module}:{name.partition('.')[2] or 'FUNCTION'}"
+            )
         return NETWORKS[name]
     from cgap_bench.learn.external_networks import external_network
 

@@ -1,5 +1,6 @@
 """Dotted keys of nested settings: which there are, and what was wrong with one."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -74,7 +75,9 @@ def first_mistake(error: ValidationError, model: type[Settings], prefix: str) ->
         model: The settings.
         prefix: What stands before their keys where a user writes them, for instance ``ewc.``.
     """
-    detail = error.errors()[0]
+    found = error.errors()
+    # a key that is missing may stand there under another name
+    detail = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     fields = keys(model, prefix)
     key, tag = _key([str(part) for part in detail["loc"]], prefix, fields)
     if detail["type"] == "extra_forbidden":
@@ -91,12 +94,18 @@ def first_mistake(error: ValidationError, model: type[Settings], prefix: str) ->
     if not detail["loc"]:  # no single value, but how several go together
         return f"{prefix.rstrip('.') or 'recipe'}: {message}"
     accepted = _range(fields[key]) if key in fields and "ctx" in detail else ""
-    return f"{key}={_shown(detail['input'])} is not right: {message}{accepted}"
+    like = _example(fields[key]) if key in fields else ""
+    return f"{key}={_shown(detail['input'])} is not right: {message}{accepted}{like}"
 
 
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def _example(field: FieldInfo) -> str:
+    """How a recipe may write it, where a field says so."""
+    return f"; write it like {json.dumps(field.examples[0])}" if field.examples else ""
 
 
 def _range(field: FieldInfo) -> str:

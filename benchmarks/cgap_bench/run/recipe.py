@@ -45,9 +45,9 @@ class Overlay(Settings):
     """
 
     description: str = ""
-    seeds: str = ""
-    methods: tuple[str, ...] = ()
-    variants: tuple[str, ...] = ()
+    seeds: str = Field("", examples=["0-2"])
+    methods: tuple[str, ...] = Field((), examples=[["cgap", "fixed"]])
+    variants: tuple[str, ...] = Field((), examples=[["cgap.target_price=0.3"]])
     network: Table = Field(default_factory=dict)
     stream: Table = Field(default_factory=dict)
     training: Table = Field(default_factory=dict)
@@ -55,7 +55,7 @@ class Overlay(Settings):
     method: dict[str, Table] = Field(default_factory=dict)
     claims: Claims = Claims()
     fairness: Fairness = Fairness.COMMON
-    orders: str = ""
+    orders: str = Field("", examples=["0-4"])
 
 
 class Recipe(Overlay):
@@ -174,6 +174,8 @@ def _source(name: str) -> tuple[str, Table]:
         except ValueError as error:
             raise UsageError(f"recipe {name!r} is no name of a benchmark: {error}") from error
         return benchmark, read_toml(Path(name))
+    if name not in recipe_names() and Path(f"{name}.toml").is_file():
+        raise UsageError(f"unknown benchmark {name!r}; of your own recipe write {name}.toml")
     if name not in recipe_names():
         raise UnknownNameError("benchmark", name, recipe_names())
     resource = files("cgap_bench").joinpath("recipes", f"{name}.toml")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from cgap_bench.errors import UnknownNameError
-from cgap_bench.learn.network import NETWORKS, build_network
+from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.learn.network import NETWORKS, build_network, network_factory
 from cgap_bench.record.configuration import NetworkSettings
 
 
@@ -24,3 +24,11 @@ def test_every_network_ends_in_its_head_and_narrows_evenly(name):
 def test_unknown_network_offers_the_nearest():
     with pytest.raises(UnknownNameError, match="did you mean 'digits-cnn'"):
         build_network(NetworkSettings(name="digit-cnn"), (1, 8, 8), 2)
+
+
+def test_a_module_without_its_function_is_told_how_to_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets_of_mine.py").write_text("")
+    for name, hint in (("nets_of_mine", "FUNCTION"), ("nets_of_mine.small", "small")):
+        with pytest.raises(UsageError, match=f"in nets_of_mine.py write nets_of_mine:{hint}"):
+            network_factory(name)

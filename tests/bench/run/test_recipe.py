@@ -3,7 +3,9 @@
 import pytest
 
 from cgap_bench.errors import UsageError
-from cgap_bench.run.recipe import laid_over, load_recipe
+from cgap_bench.record.configuration import Origin
+from cgap_bench.run.recipe import Overlay, laid_over, load_recipe, origin_of
+from cgap_bench.run.resolver import resolve
 
 
 def test_a_users_own_recipe_is_accepted_and_its_mistakes_are_named(tmp_path):
@@ -34,6 +36,58 @@ def test_a_mistake_in_a_preset_is_named_with_the_preset(tmp_path):
     path.write_text(text)
     with pytest.raises(UsageError, match=r"unknown key 'presets\.a\.epoch'"):
         load_recipe(str(path))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            "seeds = 3",
+            'seeds=3 is not right: Input should be a valid string; write it like "0-2"',
+        ),
+        (
+            "orders = 2",
+            'orders=2 is not right: Input should be a valid string; write it like "0-4"',
+        ),
+        ('methods = "cgap"', 'write it like ["cgap", "fixed"]'),
+    ],
+)
+def test_a_value_of_another_kind_is_told_with_one_that_is_right(tmp_path, wrong, said):
+    path = tmp_path / "mine.toml"
+    path.write_text(f'default_preset = "a"\n{wrong}\n[presets.a]\n')
+    with pytest.raises(UsageError) as caught:
+        load_recipe(str(path))
+    assert said in str(caught.value)
+
+
+def test_a_key_that_is_nearly_right_is_named_before_the_one_that_lacks():
+    name, recipe = load_recipe("split-digits")
+    training = {"epoch": 3, "lr": 0.1}
+    recipe = recipe.model_copy(
+        update={"training": training, "presets": {"standard": Overlay()}}
+    )
+    with pytest.raises(UsageError, match=r"'training\.epoch'; did you mean 'training\.epochs'"):
+        resolve(name, recipe, None).config("fixed", 0)
+
+
+def test_a_recipe_without_its_ending_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("")
+    with pytest.raises(UsageError, match=r"unknown benchmark 'mine'; .* write mine\.toml"):
+        load_recipe("mine")
+
+
+def test_where_a_recipe_was_is_kept_without_the_folders_above(tmp_path):
+    text = 'description = "mine"\ndefault_preset = "a"\n[presets.a]\ndescription = "all"\n'
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    _, recipe = load_recipe(str(path))
+    assert origin_of("split-digits", recipe, None) == Origin()
+    assert origin_of(str(path), recipe, None) == Origin(
+        file="mine.toml", description="mine; all"
+    )
+    assert origin_of("../mine.toml", recipe, "a").file == "mine.toml"
+    assert origin_of("own/mine.toml", recipe, "a").file == "own/mine.toml"
 
 
 COMMON = """

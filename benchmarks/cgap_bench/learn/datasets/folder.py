@@ -85,11 +85,14 @@ def _images(n: int) -> str:
 def folder_of(name: str, root: Path) -> Path:
     """The folder of a name: relative to the data root where it is there, else as it stands.
 
+    What begins with a dot, ``./images``, is never looked for in the data root.
+
     Raises:
         UsageError: There is none.
     """
     inside = root / name
-    folder = inside if inside.is_dir() else Path(name).expanduser()
+    rooted = inside.is_dir() and not name.startswith(".")
+    folder = inside if rooted else Path(name).expanduser()
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}, and no {name} in {root}")
     return folder

@@ -41,6 +41,8 @@ def own_dataset(name: str, size: int | None) -> Dataset:
 
 def _installed(name: str) -> Dataset:
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name not in points and Path(name).expanduser().is_dir():
+        raise UsageError(f"unknown dataset {name!r}; of the folder there write folder:{name}")
     if name not in points:
         raise UnknownNameError("dataset", name, [*DATASETS.names(), *points])
     try:

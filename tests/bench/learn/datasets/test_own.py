@@ -102,6 +102,21 @@ def test_a_damaged_image_and_a_missing_folder_are_named(flowers):
         load_data("folder:trees", None, flowers)
 
 
+def test_a_folder_is_named_as_the_user_gave_it(flowers, monkeypatch):
+    monkeypatch.chdir(flowers)
+    with pytest.raises(UsageError, match=r"unknown dataset 'flowers'; .* folder:flowers"):
+        find_dataset("flowers")
+    root = flowers / "root"
+    root.mkdir()
+    assert load_data("folder:./flowers", 8, root).class_names == ("rose", "violet")
+    (root / "flowers").mkdir()  # a folder of the data root comes first, but not for ./
+    assert load_data("folder:./flowers", 8, root).class_names == ("rose", "violet")
+    (root / "flowers").rmdir()
+    monkeypatch.chdir(root)
+    with pytest.raises(UsageError, match=r"^\. has no folders with images"):
+        load_data("folder:.", 8, flowers)
+
+
 @pytest.fixture
 def module(monkeypatch):
     made = ModuleType("my_data")

@@ -87,6 +87,37 @@ def test_all_charts_are_drawn_and_nothing_is_wider_than_the_page(opened, width, 
     assert (colours == light) == (scheme == "light")
 
 
+def test_all_charts_are_drawn_soon_without_scrolling(opened):
+    page, said = opened()
+    page.wait_for_function(
+        "document.querySelectorAll('.plot svg').length"
+        " === document.querySelectorAll('.plot').length"
+    )
+    assert page.evaluate("scrollY") == 0
+    assert said == []
+
+
+ASKED_FIRST = ["accuracy", "forgetting", "parameters", "MACs", "latency", "energy"]
+
+
+def test_what_is_asked_first_is_in_sight(opened, some_records, platform, tmp_path):
+    """With all columns that newer records have, at the width of a small screen."""
+    records = [
+        one.model_copy(update={"accuracy_8bit": [0.9, 0.8, 0.7]}) for one in some_records
+    ]
+    path = tmp_path / "wide.html"
+    path.write_text(html_page(comparisons(records, platform), tmp_path), encoding="utf-8")
+    page, _ = opened(1280, path=path)
+    frame = page.locator(".frame").first.bounding_box()
+    heads = page.locator("table.compare thead th")
+    titles = [
+        text.split(" [")[0].split(" \u2195")[0].strip() for text in heads.all_inner_texts()
+    ]
+    assert titles[1:7] == ASKED_FIRST
+    last = heads.nth(6).bounding_box()
+    assert last["x"] + last["width"] <= frame["x"] + frame["width"]
+
+
 def test_titles_sort_by_pointer_and_by_keyboard(opened):
     page, said = opened()
     assert methods_of(page) == ["cgap", "ewc", "fixed"]  # by accuracy
