@@ -105,7 +105,7 @@ def _shown(value: Any) -> str:
 
 def _example(field: FieldInfo) -> str:
     """How a recipe may write it, where a field says so."""
-    return f"; write it like {json.dumps(field.examples[0])}" if field.examples else ""
+    return f"; like {json.dumps(field.examples[0])}" if field.examples else ""
 
 
 def _range(field: FieldInfo) -> str:

@@ -41,15 +41,9 @@ def test_a_mistake_in_a_preset_is_named_with_the_preset(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (
-            "seeds = 3",
-            'seeds=3 is not right: Input should be a valid string; write it like "0-2"',
-        ),
-        (
-            "orders = 2",
-            'orders=2 is not right: Input should be a valid string; write it like "0-4"',
-        ),
-        ('methods = "cgap"', 'write it like ["cgap", "fixed"]'),
+        ("seeds = 3", 'seeds=3 is not right: Input should be a valid string; like "0-2"'),
+        ("orders = 2", 'orders=2 is not right: Input should be a valid string; like "0-4"'),
+        ('methods = "cgap"', 'like ["cgap", "fixed"]'),
     ],
 )
 def test_a_value_of_another_kind_is_told_with_one_that_is_right(tmp_path, wrong, said):

@@ -96,12 +96,12 @@ def _needed(pair: PairedDifference) -> str:
     n = pair.difference.n
     if n >= stats.FEWEST:
         return ""
-    text = f" {n} pairs cannot decide: an exact test of signs gives {2 / 2**n:g} at best"
+    text = f" {n} pairs cannot decide (an exact test of signs gives p = {2 / 2**n:g} at best)"
     if pair.difference.mean == 0:
         return f"{text}."
     needed = pair.needed
     enough = f"about {needed}" if needed else f"more than {stats.MOST_PAIRS:,}"
-    return f"{text}; {enough} would be needed for a difference of this size."
+    return f"{text}; {enough} would be needed."
 
 
 def _verdict(pair: PairedDifference, p: float, claims: Claims) -> str:

@@ -98,8 +98,16 @@ def test_more_parameters_than_the_other_are_told_too(make_record, platform):
     ("n", "spread", "said"),
     [
         # 0.25 = 2 / 2^3; six pairs are the fewest
-        (3, 0.01, "3 pairs cannot decide: an exact test of signs gives 0.25 at best; about 6 "),
-        (5, 0.09, "5 pairs cannot decide: an exact test of signs gives 0.0625 at best; about "),
+        (
+            3,
+            0.01,
+            "3 pairs cannot decide (an exact test of signs gives p = 0.25 at best); about 6 w",
+        ),
+        (
+            5,
+            0.09,
+            "5 pairs cannot decide (an exact test of signs gives p = 0.0625 at best); about ",
+        ),
         (6, 0.09, None),
     ],
 )
