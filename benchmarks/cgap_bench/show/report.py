@@ -69,13 +69,12 @@ def show(
     steps.append(partial(_removed, files.outdated(everything, out)))
     steps.append(lambda: [_write_html(everything, out)])
     steps.append(lambda: [write_manifest(_manifest(everything, out, None), out)])
+    runs = {record.run_id for made in shown for record in made.records}
+    older = [w.name for w in wholes if not any(r.run_id in runs for r in w.records)]
+    unsaid = tuple(f"{name}{end}" for name in older for end in ".-")
     for path in each(steps):
-        if path.suffix == ".md":
-            _say(console, "table  ", path)
-        elif path.name.endswith(f"-{files.FIGURES[0]}.svg"):
-            _say(console, "figure ", path)
-        elif path.suffix == ".html":
-            _say(console, "report ", path)
+        if not path.name.startswith(unsaid):
+            _say(console, path)
 
 
 def rebuild(board: str, out: Path, root: Path | None = None) -> list[Path]:
@@ -180,10 +179,13 @@ def _filled_pages(known: Sequence[Comparison], out: Path, root: Path | None) -> 
     return filled
 
 
-def _say(console: Console, what: str, path: Path) -> None:
-    """A path as it is typed: no markup, nothing that a terminal obeys."""
-    line = f"{what} {printable(str(path))}"
-    console.print(line, soft_wrap=True, markup=False, highlight=False)
+def _say(console: Console, path: Path) -> None:
+    """Name a file that people open, as it is typed: no markup, nothing a terminal obeys."""
+    kinds = {".md": "table", ".html": "report", f"-{files.FIGURES[0]}.svg": "figure"}
+    for ending, kind in kinds.items():
+        if path.name.endswith(ending):
+            line = f"{kind:7} {printable(str(path))}"
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def each(steps: Iterable[Step]) -> Iterator[Path]:

@@ -83,6 +83,7 @@ def test_an_edited_network_is_run_anew_and_told(mine, run):
         " in another table" in said
     )
     assert "1 of 1 run to do" in said
+    assert said.count("\ntable ") == 1  # the other one is of another network
     first, second = read_records(Path("out"))
     assert first.extra["class_names"] == ["ash", "beech", "cedar", "dogwood"]
     assert first.config.origin.file == "mine.toml"
