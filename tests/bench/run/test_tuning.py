@@ -9,7 +9,7 @@ import pytest
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.record.configuration import Searched, Split
-from cgap_bench.run import experiences
+from cgap_bench.run import experiences, stream
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_bench.run.tuning import LEARNING_RATE, run_search, search_of, tables
@@ -92,7 +92,7 @@ def test_trials_never_look_at_test_images(split, monkeypatch):
     def without_test_images(*arguments):
         return replace(build_stream(*arguments), test=None)
 
-    monkeypatch.setattr(experiences, "build_stream", without_test_images)
+    monkeypatch.setattr(stream, "build_stream", without_test_images)
     changes = {"stream": {"score_on": split, "first": 1}, "training": {"epochs": 1}}
     config = configured(changes)("fixed", 0)
     if split is Split.HELD_OUT:

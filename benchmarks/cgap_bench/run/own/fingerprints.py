@@ -49,19 +49,17 @@ class Fingerprints:
         Raises:
             UsageError: Something has.
         """
-        now = self.of(config)
-        pairs = {
-            f"network {config.network.name}": (config.network, now.network),
-            f"dataset {config.stream.dataset}": (config.stream, now.stream),
+        planned = {
+            ("network", config.network.name): config.network.fingerprint,
+            ("dataset", config.stream.dataset): config.stream.fingerprint,
+            ("method", config.method): config.method_fingerprint,
         }
-        changed = [name for name, (one, other) in pairs.items() if _differ(one, other)]
-        if config.method_fingerprint not in (None, now.method_fingerprint):
-            changed.append(f"method {config.method}")
-        if changed:
-            raise UsageError(
-                f"{changed[0]} has changed since the runs were planned; the same command plans"
-                " them anew"
-            )
+        for (kind, name), fingerprint in planned.items():
+            if fingerprint is not None and self._once(kind, name) != fingerprint:
+                raise UsageError(
+                    f"{kind} {name} has changed since the runs were planned; the same command"
+                    " plans them anew"
+                )
 
     def _once(self, kind: str, name: str) -> str | None:
         makers: dict[str, Callable[[str], str | None]] = {
@@ -142,10 +140,6 @@ def _of_thing(thing: Any) -> str | None:
     """Of the module that a function or class is from, unless it is the project's."""
     module = module_of(thing)
     return code_fingerprint(module) if module else None
-
-
-def _differ(planned: Any, now: Any) -> bool:
-    return planned.fingerprint not in (None, now.fingerprint)
 
 
 def _hex(content: bytes) -> str:
