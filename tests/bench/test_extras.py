@@ -35,6 +35,13 @@ FILES = {
 OF_TESTS = {"dev", "rtl"}  # `make rtl` needs the latter, no command does
 
 
+def gone(monkeypatch, package):
+    """To import a package fails, to find it too, whatever of it other tests have imported."""
+    of_it = [name for name in sys.modules if name.partition(".")[0] == package]
+    for name in (package, *of_it):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
 def test_all_extras_are_here():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
@@ -44,7 +51,7 @@ def test_all_extras_are_here():
 @pytest.mark.parametrize("extra", COMMANDS)
 def test_a_command_says_how_to_install_it(extra, monkeypatch, tmp_path):
     package, words, line = COMMANDS[extra]
-    monkeypatch.setitem(sys.modules, package, None)  # to import it fails, to find it too
+    gone(monkeypatch, package)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
@@ -55,7 +62,7 @@ def test_a_command_says_how_to_install_it(extra, monkeypatch, tmp_path):
 @pytest.mark.parametrize("extra", FILES)
 def test_an_export_says_how_to_install_it(extra, monkeypatch, tmp_path):
     package, write, line = FILES[extra]
-    monkeypatch.setitem(sys.modules, package, None)
+    gone(monkeypatch, package)
     with pytest.raises(UsageError) as caught:
         write(nn.Linear(3, 2), torch.zeros(1, 3), tmp_path / "file")
     how = f"{line}: pip install 'cgap-cl[{extra}]'"
