@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cgap_bench.record.store import write_record
-from cgap_bench.run.executors import workers
+from cgap_bench.run.executors import server
 
 COMMAND = [sys.executable, "-m", "cgap_bench"]
 # Python neither changes the locale nor takes UTF-8 in its place.
@@ -51,10 +51,10 @@ def test_an_output_that_takes_nothing_is_one_line():
 
 
 def test_workers_start_where_no_socket_has_room(monkeypatch):
-    monkeypatch.setattr(workers.tempfile, "gettempdir", lambda: "/" + "t" * 85)
-    assert workers._context().get_start_method() == "spawn"
-    monkeypatch.setattr(workers.tempfile, "gettempdir", lambda: "/tmp")
-    assert workers._context().get_start_method() == "forkserver"
+    monkeypatch.setattr(server.tempfile, "gettempdir", lambda: "/" + "t" * 85)
+    assert server.context().get_start_method() == "spawn"
+    monkeypatch.setattr(server.tempfile, "gettempdir", lambda: "/tmp")
+    assert server.context().get_start_method() == "forkserver"
 
 
 @pytest.mark.slow

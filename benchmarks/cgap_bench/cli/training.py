@@ -86,6 +86,12 @@ def run(benchmark: str, **options: Any) -> None:
 
     typed = [field.name for field in fields(Words) if field.name in options]
     Words(benchmark, **{name: options[name] for name in typed}).check()
+    if options["executor"] == "local" and not options["dry_run"]:
+        from cgap_bench.record.store import record_paths
+        from cgap_bench.run.executors.server import begin
+
+        if not record_paths(options["output"]):  # else all may be finished
+            begin()
     from cgap_bench.commands.run import Request, dry_run, run_benchmark
 
     request = Request(benchmark, **options)

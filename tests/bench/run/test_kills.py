@@ -122,10 +122,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 os.dup2(log, 1)
 os.dup2(log, 2)
-from cgap_bench.run.executors import workers
+from cgap_bench.run.executors import server, workers
 from cgap_bench.show import report
 report.show = lambda *_: None  # charts take seconds
-workers._context = lambda: multiprocessing.get_context("fork")
+workers.context = lambda: multiprocessing.get_context("fork")
+server.begin = lambda: None
 # the server of the real ones has no handlers of its own
 os.register_at_fork(after_in_child=workers._heed_the_parent)
 from cgap_bench.cli import main
@@ -411,7 +412,7 @@ from pathlib import Path
 from cgap_bench.commands.during.stopping import stoppable
 from cgap_bench.errors import Stop
 from cgap_bench.run.executors import workers
-workers._context = lambda: multiprocessing.get_context("fork")
+workers.context = lambda: multiprocessing.get_context("fork")
 workers._live = lambda *_: None
 os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
 try:

@@ -13,7 +13,7 @@ from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.configuration import Augmentation
 from cgap_bench.record.identity import run_id
-from cgap_bench.run.executors.workers import _context
+from cgap_bench.run.executors.server import context
 from cgap_bench.run.experiences import Run
 from cgap_bench.run.keeper import Checkpoints, Keeper
 from cgap_bench.run.stream import stream_of
@@ -117,7 +117,7 @@ import torch
 from cgap_bench.learn.datasets.named import load_data
 from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.record.configuration import RunConfig
-from cgap_bench.run.executors.workers import _context
+from cgap_bench.run.executors.server import context
 from cgap_bench.run.experiences import Run
 torch.set_num_threads(1)
 sys.path.append({modules!r})
@@ -144,10 +144,10 @@ def folder(tmp_path):
 
 def peak_and_record(config, folder, n_bytes):
     """Of a process that trains; in kilobytes."""
-    answer, context = folder / "answer.json", _context()
+    answer = folder / "answer.json"
     places = {"modules": str(folder), "root": str(folder), "answer": str(answer)}
     text = PROGRAM.format(config=config.model_dump_json(), n=n_bytes, **places)
-    process = context.Process(target=exec, args=(text, {}))
+    process = context().Process(target=exec, args=(text, {}))
     process.start()
     process.join(600)
     assert process.exitcode == 0

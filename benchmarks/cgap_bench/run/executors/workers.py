@@ -1,9 +1,7 @@
 """Worker processes: one a run, one thread each; whatever ends one of them costs no other."""
 
 import multiprocessing
-import os
 import signal
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,6 +22,7 @@ from cgap_bench.learn.own.mistakes import in_own_code
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.store import read_record, record_path, write_record
 from cgap_bench.run.executors.interface import Outcome, Report
+from cgap_bench.run.executors.server import HELD, context, signals_held
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.keeper import Checkpoints, Keeper
@@ -32,9 +31,6 @@ from cgap_bench.run.logs.listener import Listener, Pipe
 from cgap_bench.run.own.fingerprints import Fingerprints
 from cgap_bench.run.reference import Reference
 
-LONGEST_FOLDER = 70  # bytes; a socket has 107, of which its own names take 33
-# that ask for an end; the last is not on Windows
-HELD = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 READER = "DataLoader worker (pid"
 GRACE_S = 1.2  # from the wish that a worker ends to its end: a checkpoint may take that long
 
@@ -65,7 +61,7 @@ class Crew:
     def __init__(self, size: int, report: Report) -> None:
         self.retries = 1
         self._size, self._report = size, report
-        self._context = _context()
+        self._context = context()
         self._busy: dict[Connection, tuple[Job, Any]] = {}
 
     def __len__(self) -> int:
@@ -83,7 +79,7 @@ class Crew:
         ours, theirs = self._context.Pipe(duplex=False)
         arguments = (theirs, job, root, reference, checkpoints)
         process = self._context.Process(target=_live, args=arguments, daemon=True)  # type: ignore[attr-defined]
-        with _signals_held():  # else a handler's exception may be lost, or its process
+        with signals_held():  # else a handler's exception may be lost, or its process
             process.start()
             theirs.close()  # what comes from it ends when the worker does
             self._busy[ours] = job, process
@@ -225,19 +221,6 @@ def _heed_the_parent() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
 
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Signals wait: Python swallows what is raised inside the hooks of a fork."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _told(error: Exception, keeper: Keeper) -> Exception:
     """An error in words, as it can be sent to another process."""
     if _no_memory(error):
@@ -268,16 +251,3 @@ def _cause(exit_code: int | None) -> str:
         hint = "; is there enough memory?" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{hint}"
     return f"its process ended with code {exit_code}"
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """A server that has imported everything once and forks from there, where there is one.
-
-    It listens on a socket in the folder for temporary files, whose path must be short.
-    """
-    long = len(os.fsencode(tempfile.gettempdir())) > LONGEST_FOLDER
-    if long or "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cgap_bench.run.preload"])
-    return context
