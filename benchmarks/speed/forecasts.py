@@ -8,23 +8,20 @@ Run: `OMP_NUM_THREADS=1 python benchmarks/speed/forecasts.py`; with `--output be
 the figures are kept.
 """
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 
 import torch
+from keeping import keep, parser
 
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.learn.dataset import data_root
-from cgap_bench.record.environment import describe_environment
 from cgap_bench.record.record import Record
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import jobs_of
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.reference import reference_of
 from cgap_bench.run.resolver import resolve
-from cgap_bench.show.measurements import write_measurements
 
 METHODS = ("cgap", "fixed", "fixed-equal")
 CASES = {  # benchmark -> preset, settings
@@ -72,11 +69,7 @@ def main(turns: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--output", type=Path, help="results folder to keep the figures in")
-    options = parser.parse_args()
-    measured = main(options.turns)
-    if options.output:
-        here = describe_environment(torch.device("cpu"))
-        print(write_measurements("forecasts", measured, here, options.output))
+    command = parser(__doc__)
+    command.add_argument("--turns", type=int, default=3)
+    options = command.parse_args()
+    keep("forecasts", main(options.turns), options.output)

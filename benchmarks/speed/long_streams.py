@@ -9,22 +9,19 @@ Run: `OMP_NUM_THREADS=1 python benchmarks/speed/long_streams.py`. With `--output
 figures are kept.
 """
 
-import argparse
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from avalanche.benchmarks import tensors_benchmark
 from avalanche.training import Naive
+from keeping import keep, parser
 from torch import Tensor, nn
 
 from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import NetworkSettings
-from cgap_bench.record.environment import describe_environment
-from cgap_bench.show.measurements import write_measurements
 from cgap_cl import CGaPConfig, CGaPPlugin, PlasticNetwork
 from cgap_cl.train.growth import GrowthLoop
 
@@ -134,11 +131,6 @@ def main() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, help="results folder to keep the figures in")
-    output = parser.parse_args().output
+    output = parser(__doc__).parse_args().output
     torch.set_num_threads(1)
-    measured = main()
-    if output:
-        here = describe_environment(torch.device("cpu"))
-        print(write_measurements("long_streams", measured, here, output))
+    keep("long_streams", main(), output)

@@ -4,7 +4,8 @@ The records are made up: the configurations are those of a recipe (ten methods, 
 ten orders), the measurements those of one real record, every accuracy moved a little. Times are
 processor time of the very commands, in a process each.
 
-Run: `OMP_NUM_THREADS=1 python benchmarks/speed/many_records.py RECORD`, a run of split-digits;
+Run: `OMP_NUM_THREADS=1 python benchmarks/speed/many_records.py RECORD`, a run
+of split-digits, preset standard;
 `--n 1000` for fewer. With `--output results` the figures are kept.
 """
 
@@ -104,7 +105,7 @@ def main(real: Path, n: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("record", type=Path, help="a run of split-digits")
+    parser.add_argument("record", type=Path, help="a run of split-digits, preset standard")
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--output", type=Path, help="results folder to keep the figures in")
     options = parser.parse_args()

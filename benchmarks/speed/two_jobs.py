@@ -8,19 +8,14 @@ Run: `OMP_NUM_THREADS=1 python benchmarks/speed/two_jobs.py`, on a machine that 
 else. With `--output results` the figure is kept.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-import torch
-
-from cgap_bench.record.environment import describe_environment
-from cgap_bench.show.measurements import write_measurements
+from keeping import keep, parser
 
 RUNS = (
     *("run", "split-digits", "--preset", "standard", "--records-only", "--quiet"),
@@ -55,12 +50,8 @@ def main(turns: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--output", type=Path, help="results folder to keep the figures in")
-    options = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--turns", type=int, default=3)
+    options = command.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    measured = main(options.turns)
-    if options.output:
-        here = describe_environment(torch.device("cpu"))
-        print(write_measurements("two_jobs", measured, here, options.output))
+    keep("two_jobs", main(options.turns), options.output)

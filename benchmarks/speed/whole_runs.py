@@ -8,7 +8,6 @@ Run: `OMP_NUM_THREADS=1 python benchmarks/speed/whole_runs.py`. With `--output r
 figures are kept.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -16,16 +15,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from keeping import keep, parser
 from many_records import spent_s
 from torch import Tensor
 
 from cgap_bench.learn.dataset import data_root
-from cgap_bench.record.environment import describe_environment
 from cgap_bench.record.store import read_records
 from cgap_bench.run.experiences import Run
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
-from cgap_bench.show.measurements import write_measurements
 from cgap_cl import PlasticNetwork
 
 SETTINGS = ("stream.n_train_per_class=32", "training.epochs=6", "training.precision=float32")
@@ -117,11 +115,6 @@ def main() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, help="results folder to keep the figures in")
-    output = parser.parse_args().output
+    output = parser(__doc__).parse_args().output
     torch.set_num_threads(1)
-    measured = main()
-    if output:
-        here = describe_environment(torch.device("cpu"))
-        print(write_measurements("whole_runs", measured, here, output))
+    keep("whole_runs", main(), output)

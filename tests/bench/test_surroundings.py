@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cgap_bench.cli import main
+from cgap_bench.commands import run as commands
 from cgap_bench.record.store import write_record
 from cgap_bench.run.executors import server
 
@@ -55,6 +58,34 @@ def test_workers_start_where_no_socket_has_room(monkeypatch):
     assert server.context().get_start_method() == "spawn"
     monkeypatch.setattr(server.tempfile, "gettempdir", lambda: "/tmp")
     assert server.context().get_start_method() == "forkserver"
+
+
+def test_the_server_begins_with_the_command_where_nothing_is_finished(
+    monkeypatch, tmp_path, make_record
+):
+    begun = []
+    monkeypatch.setattr(server, "begin", lambda: begun.append(1))
+    monkeypatch.setattr(commands, "run_benchmark", lambda _: None)
+    monkeypatch.setattr(commands, "dry_run", lambda _: "")
+    words = ["run", "split-digits", "--output", str(tmp_path)]
+    for more, n in ((["--dry-run"], 0), (["--methods", "ewk"], 0), ([], 1)):
+        CliRunner().invoke(main, words + more)
+        assert len(begun) == n
+    write_record(make_record("fixed"), tmp_path)
+    CliRunner().invoke(main, words)
+    assert len(begun) == 1
+
+
+def test_the_server_that_begins_early_is_the_one_that_workers_come_from():
+    """And it is there before torch is: to import it takes as long as all the rest."""
+    program = (
+        "import sys; from cgap_bench.run.executors import server; server.begin();"
+        "assert 'torch' not in sys.modules; from multiprocessing import forkserver;"
+        "first = forkserver._forkserver._forkserver_pid; assert first;"
+        "process = server.context().Process(target=int); process.start(); process.join();"
+        "assert forkserver._forkserver._forkserver_pid == first; assert not process.exitcode"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
 @pytest.mark.slow
