@@ -95,3 +95,56 @@ def test_a_run_with_a_long_folder_for_temporary_files(tmp_path):
     options = ("--methods", "fixed", "--jobs", "1", "--output", str(tmp_path / "out"))
     done = run("run", "split-digits", "--preset", "quick", *options, TMPDIR=str(folder))
     assert done.returncode == 0, done.stderr
+
+
+def test_workers_find_every_method_imported_and_no_garbage_to_look_for_in_it():
+    look = (
+        "import gc, sys; names = 'methods.cgap', 'datasets.digits', 'networks.resnet';"
+        "assert all(f'cgap_bench.learn.{name}' in sys.modules for name in names);"
+        "assert gc.isenabled(); assert gc.get_freeze_count() > 100_000"
+    )
+    program = (
+        "import sys; from cgap_bench.run.executors import server;"
+        f"process = server.context().Process(target=exec, args=({look!r},));"
+        "process.start(); process.join(); sys.exit(process.exitcode)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_runs_wait_for_nothing_that_only_tables_and_charts_need(tmp_path):
+    program = (
+        "import sys; from cgap_bench.cli import main; from cgap_bench.commands import run;"
+        "run._execute = lambda *_: print([name in sys.modules for name in"
+        " ('pandas', 'vl_convert', 'sklearn.datasets')]);"
+        "main(['run', 'split-digits', '--methods', 'fixed', '--seeds', '0', '--output',"
+        f" {str(tmp_path)!r}])"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
+    assert "[False, False, False]" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "code", "freed"),
+    [
+        ("", ["list", "boards"], 0, False),
+        ("", ["list", "bords"], 2, False),
+        ("", ["tidy"], 0, False),
+        ("import multiprocessing;", ["tidy"], 0, True),
+    ],
+)
+def test_in_the_end_files_and_processes_are_tidied_up_and_memory_is_not(
+    before, words, code, freed
+):
+    program = (
+        f"{before}import sys, click; from cgap_bench.cli import main;"
+        "kept = type('Kept', (), {'__del__': lambda _: print('freed')})();"
+        "tidy = click.command('tidy')(lambda: __import__('atexit').register(print, 'tidied'));"
+        f"main.add_command(tidy); sys.argv = ['cgap-cl', *{words!r}]; main()"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert ("freed" in done.stdout) == freed
+    assert ("tidied" in done.stdout) == (words == ["tidy"])
+    assert words[0] == "tidy" or "zcu104" in done.stdout or "boards" in done.stderr

@@ -1,5 +1,6 @@
 """The group of commands, and how what they raise becomes one line and an exit code."""
 
+import atexit
 import gc
 import os
 import signal
@@ -24,6 +25,18 @@ class _WrongInput(click.ClickException):
     exit_code = 2
 
 
+class _End:
+    """Ends the process: to free what torch or thousands of records hold takes seconds."""
+
+    code = 1  # of an error that nobody catches
+
+    def __call__(self) -> None:
+        """Called by Python when all else is done."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(self.code)
+
+
 class Commands(click.Group):
     """Turns errors that a user can act on into one line and an exit code.
 
@@ -32,8 +45,12 @@ class Commands(click.Group):
     """
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """As a program: ended by a signal nothing is tidied up: torch takes seconds."""
+        """As a program."""
         gc.set_threshold(*RARELY)
+        end = _End()
+        # before those whose temporary files or processes would be left: it is called after them
+        if not (args or options) and "multiprocessing" not in sys.modules:
+            atexit.register(end)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # names and signs that the locale lacks
                 stream.reconfigure(errors="backslashreplace")
@@ -45,11 +62,10 @@ class Commands(click.Group):
             print(f"Error: cannot write the output: {error.strerror}", file=sys.stderr)
             _without_output()
             sys.exit(1)
-        except SystemExit as end:
-            if isinstance(end.code, int) and end.code > SIGNALLED:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(end.code)
+        except SystemExit as asked:
+            end.code = asked.code if isinstance(asked.code, int) else int(bool(asked.code))
+            if end.code > SIGNALLED:  # at once
+                end()
             raise
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -229,9 +229,6 @@ def dry_run(request: Request) -> str:
 
 def run_benchmark(request: Request) -> None:
     """Run what has no record yet, then show the comparison of all that was asked for."""
-    # Pandas and the charts: only once there is work to show.
-    from cgap_bench.show.report import show
-
     options = request.options()
     forecast = Forecast(options.root, options.finished)
     request, notes = request.settled(forecast, keep=True)
@@ -259,6 +256,9 @@ def run_benchmark(request: Request) -> None:
     except (UsageError, RunError) as error:  # of some runs; the others are shown
         failure = error
     if records and not request.records_only:
+        # Pandas and the charts: only now, no run has waited for them.
+        from cgap_bench.show.report import show
+
         show(records, request.board, request.output, console)
     if failure is not None:
         raise failure
