@@ -40,10 +40,13 @@ NOTHING_CHANGED: dict[str, Any] = {
     "fixed-equal.budget": "epochs",
     "fixed-equal.size": "macs",
     "fixed.own_channels": False,
+    "gpm.first_threshold": None,
     "independent.budget": "epochs",
     "lwf.by_experiences": False,
     "shaped-warm.budget": "epochs",
     "shaped.budget": "epochs",
+    "trgp.first_threshold": None,
+    "warm.budget": "epochs",
     "network.fingerprint": None,
     "stream.class_order": [],
     "stream.cut": "classes",
@@ -54,7 +57,6 @@ NOTHING_CHANGED: dict[str, Any] = {
     "stream.size": None,
     "stream.task_order": [],
     "training.optimizer": "sgd",
-    "warm.budget": "epochs",
 }
 
 

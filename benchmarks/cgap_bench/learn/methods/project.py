@@ -21,6 +21,7 @@ class GPMSettings(Settings):
     """GPM (Saha et al. 2021); the values of its CIFAR-100 experiments."""
 
     threshold: float = Field(0.97, gt=0, le=1)  # of the inputs' squared length
+    first_threshold: float | None = Field(None, gt=0, le=1)  # of the first layer; None: same
     step: float = Field(0.003, ge=0)  # added with each experience
     images: int = Field(125, gt=0)  # whose inputs are looked at
     columns: int = Field(4000, gt=0)  # inputs of a layer at most
@@ -29,6 +30,7 @@ class GPMSettings(Settings):
         """For the plugin."""
         return {
             "threshold": self.threshold,
+            "first_threshold": self.first_threshold,
             "step": self.step,
             "n_images": self.images,
             "n_columns": self.columns,

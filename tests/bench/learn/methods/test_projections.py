@@ -135,6 +135,26 @@ def test_gpm_state_can_be_stored(toy):
     assert all(torch.equal(copy.bases[n], basis) for n, basis in plugin.bases.items())
     with pytest.raises(ValueError, match="threshold=0"):
         GradientProjection(threshold=0)
+    with pytest.raises(ValueError, match="first_threshold=2"):
+        GradientProjection(first_threshold=2)
+
+
+def test_the_first_layer_can_have_a_threshold_of_its_own(toy, monkeypatch):
+    """`main_pmnist.py` of the authors: .95 for the images, .99 behind the first layer."""
+    torch.manual_seed(0)
+    model = MultiHead(toy.chain(), range(toy.n_tasks))
+    plugin = GradientProjection(threshold=0.99, first_threshold=0.5, step=0.0, n_images=64)
+    inputs: dict = {}
+    look = plugin.inputs
+    monkeypatch.setattr(plugin, "inputs", lambda s: inputs.update(look(s)) or inputs)
+    toy.strategy(model, [plugin], epochs=1).train(toy.stream()[0])
+    held = {
+        name: float((plugin.bases[name].T @ value).square().sum() / value.square().sum())
+        for name, value in inputs.items()
+    }
+    first, *others = held
+    assert 0.5 <= held[first] < 0.97
+    assert all(held[name] > 0.97 for name in others)
 
 
 def trust_region(toy):

@@ -36,6 +36,11 @@ class GradientProjection(SupervisedPlugin):  # type: ignore[misc]
         step: What is added to the threshold with each experience.
         n_images: Images of an experience whose inputs are looked at.
         n_columns: Inputs of a layer at most; patches of images are many.
+        first_threshold: The threshold of the first layer, which reads the images themselves;
+            None: that of the others.
+
+    Raises:
+        ValueError: A threshold is no share.
     """
 
     def __init__(
@@ -45,11 +50,15 @@ class GradientProjection(SupervisedPlugin):  # type: ignore[misc]
         step: float = 0.003,
         n_images: int = 125,
         n_columns: int = 4000,
+        first_threshold: float | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < threshold <= 1:
-            raise ValueError(f"threshold={threshold} is not in (0, 1]")
+        first = threshold if first_threshold is None else first_threshold
+        for name, share in {"threshold": threshold, "first_threshold": first}.items():
+            if not 0 < share <= 1:
+                raise ValueError(f"{name}={share} is not in (0, 1]")
         self._backbone, self._threshold, self._step = backbone, threshold, step
+        self._first = first
         self._n_images, self._n_columns = n_images, n_columns
         self.bases: dict[str, Tensor] = {}
         self.n_learnt = 0
@@ -94,11 +103,13 @@ class GradientProjection(SupervisedPlugin):  # type: ignore[misc]
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Extend the bases by the inputs of the experience that ends."""
-        threshold = min(1.0, self._threshold + self.n_learnt * self._step)
+        threshold = self._first
         for name, inputs in self.inputs(strategy).items():
             empty = inputs.new_zeros(len(inputs), 0)
             basis = self.bases.get(name, empty)
-            self.bases[name] = extended(basis, inputs, threshold)
+            share = min(1.0, threshold + self.n_learnt * self._step)
+            self.bases[name] = extended(basis, inputs, share)
+            threshold = self._threshold
         self.n_learnt += 1
         self._before = {}
 
