@@ -44,9 +44,12 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """
     try:
         with os.fdopen(_opened(path), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise UnreadableError(f"cannot read {path}: it is no regular file")
-            content = file.read(most + 1)
+            content = file.read(min(most, status.st_size) + 1)  # room for more takes time
+            if len(content) > status.st_size:  # it grows, or its system tells no sizes
+                content += file.read(most + 1 - len(content))
     except (OSError, ValueError) as error:
         if isinstance(error, UnreadableError):
             raise

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -222,3 +223,11 @@ def test_only_regular_files_are_read(tmp_path):
             read_text(path)
     with pytest.raises(UnreadableError, match="No such file"):
         read_text(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no files of unknown size")
+def test_a_file_whose_system_tells_no_size_is_read_whole():
+    assert Path("/proc/self/status").stat().st_size == 0
+    assert b"voluntary_ctxt_switches" in files.read_bytes(Path("/proc/self/status"))
+    with pytest.raises(files.UnreadableError, match="larger than"):
+        files.read_bytes(Path("/proc/self/status"), 10)

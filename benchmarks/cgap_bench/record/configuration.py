@@ -145,13 +145,14 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, values: Any) -> Any:
+        fields = cls.model_fields
         for name, value in values.items() if isinstance(values, Mapping) else ():
             if isinstance(value, Settings):  # was looked at when it was made
                 continue
             try:
                 check_plain([name, value])
-                if name in cls.model_fields:
-                    check_kind(value, cls.model_fields[name].annotation)
+                if name in fields:
+                    check_kind(value, fields[name].annotation)
             except ValueError as error:
                 raise ValueError(f"{printable(str(name)[:80])}: {error}") from error
         return values

@@ -1,6 +1,5 @@
 """Records as files of a results folder: written whole, read only if they are what they say."""
 
-import json
 import re
 import sys
 import tempfile
@@ -15,11 +14,13 @@ from cgap_bench.errors import InvalidRecordError, UsageError
 from cgap_bench.record.configuration import (
     Claims,
     NetworkSettings,
+    Origin,
     Settings,
     StreamSettings,
     TrainingSettings,
 )
 from cgap_bench.record.files import read_json, write_file
+from cgap_bench.record.plain import as_bytes, from_bytes
 from cgap_bench.record.record import SCHEMA_VERSION, Record
 from cgap_bench.record.validity import problem
 
@@ -29,6 +30,7 @@ _SECTIONS: dict[str, type[Settings]] = {
     "stream": StreamSettings,
     "training": TrainingSettings,
     "claims": Claims,
+    "origin": Origin,
 }
 
 # Content hash -> layers: ten thousand records have some hundred networks between them.
@@ -150,16 +152,16 @@ def _shared(config: Any) -> Any:
     """
     if not isinstance(config, dict):
         return config
-    texts = {name: json.dumps(config[name]) for name in _SECTIONS if name in config}
-    known = {name: _section(name, text) for name, text in texts.items()}
+    written = {name: as_bytes(config[name]) for name in _SECTIONS if name in config}
+    known = {name: _section(name, content) for name, content in written.items()}
     return config | {name: section for name, section in known.items() if section is not None}
 
 
 @lru_cache(maxsize=1000)
-def _section(name: str, text: str) -> Settings | None:
-    """A section from its JSON; None where something in it is not right."""
+def _section(name: str, content: bytes) -> Settings | None:
+    """A section from its bytes; None where something in it is not right."""
     try:
-        return _SECTIONS[name].model_validate(json.loads(text))
+        return _SECTIONS[name].model_validate(from_bytes(content))
     except ValidationError:
         return None
 

@@ -1,6 +1,5 @@
 """What is wrong with a record beyond the kinds of its fields: identity, shapes, ranges."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cgap_bench.record.identity import run_id
+from cgap_bench.record.plain import as_bytes, from_bytes
 from cgap_bench.record.record import Record, network_hash
 from cgap_hw.layers.shapes import LayerShape, first_problem
 
@@ -66,7 +66,7 @@ def _matrix(record: Record) -> Iterator[str]:
 
 def _networks(record: Record) -> Iterator[str]:
     for key, layers in record.networks.items():
-        identity, said = _of_network(json.dumps(layers))
+        identity, said = _of_network(as_bytes(layers))
         if identity != key:
             yield f"networks.{key}: holds {identity}"
         yield from (f"networks.{key}{one}" for one in said)
@@ -82,9 +82,9 @@ def _networks(record: Record) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)
-def _of_network(text: str) -> tuple[str, tuple[str, ...]]:
-    """Hash, and what is wrong with layers in JSON; runs of a kind have networks in common."""
-    layers = json.loads(text)
+def _of_network(content: bytes) -> tuple[str, tuple[str, ...]]:
+    """Hash, and what is wrong with layers; runs of a kind have networks in common."""
+    layers = from_bytes(content)
     return network_hash(layers), tuple(_layers("", layers))
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
+from scipy import special
 
 CONFIDENCE = 0.95
 MAX_EXACT = 20  # pairs: a million choices of signs
@@ -116,7 +115,7 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
         return Estimate(mean, math.nan, n)
     if np.ptp(data) == 0.0:  # rounding in the mean must not make a spread out of none
         return Estimate(float(data[0]), 0.0, n)
-    quantile = float(stats.t.ppf((1.0 + confidence) / 2.0, n - 1))
+    quantile = _t_quantile(confidence, n)
     return Estimate(mean, quantile * float(data.std(ddof=1)) / math.sqrt(n), n)
 
 
@@ -199,7 +198,11 @@ def _detectable(n: int, spread: float, power: float) -> float:
     """The same for ``n`` pairs whose differences have this standard deviation."""
     if spread == 0.0:
         return 0.0
-    critical = float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, n - 1))
+    # half a second to import, and wanted only where methods are compared pair by pair
+    from scipy import stats
+    from scipy.optimize import brentq
+
+    critical = _t_quantile(CONFIDENCE, n)
 
     def missing(shift: float) -> float:
         return float(stats.nct.sf(critical, n - 1, shift)) - power
@@ -221,9 +224,9 @@ def no_worse_p(difference: Estimate, margin: float) -> float:
         return math.nan
     if difference.half_width == 0.0:
         return 0.0 if difference.mean > -margin else 1.0
-    quantile = float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, difference.n - 1))
+    quantile = _t_quantile(CONFIDENCE, difference.n)
     error = difference.half_width / quantile
-    return float(stats.t.sf((difference.mean + margin) / error, difference.n - 1))
+    return _t_above((difference.mean + margin) / error, difference.n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -242,12 +245,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def _t_quantile(confidence: float, n: int) -> float:
+    """Of Student's t of ``n`` values: so far from 0 they are in a share ``confidence``."""
+    return float(special.stdtrit(n - 1, (1.0 + confidence) / 2.0))
+
+
+def _t_above(t: float, n: int) -> float:
+    """The chance of more than ``t``, of ``n`` values."""
+    return float(special.stdtr(n - 1, -t))
+
+
 def _p_value(difference: Estimate) -> float:
     """Two-sided p of "the mean difference is zero", from its t interval."""
     if difference.n < 2:
         return math.nan
     if difference.half_width == 0.0:
         return 1.0 if difference.mean == 0.0 else 0.0
-    quantile = float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, difference.n - 1))
+    quantile = _t_quantile(CONFIDENCE, difference.n)
     t = difference.mean / (difference.half_width / quantile)
-    return float(2.0 * stats.t.sf(abs(t), difference.n - 1))
+    return 2.0 * _t_above(abs(t), difference.n)

@@ -1,6 +1,8 @@
 """Intervals and paired tests against published values and scipy's own tests."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -122,3 +124,12 @@ def test_pairs_needed_are_those_that_can_detect_the_mean():
     assert stats.pairs_needed([0.1, 0.1, 0.1]) == 6  # no spread: what signs need
     assert stats.pairs_needed([0.1, -0.1]) is None
     assert stats.pairs_needed([1.0, -0.99]) is None  # more than anybody runs
+
+
+def test_all_distributions_are_imported_only_for_pairs():
+    program = (
+        "import sys; from cgap_bench.show import stats; assert stats.estimate([1, 2]).n == 2;"
+        "assert 'scipy.stats' not in sys.modules; assert stats.detectable([1, 2, 4]) > 0;"
+        "assert 'scipy.stats' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

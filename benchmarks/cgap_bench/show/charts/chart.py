@@ -12,6 +12,7 @@ from cgap_bench.show.text.escaping import csv_cell
 
 Spec = Mapping[str, Any]
 FLOAT = "%.9g"  # so that machines agree on the text
+MOST = 200  # marks a method in one row; more are one blot, and a file of megabytes
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,30 @@ class Chart:
         kinds = self.frame.dtypes
         numbers = {str(key): "number" for key in kinds.index if is_numeric_dtype(kinds[key])}
         return {"values": self.csv, "format": {"type": "csv", "parse": numbers}}
+
+
+def thinned(frame: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The same, but of each method `MOST` rows at most: evenly among its own by a number.
+
+    The least and the largest stay.
+
+    Args:
+        frame: With a column ``method``.
+        key: Table column of the number.
+    """
+    of_method = frame.groupby("method")[key]
+    n, rank = of_method.transform("size"), of_method.rank(method="first") - 1
+    if n.max() <= MOST:
+        return frame
+    place, before = (((rank - i) * (MOST - 1)) // (n - 1) for i in (0, 1))
+    return frame[(n <= MOST) | (place > before)]
+
+
+def thinned_note(shown: pd.DataFrame, every: pd.DataFrame) -> str:
+    """What a chart says of marks that were left out; empty where none was."""
+    if len(shown) == len(every):
+        return ""
+    return f" Of more than {MOST} of a method so many are drawn, evenly among all."
 
 
 def csv_of(frame: pd.DataFrame) -> str:

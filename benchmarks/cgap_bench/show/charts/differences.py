@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cgap_bench.record.configuration import REFERENCE_METHOD
-from cgap_bench.show.charts.chart import Chart, Panel, told, value
+from cgap_bench.show.charts.chart import Chart, Panel, thinned, thinned_note, told, value
 from cgap_bench.show.charts.look import encoded
 from cgap_bench.show.comparison import Comparison
 
@@ -29,12 +29,14 @@ def differences(one: Comparison) -> Chart | None:
     ]
     if not rows:
         return None
-    frame = pd.DataFrame(rows).sort_values(["mean", "method"], kind="stable")
+    every = pd.DataFrame(rows).sort_values(["mean", "method"], kind="stable")
+    frame = thinned(every, "difference")
     return Chart(
         "differences",
         "Paired differences",
         "Small dots are pairs of runs with the same seed and order of classes, the mark their"
-        " mean, the line its 95 % interval: where it crosses the dashed line the sign is open.",
+        " mean, the line its 95 % interval: where it crosses the dashed line the sign is open."
+        + thinned_note(frame, every),
         frame,
         (_panel(frame),),
         wide=True,

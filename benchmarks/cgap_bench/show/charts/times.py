@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cgap_bench.show.charts.chart import Chart, Panel, told, value
+from cgap_bench.show.charts.chart import Chart, Panel, thinned, thinned_note, told, value
 from cgap_bench.show.charts.look import encoded, ordered
 from cgap_bench.show.comparison import Comparison
 
@@ -28,12 +28,17 @@ def training_times(one: Comparison) -> Chart | None:
     ]
     if not rows:
         return None
-    frame = pd.DataFrame(rows)
+    every = pd.DataFrame(rows)
+    frame, averaged = thinned(every, "train_s"), "train_s"
+    if len(frame) < len(every):
+        averaged = "mean_s"  # of all runs
+        means = every.groupby("method")["train_s"].mean()
+        frame = frame.assign(mean_s=frame["method"].map(means))
     shown = ordered(frame["method"])
     y = {"field": "method", "type": "nominal", "title": None, "sort": shown}
     x = value("train_s", "training [s]", scale={"zero": True})
     colour = encoded(shown, shape=False)["color"] | {"legend": None}
-    mean = {"x": x | {"aggregate": "mean"}, "color": colour}
+    mean = {"x": x | {"field": averaged, "aggregate": "mean"}, "color": colour}
     each = {"x": x, "tooltip": told("method", "seed", "train_s", "device")}
     layers = [
         {"mark": {"type": "bar", "opacity": 0.55}, "encoding": mean},
@@ -44,7 +49,7 @@ def training_times(one: Comparison) -> Chart | None:
         "times",
         "Training time",
         "Bars are means, ticks are runs; evaluation is not counted. Times compare only where"
-        " all ran on one machine under the same load.",
+        " all ran on one machine under the same load." + thinned_note(frame, every),
         frame,
         (Panel("", spec, height=30 + ROW * len(shown), width=480),),
         wide=True,

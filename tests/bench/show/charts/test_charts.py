@@ -2,6 +2,7 @@
 
 import pytest
 
+from cgap_bench.show.charts import chart
 from cgap_bench.show.charts.differences import differences
 from cgap_bench.show.charts.experiences import over_experiences
 from cgap_bench.show.charts.layers import layer_costs
@@ -73,3 +74,36 @@ def test_times_are_sums_over_experiences(make_record, platform):
 
 def test_without_times_there_is_no_chart_of_them(comparison):
     assert training_times(comparison) is None
+
+
+def test_of_many_runs_so_many_are_drawn_and_the_mean_is_of_all(
+    make_record, platform, monkeypatch
+):
+    seconds = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 1.0]  # the last of another method
+    records = [
+        make_record("ewc" if seed == 7 else "cgap", seed=seed).model_copy(
+            update={"timings": {"train_s": [s]}}
+        )
+        for seed, s in enumerate(seconds)
+    ]
+    (one,) = comparisons(records, platform)
+    monkeypatch.setattr(chart, "MOST", 7)
+    whole = training_times(one)
+    assert list(whole.frame.columns) == ["method", "seed", "train_s", "device"]
+    assert "so many" not in whole.note
+
+    monkeypatch.setattr(chart, "MOST", 4)
+    few = training_times(one)
+    assert list(few.frame["train_s"]) == [1, 4, 16, 64, 1]  # each second one
+    assert list(few.frame["mean_s"]) == [127 / 7] * 4 + [1]
+    bar, _tick = few.panels[0].spec["layer"]
+    assert bar["encoding"]["x"]["field"] == "mean_s"
+    assert "Of more than 4 of a method so many are drawn" in few.note
+
+
+def test_of_many_pairs_so_many_are_drawn(comparison, monkeypatch):
+    monkeypatch.setattr(chart, "MOST", 2)
+    few = differences(comparison)
+    assert len(few.frame) == 4  # the least and the largest of two methods
+    assert set(few.frame.query("method == 'fixed'")["mean"].round(6)) == {30}
+    assert "so many are drawn" in few.note
