@@ -53,6 +53,12 @@ def test_an_output_that_takes_nothing_is_one_line():
     ]
 
 
+def test_an_output_that_is_closed_is_nothing_to_complain_of():
+    command = f'"{sys.executable}" -m cgap_bench list boards >&-'
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, check=True, timeout=60)
+    assert not done.stderr
+
+
 def test_workers_start_where_no_socket_has_room(monkeypatch):
     monkeypatch.setattr(server.tempfile, "gettempdir", lambda: "/" + "t" * 85)
     assert server.context().get_start_method() == "spawn"

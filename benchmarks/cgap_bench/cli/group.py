@@ -32,7 +32,7 @@ class _End:
 
     def __call__(self) -> None:
         """Called by Python when all else is done."""
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # a shell may have closed one
             stream.flush()
         os._exit(self.code)
 
