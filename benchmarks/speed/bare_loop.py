@@ -36,8 +36,8 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 
 from cgap_bench.learn.batches import CROP_PADDING, BatchSource, crop_and_flip
-from cgap_bench.learn.context import _optimizer
 from cgap_bench.learn.dataset import data_root
+from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.methods.penalties.quadratic import QuadraticPenalty
 from cgap_bench.record.configuration import Augmentation, RunConfig
 from cgap_bench.record.environment import describe_environment
@@ -148,7 +148,7 @@ class PlainAvalanche:
         plugins = ewc if config.method == "ewc" else []
         self._strategy = Timed(
             model=model,
-            optimizer=_optimizer(model, config.training),
+            optimizer=optimizer_of(model.parameters(), config.training),
             train_mb_size=config.training.batch_size,
             train_epochs=1,
             plugins=plugins,

@@ -10,6 +10,7 @@ from torch import nn
 
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.learning_rate import learning_rate_plugin
+from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters, width_for
 from cgap_bench.learn.streams import Stream
@@ -17,9 +18,7 @@ from cgap_bench.learn.telling.teller import Tell, Teller
 from cgap_bench.learn.training_macs import TrainingMacs
 from cgap_bench.record.configuration import (
     NetworkSettings,
-    Optimizer,
     RunConfig,
-    TrainingSettings,
 )
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
 
@@ -107,7 +106,7 @@ class Context:
         training = self.config.training
         model.to(self.device)
 
-        optimizer = _optimizer(model, training)
+        optimizer = optimizer_of(model.parameters(), training)
         learning_rate = learning_rate_plugin(training, self.stream.heldout_of, self.source)
         teller = Teller(self.tell, self.means)
         return TensorStrategy(
@@ -128,10 +127,3 @@ class Context:
     def device(self) -> torch.device:
         """Where to train."""
         return self.source.store.device
-
-
-def _optimizer(model: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
-    parameters, lr, decay = model.parameters(), training.lr, training.weight_decay
-    if training.optimizer is Optimizer.ADAM:
-        return torch.optim.Adam(parameters, lr, weight_decay=decay)
-    return torch.optim.SGD(parameters, lr, training.momentum, weight_decay=decay)

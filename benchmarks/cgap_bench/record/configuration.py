@@ -229,6 +229,7 @@ class TrainingSettings(Settings):
     holdout_share: float = Field(0.05, ge=0, le=0.9)  # of each experience's training images
     precision: Precision = Precision.FLOAT32
     memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
+    fused: bool = False  # the optimizer's step in one kernel: faster, rounds otherwise
 
     @model_validator(mode="after")
     def _watched(self) -> Self:

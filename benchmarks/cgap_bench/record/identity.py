@@ -56,6 +56,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "stream.scenario": "task",
     "stream.size": None,
     "stream.task_order": [],
+    "training.fused": False,
     "training.optimizer": "sgd",
 }
 

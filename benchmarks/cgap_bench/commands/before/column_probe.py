@@ -16,14 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from cgap_bench.commands.before.probe import (
+    NEXT_TO_NO_RATE,
     PROBE_S,
     Work,
     median_s,
     noise,
     on_one_thread,
-    optimizer_of,
 )
 from cgap_bench.learn.batches import forward_in
+from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.methods.cgap import cgap_config
 from cgap_bench.learn.network import build_network
@@ -103,7 +104,9 @@ class ColumnProbe:
         self._changed(lambda: loop.sprout(label, range(self._classes)))
         total = loop.config.phases.least_iterations
         self._changed(lambda: loop.start(total))
-        optimizer = optimizer_of(self.network.live_parameters(), self._config.training)
+        optimizer = optimizer_of(
+            self.network.live_parameters(), self._config.training, NEXT_TO_NO_RATE
+        )
 
         at: dict[float, float] = {}  # price -> seconds of a step
         while loop.progress.changes_to_come:

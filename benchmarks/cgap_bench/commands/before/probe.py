@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cgap_bench.learn.batches import forward_in
+from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.learn.streams.describing import described
@@ -17,11 +18,11 @@ from cgap_bench.record.configuration import (
     MemoryFormat,
     NetworkSettings,
     RunConfig,
-    TrainingSettings,
 )
 from cgap_bench.run.stream import stream_of
 
 PROBE_S = 0.25  # of each network
+NEXT_TO_NO_RATE = 1e-6  # what a step takes does not depend on it
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable
         images = images.contiguous(memory_format=torch.channels_last)
     targets = torch.zeros(len(images), dtype=torch.int64, device=config.device)
     network.to(config.device).train()
-    optimizer = optimizer_of(network.parameters(), training)
+    optimizer = optimizer_of(network.parameters(), training, NEXT_TO_NO_RATE)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -114,15 +115,6 @@ def noise(n: int, work: Work, device: str) -> Tensor:
     """Images (N, C, H, W) that have maxima and signs to look for, as those of data have."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(n, *work.input_shape, generator=generator).to(device)
-
-
-def optimizer_of(
-    parameters: Iterable[nn.Parameter], training: TrainingSettings
-) -> torch.optim.Optimizer:
-    """What a step of it takes does not depend on the learning rate, which is next to none."""
-    return torch.optim.SGD(
-        parameters, 1e-6, training.momentum, weight_decay=training.weight_decay
-    )
 
 
 def on_one_thread(step: Callable[[], None]) -> Callable[[], float]:

@@ -37,7 +37,7 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
         self.anchor: Named = {}
         self._stiffness: Named = {}
         self._held: list[Tensor] = []  # by the optimizer, when springs were looked up
-        self._springs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._springs: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
@@ -48,15 +48,16 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
         if len(held) != len(self._held) or not all(map(is_, held, self._held)):
             # a walk over modules is slow beside a step of a small network
             self._held, self._springs = held, list(self._springs_of(strategy.model))
-        for weight, stiffness, anchor in self._springs:
+        for weight, stiffness, anchor, room in self._springs:
             if weight.grad is not None:
-                weight.grad.addcmul_(stiffness, weight - anchor)
+                weight.grad.addcmul_(stiffness, torch.sub(weight, anchor, out=room))
 
-    def _springs_of(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Weight, stiffness and anchor of all that is held back."""
+    def _springs_of(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Weight, stiffness and anchor of all that is held back, and room for the way to it."""
         for name, weight in model.named_parameters():
             if name in self._stiffness:
-                yield weight, self._stiffness[name], self.anchor[name]
+                room = torch.empty_like(weight, requires_grad=False)
+                yield weight, self._stiffness[name], self.anchor[name], room
 
     def settle(self, importance: Named, anchor: Named) -> None:
         """From here on the penalty is this one."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cgap_bench.learn.methods.penalties.quadratic import (
     Named,
@@ -45,28 +46,30 @@ class SynapticIntelligence(QuadraticPenalty):
         self._start = weights_of(strategy.model)
         self._work = {name: torch.zeros_like(w) for name, w in self._start.items()}
 
+    @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
         """Note the gradient of the loss, then add that of the penalty."""
-        self._gradient = {
-            name: weight.grad.clone()
+        gradients = {
+            name: weight.grad
             for name, weight in strategy.model.named_parameters()
             if weight.grad is not None
         }
+        self._gradient = _noted(gradients, self._gradient)
         super().after_backward(strategy)
 
     @torch.no_grad()
     def before_update(self, strategy: Any, **_: Any) -> None:
         """Note the weights."""
         named = dict(strategy.model.named_parameters())
-        self._before = {name: named[name].detach().clone() for name in self._gradient}
+        self._before = _noted({name: named[name] for name in self._gradient}, self._before)
 
     @torch.no_grad()
     def after_update(self, strategy: Any, **_: Any) -> None:
         """What the step did for the loss, to first order."""
         named = dict(strategy.model.named_parameters())
         for name, gradient in self._gradient.items():
-            step = named[name] - self._before[name]
-            self._work[name].addcmul_(gradient, step, value=-1)
+            back = self._before[name].sub_(named[name])  # minus the step
+            self._work[name].addcmul_(gradient, back)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Add the importances of the experience that ends."""
@@ -88,3 +91,15 @@ class SynapticIntelligence(QuadraticPenalty):
         """The inverse of `state_dict`."""
         super().load_state_dict(state)
         self._work, self._start = dict(state["work"]), dict(state["start"])
+
+
+def _noted(values: Named, room: Named) -> Named:
+    """Copies, in the memory of earlier ones: to allocate it anew takes longer than copying."""
+    return {
+        name: room[name].copy_(value) if _fits(value, room.get(name)) else value.clone()
+        for name, value in values.items()
+    }
+
+
+def _fits(value: Tensor, room: Tensor | None) -> bool:
+    return room is not None and room.shape == value.shape and room.device == value.device
