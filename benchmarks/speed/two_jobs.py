@@ -1,8 +1,9 @@
 """Runs an hour with two processes against one, of one thread each.
 
-The same runs (two seeds of five methods on split-digits) in one process and in two, in turn,
+The same runs (four seeds of five methods on split-digits) in one process and in two, in turn,
 by the clock; what starting and the report take is taken off both, by the same command when all
-is finished. Two processes on two threads of one core share its units: `lscpu` says which it is.
+is finished. Beside it what two processes can be worth on this machine: a loop that multiplies
+small matrices and shares nothing, twice one after the other and twice side by side.
 
 Run: `OMP_NUM_THREADS=1 python benchmarks/speed/two_jobs.py`, on a machine that does nothing
 else. With `--output results` the figure is kept.
@@ -14,13 +15,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from subprocess import PIPE
 
 from keeping import keep, parser
 
 RUNS = (
     *("run", "split-digits", "--preset", "standard", "--records-only", "--quiet"),
-    *("--seeds", "0-1", "--methods", "cgap,fixed,ewc,independent,joint"),
+    *("--seeds", "0-3", "--methods", "cgap,fixed,ewc,independent,joint"),
 )
+
+MULTIPLY = """
+import torch
+torch.set_num_threads(1)
+matrix = torch.randn(256, 256)
+print("ready", flush=True)
+input()
+for _ in range(20_000):
+    matrix = torch.tanh(matrix @ matrix)
+"""
+LOOP = (sys.executable, "-c", MULTIPLY)
 
 
 def clock_s(jobs: int, folder: str) -> float:
@@ -37,14 +50,40 @@ def trained_s(jobs: int) -> float:
         return clock_s(jobs, folder) - clock_s(jobs, folder)
 
 
+def loops_s(side_by_side: bool) -> float:
+    """Of two processes that multiply, without their start."""
+    started = [subprocess.Popen(LOOP, stdin=PIPE, stdout=PIPE, text=True) for _ in range(2)]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is ready
+    begun = time.perf_counter()
+    if side_by_side:
+        for process in started:
+            _go(process)
+        for process in started:
+            process.wait()
+    else:
+        for process in started:
+            _go(process)
+            process.wait()
+    return time.perf_counter() - begun
+
+
+def _go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
 def main(turns: int) -> dict[str, float]:
-    """Print and give the ratio."""
-    ratios = []
+    """Print and give the ratios."""
+    ratios, most = [], []
     for _ in range(turns):
+        most.append(loops_s(side_by_side=False) / loops_s(side_by_side=True))
         one, two = trained_s(1), trained_s(2)
-        print(f"one process {one:.1f} s, two {two:.1f} s", flush=True)
+        print(f"one process {one:.1f} s, two {two:.1f} s; loops {most[-1]:.2f}", flush=True)
         ratios.append(one / two)
-    found = {"two_of_one": statistics.median(ratios)}
+    found = {"two_of_one": statistics.median(ratios), "loops": statistics.median(most)}
     print(f"runs an hour with two processes, of one: {found['two_of_one']:.2f}")
     return found
 
