@@ -86,11 +86,12 @@ def test_readers_end_when_batches_are_not_asked_for_any_more(stored):
 
 
 PROGRAM = """
-import multiprocessing, sys, time
+import multiprocessing, signal, sys, time
 from pathlib import Path
 import torch
 from cgap_bench.learn.images.reading import read_ahead
 from cgap_bench.learn.images.stored import FileImages
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 images = FileImages(Path(sys.argv[1]), (60, 3, 4, 4))
 content = read_ahead(images, torch.arange(60).split(7), False)
 next(content)
