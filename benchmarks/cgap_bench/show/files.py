@@ -14,8 +14,8 @@ from cgap_bench.show.text.escaping import markdown
 
 # Keys of `cgap_bench.show.charts.all_charts`, which draws: imported only by who does
 FIGURES = (
-    *("trade-off", "differences", "experiences", "matrices", "growth"),
-    *("task-costs", "layers", "times"),
+    *("trade-off", "differences", "experiences", "lengths"),
+    *("matrices", "growth", "task-costs", "layers", "times"),
 )
 
 

@@ -7,6 +7,7 @@ from cgap_bench.show.charts.differences import differences
 from cgap_bench.show.charts.experiences import over_experiences
 from cgap_bench.show.charts.growth import growth
 from cgap_bench.show.charts.layers import layer_costs
+from cgap_bench.show.charts.lengths import over_lengths
 from cgap_bench.show.charts.matrices import matrices
 from cgap_bench.show.charts.tasks import task_costs
 from cgap_bench.show.charts.times import training_times
@@ -17,6 +18,7 @@ CHARTS: Mapping[str, Callable[[Comparison], Chart | None]] = {
     "trade-off": trade_off,
     "differences": differences,
     "experiences": over_experiences,
+    "lengths": over_lengths,
     "matrices": matrices,
     "growth": growth,
     "task-costs": task_costs,

@@ -3,9 +3,11 @@
 import pytest
 
 from cgap_bench.show.charts import chart
+from cgap_bench.show.charts.all_charts import charts_of
 from cgap_bench.show.charts.differences import differences
 from cgap_bench.show.charts.experiences import over_experiences
 from cgap_bench.show.charts.layers import layer_costs
+from cgap_bench.show.charts.lengths import over_lengths
 from cgap_bench.show.charts.matrices import matrices
 from cgap_bench.show.charts.roofline import layer_points, roofs
 from cgap_bench.show.charts.tasks import task_costs
@@ -34,6 +36,51 @@ def test_no_pairs_no_chart(make_record, platform):
 def test_one_experience_has_no_course(make_record, platform):
     (one,) = comparisons([make_record("cgap", final=(0.9,))], platform)
     assert over_experiences(one) is None
+
+
+def test_lengths_join_runs_that_differ_in_epochs_alone(make_record, platform):
+    def trained(method, seed, epochs, **more):
+        final = (0.5 + 0.1 * epochs + 0.02 * seed,)
+        record = make_record(method, seed, final, epochs=epochs, **more)
+        return record.model_copy(update={"training_macs": [100 * epochs]})
+
+    cgap = [trained("cgap", seed, epochs) for seed in (0, 1) for epochs in (1, 3)]
+    sized = [
+        trained(
+            "shaped-warm", run.config.seed, run.config.training.epochs, depends_on=run.run_id
+        )
+        for run in cgap
+    ]
+    once = [trained("ewc", seed, 1) for seed in (0, 1)]
+    (one,) = comparisons([*cgap, *sized, *once], platform)
+
+    frame = over_lengths(one).frame
+    assert list(frame["method"].unique()) == ["cgap", "shaped-warm"]  # ewc has one length
+    ours = frame[frame["method"] == "cgap"]
+    assert list(ours["epochs"]) == [1, 3]
+    assert list(ours["training_macs"]) == [100, 300]
+    assert list(ours["accuracy"].round(6)) == [61, 81]
+    assert list(ours["n"]) == [2, 2]
+    assert "lengths" in [chart.name for chart in charts_of(one)]
+
+
+def test_lengths_keep_other_settings_apart(make_record, platform):
+    def trained(epochs, strength):
+        record = make_record("ewc", epochs=epochs, method_settings={"strength": strength})
+        return record.model_copy(update={"training_macs": [100 * epochs]})
+
+    (one,) = comparisons([trained(e, s) for e in (1, 3) for s in (5, 7)], platform)
+    assert list(over_lengths(one).frame["method"].unique()) == [
+        "ewc (strength=5)",
+        "ewc (strength=7)",
+    ]
+
+
+def test_one_length_is_no_course(comparison, make_record, platform):
+    assert over_lengths(comparison) is None  # records that do not know
+    known = make_record("cgap").model_copy(update={"training_macs": [1, 2, 3]})
+    (one,) = comparisons([known], platform)
+    assert over_lengths(one) is None
 
 
 def test_bands_stay_within_what_is_possible(comparison):
