@@ -22,7 +22,7 @@ from cgap_bench.run.own.fingerprints import Fingerprints
 from cgap_bench.run.recipe import Overlay, Table, laid_over, load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_bench.run.seeds import parse_seeds
-from cgap_bench.run.tuning import Search, run_search, search_of, tables
+from cgap_bench.run.tuning import Search, check_searched, run_search, search_of, tables
 from cgap_bench.show.text_tables import aligned
 
 HELD_OUT = (
@@ -143,7 +143,7 @@ def read_tuned(path: Path) -> Table:
     """The tables of a file that `tune` wrote.
 
     Raises:
-        UsageError: It cannot be read, or holds something else.
+        UsageError: It cannot be read, or holds something else than what is searched.
     """
     content = read_toml(path)
     others = content.keys() - {"method", "training_of"}
@@ -156,7 +156,12 @@ def read_tuned(path: Path) -> Table:
         overlay = Overlay.model_validate(laid_over({}, content))
     except ValidationError as error:
         raise UsageError(f"{path}: {first_mistake(error, Overlay, '')}") from error
-    return overlay.model_dump(exclude_unset=True)
+    changes = overlay.model_dump(exclude_unset=True)
+    try:
+        check_searched(changes)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    return changes
 
 
 def search_table(searches: Sequence[Search]) -> str:

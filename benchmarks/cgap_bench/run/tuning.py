@@ -85,14 +85,51 @@ def search_of(config: RunConfig, seeds: Sequence[int], n_trials: int) -> Search:
     lr = config.training.lr
     space = {LEARNING_RATE: Searched(lr / LR_FACTOR, lr * LR_FACTOR)}
     start = {LEARNING_RATE: lr}
-    for key, info in keys(METHODS[config.method].settings).items():
-        ranges = [one for one in info.metadata if isinstance(one, Searched)]
-        if ranges:
-            (one,), value = ranges, _value(config.method_settings, key)
-            start[f"{config.method}.{key}"] = value = value or one.low
-            around = Searched(min(one.low, value), max(one.high, value))
-            space[f"{config.method}.{key}"] = around
+    for key, one in searched_settings(config.method).items():
+        value = _value(config.method_settings, key) or one.low
+        start[f"{config.method}.{key}"] = value
+        around = Searched(min(one.low, value), max(one.high, value))
+        space[f"{config.method}.{key}"] = around
     return Search(config.method, space, start, tuple(seeds), n_trials)
+
+
+def searched_settings(method: str) -> dict[str, Searched]:
+    """What a method says of itself is to be searched: dotted key -> range.
+
+    Raises:
+        UnknownNameError: There is no such method.
+    """
+    fields = keys(METHODS[method].settings)
+    ranges = {
+        key: [m for m in f.metadata if isinstance(m, Searched)] for key, f in fields.items()
+    }
+    return {key: one for key, found in ranges.items() for one in found}
+
+
+def check_searched(changes: Table) -> None:
+    """Refuse tables that set more than a search does.
+
+    A search has the same budget for every method, under the training of the recipe: what else a
+    file sets of one method would go round that.
+
+    Args:
+        changes: Of the form that `tables` makes.
+
+    Raises:
+        UsageError: They set something that is not searched.
+    """
+    for section, by_method in changes.items():
+        for method, table in by_method.items():
+            names = searched_settings(method)  # of an unknown method: fails
+            rate = LEARNING_RATE.partition(".")[2]
+            allowed = {rate} if section == "training_of" else names.keys()
+            others = sorted(set(_leaves(table)) - allowed)
+            if others:
+                raise UsageError(
+                    f"{section}.{method} sets {', '.join(others)}, but `cgap-cl tune` searches"
+                    f" {', '.join([LEARNING_RATE, *(f'{method}.{name}' for name in names)])};"
+                    " whatever else differs belongs in a recipe"
+                )
 
 
 def tables(method: str, values: Values) -> Table:
@@ -165,3 +202,12 @@ def _value(settings: dict[str, Any], key: str) -> float:
     for part in key.split("."):
         value = value[part]
     return float(value)
+
+
+def _leaves(table: Table, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of the values of nested tables."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"

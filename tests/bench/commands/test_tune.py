@@ -64,6 +64,34 @@ def test_files_that_are_something_else_are_refused(run, tmp_path):
     assert "holds training" in result.output
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[training_of.fixed]\nlr = 0.1\nepochs = 90\naugment = "crop-flip"\n',
+            "training_of.fixed sets augment, epochs, but `cgap-cl tune` searches training.lr;",
+        ),
+        (
+            "[method.ewc]\nstrength = 3.0\nper_task_norm = true\n",
+            "method.ewc sets per_task_norm, but `cgap-cl tune` searches training.lr,"
+            " ewc.strength;",
+        ),
+        (
+            "[method.cgap.growth]\nmax_width = 9.0\n",
+            "method.cgap sets growth.max_width, but `cgap-cl tune` searches training.lr",
+        ),
+        ("[training_of.ewk]\nlr = 0.1\n", "unknown method 'ewk'; did you mean 'ewc'?"),
+    ],
+)
+def test_files_that_set_more_than_is_searched_are_refused(run, tmp_path, text, said):
+    """One training for all, and the same budget: a file must not go round either."""
+    path = tmp_path / "tuned.toml"
+    path.write_text(text)
+    result = run("run", "split-digits", "--tuned", path, "--dry-run")
+    assert result.exit_code == 2
+    assert said in result.output
+
+
 def test_unknown_methods_end_it_at_once(run, tmp_path):
     result = run("tune", "split-digits", "--methods", "ewk", "--output", tmp_path)
     assert result.exit_code == 2
