@@ -136,9 +136,8 @@ def reference():
     from cgap_bench.run.reference import Reference
 
     widths = {"conv1": 5, "conv2": 7, "linear": 9}
-    prices = {"peak": 0.5, "mean": 0.3}
     sizes = {"stored": 9000, "training_macs": 120_000_000}
-    return Reference("0" * 12, 60_000.0, (widths, widths), **sizes, **prices)
+    return Reference("0" * 12, 60_000.0, (widths, widths), peak=0.5, **sizes)
 
 
 @pytest.fixture(scope="session")

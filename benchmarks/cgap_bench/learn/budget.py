@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
+import torch
 from torch import nn
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.context import Context
+from cgap_bench.learn.sizes import width_for
 from cgap_bench.learn.training_macs import training_macs
 from cgap_bench.record.configuration import Settings
 
@@ -38,18 +40,48 @@ def within(context: Context, budget: Budget, networks: Sequence[nn.Module]) -> C
     """
     if budget is Budget.EPOCHS:
         return context
-    if not context.target_training_macs:
-        raise UsageError(
-            "the record of the CGaP run is older than the count of multiply-adds in training;"
-            " run it again with --force, or set budget=epochs"
-        )
+    target = training_target(context, " or set budget=epochs")
     stream = context.stream.benchmark.train_stream
     an_epoch = sum(
         training_macs(network, context.stream.input_shape) * len(experience.dataset)
         for network, experience in zip(networks, stream, strict=True)
     )
-    epochs = max(1, round(context.target_training_macs / an_epoch))
-    return with_training(context, epochs=epochs)
+    return with_training(context, epochs=max(1, round(target / an_epoch)))
+
+
+def training_target(context: Context, instead: str = "") -> int:
+    """Multiply-adds that CGaP's training took.
+
+    Args:
+        context: Of a run that is sized by it.
+        instead: What else the user can do, for the error.
+
+    Raises:
+        UsageError: CGaP's record does not say it.
+    """
+    if not context.target_training_macs:
+        raise UsageError(
+            "the record of the CGaP run is older than the count of multiply-adds in training;"
+            f" run it again with --force{',' if instead else ''}{instead}"
+        )
+    return context.target_training_macs
+
+
+def width_for_training(context: Context) -> float:
+    """The width at which one network, trained on all, takes CGaP's multiply-adds in training.
+
+    CGaP's frozen layers take no backward pass, so its mean price says less than its passes do.
+    Epochs are those of the recipe; at the reference's width there may be fewer multiply-adds.
+    """
+    stream = context.stream.benchmark.train_stream
+    n_images = sum(len(experience.dataset) for experience in stream)
+    target = training_target(context) / (context.config.training.epochs * n_images)
+
+    def an_image(width: float) -> float:
+        return training_macs(context.network(width), context.stream.input_shape)
+
+    with torch.random.fork_rng(devices=[]):
+        return width_for(target, an_image)
 
 
 def with_training(context: Context, **changes: object) -> Context:

@@ -39,7 +39,6 @@ class Context:
         target_stored: Parameters that it stores after its last task.
         target_peak: MACs of its largest column in training, of the reference network's; None
             where its prices are not MACs.
-        target_mean: The same, mean over all of its training.
         target_training_macs: MACs of its forward and backward passes; 0: not known.
         training_macs: Counts those of this run.
     """
@@ -54,7 +53,6 @@ class Context:
     watch: TrainingWatch = field(default_factory=TrainingWatch)
     target_stored: int = 0
     target_peak: float | None = None
-    target_mean: float | None = None
     target_training_macs: int = 0
     training_macs: TrainingMacs = field(default_factory=TrainingMacs)
 

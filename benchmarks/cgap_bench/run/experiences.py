@@ -304,6 +304,5 @@ def _context(
         reference.widths,
         target_stored=reference.stored,
         target_peak=reference.peak,
-        target_mean=reference.mean,
         target_training_macs=reference.training_macs,
     )

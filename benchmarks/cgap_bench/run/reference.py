@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
 
 from cgap_bench.errors import UsageError
 from cgap_bench.record.record import Record
@@ -21,7 +19,6 @@ class Reference:
         stored: Parameters stored after its last experience; 0 where that is not known.
         peak: Largest price of a column while it was trained, of the reference network's; None
             where prices are not MACs.
-        mean: Mean price over all training iterations, likewise.
         training_macs: Of all forward and backward passes; 0: its record is too old to say.
     """
 
@@ -30,7 +27,6 @@ class Reference:
     widths: tuple[Mapping[str, int], ...] = ()
     stored: int = 0
     peak: float | None = None
-    mean: float | None = None
     training_macs: int = 0
 
 
@@ -56,18 +52,12 @@ def _reference(record: Record) -> Reference:
         reference,
         stored=record.stored_parameters[-1],
         training_macs=sum(record.training_macs),
-        **_prices(record),
+        peak=_peak(record),
     )
 
 
-def _prices(record: Record) -> dict[str, Any]:
-    """Peak and mean of what training paid for an image; a price holds until the next change."""
+def _peak(record: Record) -> float | None:
+    """The largest price that training paid for an image."""
     if record.config.method_settings.get("price") != "macs":
-        return {}
-    paid, iterations = 0.0, 0
-    for now, then in pairwise(record.history):
-        if then["kind"] != "sprout":
-            n = then["iteration"] - now["iteration"]
-            paid, iterations = paid + n * now["price"], iterations + n
-    peak = max(step["price"] for step in record.history)
-    return {"peak": peak, "mean": paid / iterations if iterations else peak}
+        return None
+    return max(step["price"] for step in record.history)

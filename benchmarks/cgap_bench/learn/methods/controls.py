@@ -6,6 +6,7 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 
 from cgap_bench.errors import UsageError
+from cgap_bench.learn.budget import width_for_training
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import ANY_SCENARIO, METHODS, TASK_ONLY, Method, NoSettings
 from cgap_bench.learn.methods.cgap import PlasticLearner, settings_of
@@ -79,25 +80,22 @@ def _even_warm(context: Context, _settings: NoSettings) -> SeparateNetworks:
     return learner
 
 
-def _at(context: Context, share: float | None, method: str) -> SharedNetwork:
+def _fixed_peak(context: Context, _settings: NoSettings) -> SharedNetwork:
     """The reference network narrowed to a share of its MACs.
 
     Raises:
         UsageError: The CGaP run did not count MACs.
     """
+    share = context.target_peak
     if share is None:
-        raise UsageError(f"{method} is sized by the MACs of training: run cgap with price=macs")
+        raise UsageError("fixed-peak is sized by the MACs of training: run cgap with price=macs")
     with torch.random.fork_rng(devices=[]):
         macs = context.macs(context.network())
     return narrowed(context, context.width_for_macs(share * macs))
 
 
-def _fixed_peak(context: Context, _settings: NoSettings) -> SharedNetwork:
-    return _at(context, context.target_peak, "fixed-peak")
-
-
 def _fixed_compute(context: Context, _settings: NoSettings) -> SharedNetwork:
-    return _at(context, context.target_mean, "fixed-compute")
+    return narrowed(context, width_for_training(context))
 
 
 def pruned_only(target_price: float) -> CGaPConfig:
@@ -157,5 +155,5 @@ _add(
     _even_warm,
 )
 _add("fixed-peak", "plain fine-tuning at the MACs of CGaP's peak", _fixed_peak)
-_add("fixed-compute", "plain fine-tuning at the MACs of CGaP's training", _fixed_compute)
+_add("fixed-compute", "plain fine-tuning at the multiply-adds of CGaP's training", _fixed_compute)
 _add("fixed-pruned", "one full network a task, pruned to CGaP's MACs", _fixed_pruned)
