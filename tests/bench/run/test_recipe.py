@@ -23,6 +23,12 @@ def test_a_users_own_recipe_is_accepted_and_its_mistakes_are_named(tmp_path):
         load_recipe(str(tmp_path / "missing.toml"))
 
 
+def test_quick_runs_of_five_datasets_need_no_more_than_they_name():
+    _, quick = load_recipe("five-datasets")[1].preset(None)
+    assert (quick.stream["dataset"], quick.stream["n_experiences"]) == ("cifar10+mnist", 2)
+    assert "CIFAR-10 and MNIST" in quick.description
+
+
 def test_tables_merge_key_by_key_and_all_else_is_replaced():
     below = {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}
     above = {"a": {"c": [3]}, "d": 4, "f": {"g": 5}}
