@@ -45,7 +45,7 @@ def parquet(output: Path, board: str) -> None:
     click.echo(parquet_text(board, output))
 
 
-@click.command(epilog=EXAMPLES + "cgap-cl show 76247eb2d20a")
+@click.command(epilog=EXAMPLES + "cgap-cl show 177c2cefdb17")
 @click.argument("run")
 @output("Results folder.")
 @BOARD
@@ -73,7 +73,7 @@ def compare(first: Path, second: Path, board: str) -> None:
 @click.command(
     epilog=EXAMPLES
     + "cgap-cl run split-digits --keep-weights\n"
-    + "  cgap-cl export results/runs/split-digits/76247eb2d20a.json --task 2 --to onnx,shapes"
+    + "  cgap-cl export results/runs/split-digits/177c2cefdb17.json --task 2 --to onnx,shapes"
 )
 @click.argument("record", type=Path)
 @click.option(
@@ -103,7 +103,7 @@ def export(record: Path, task: int, to: str, out: Path, bits: int | None) -> Non
     click.echo(export_text(record, task, to, out, bits))
 
 
-@click.command(epilog=EXAMPLES + "cgap-cl predict 76247eb2d20a-task-2.onnx my-images")
+@click.command(epilog=EXAMPLES + "cgap-cl predict 177c2cefdb17-task-2.onnx my-images")
 @click.argument("network", type=Path)
 @click.argument("images", type=Path)
 def predict(network: Path, images: Path) -> None:
