@@ -114,6 +114,9 @@ def _facts(record: Record) -> Iterator[str]:
         values = record.extra.get(key, [0])
         if not (isinstance(values, list) and values and all(map(_plain, values))):
             yield f"extra.{key}: no list of numbers"
+    noted = record.extra.get("capacity", [0.0])  # older records of WSN lack it
+    if not (isinstance(noted, list) and noted and all(map(_plain, noted))):
+        yield "extra.capacity: no list of numbers"
     structured = record.extra.get("structured") or []
     if not isinstance(structured, list):
         yield "extra.structured: no list of networks"

@@ -107,6 +107,15 @@ COLUMNS = (
         " all tasks together",
     ),
     TableColumn(
+        "capacity",
+        "CAP",
+        "%",
+        Scale.PERCENT,
+        "storage as WSN's paper counts it, in units of one dense network: weights that any task"
+        " uses and compressed bits of masks, at 32 bits a weight; not what is executed",
+        spare=True,
+    ),
+    TableColumn(
         "structured_macs",
         "MACs, structured",
         "",

@@ -12,7 +12,7 @@ import pandas as pd
 from cgap_bench.record.identity import distinguishing
 from cgap_bench.record.record import Record
 from cgap_bench.show import metrics
-from cgap_bench.show.memory import stored_bytes, stores_more, structured_costs
+from cgap_bench.show.memory import capacity, stored_bytes, stores_more, structured_costs
 from cgap_bench.show.versions import versions
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
 
@@ -73,7 +73,7 @@ def runs_frame(
     for record in known:
         for key in set(record.subnetworks[-1]) - prices.keys():
             prices[key] = platform.price(record.networks[key])
-        row = _row(record, prices) | structured_costs(record, platform.price)
+        row = _row(record, prices) | structured_costs(record, platform.price) | capacity(record)
         if more:  # then it is worth a column, for all
             row["stored_bytes"] = stored_bytes(record, platform.bits)
         rows.append(row | {"method": names[record.run_id]})

@@ -57,6 +57,12 @@ def structured_costs(
     }
 
 
+def capacity(record: Record) -> dict[str, float]:
+    """WSN's CAP after the last experience; nothing where it was not noted."""
+    noted = record.extra.get("capacity")
+    return {"capacity": float(noted[-1])} if noted else {}
+
+
 def _after(record: Record, key: str, experience: int) -> int:
     numbers = record.extra.get(key)
     return int(numbers[experience]) if numbers else 0

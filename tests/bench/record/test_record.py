@@ -137,6 +137,7 @@ NETWORK = network_hash([{"name": "head", "kind": "linear", "n_in": 4, "n_out": 2
         ("training_macs", [10], "training_macs: has 1 entries"),
         ("classes", [[0]], "classes: has 1 entries"),
         ("extra", {"mask_bits": []}, "extra.mask_bits: no list of numbers"),
+        ("extra", {"capacity": ["0.5"]}, "extra.capacity: no list of numbers"),
         ("extra", {"stored_images": ["a"]}, "extra.stored_images: no list of numbers"),
         ("extra", {"structured": [[{"name": "x"}]]}, "extra.structured.0.0: missing"),
         ("timings", {"train_s": ["a"]}, "timings.train_s: no list of numbers"),

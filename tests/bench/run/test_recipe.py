@@ -29,6 +29,21 @@ def test_quick_runs_of_five_datasets_need_no_more_than_they_name():
     assert "CIFAR-10 and MNIST" in quick.description
 
 
+def test_presets_named_after_a_protocol_have_its_training():
+    _, task = load_recipe("permuted-mnist")[1].preset("task")
+    assert (task.training["optimizer"], task.training["lr"]) == ("adam", 1e-3)
+    assert task.training_of["gpm"] == {"optimizer": "sgd", "lr": 0.01}
+    _, domain = load_recipe("permuted-mnist")[1].preset("domain")
+    assert (domain.training["lr"], domain.training_of) == (0.01, {})
+    assert task.method["ewc"] != domain.method["ewc"]
+    assert task.method["si"] != domain.method["si"]
+
+    _, ten = load_recipe("split-tinyimagenet")[1].preset("ten")
+    assert ten.network["name"] == "vgg-small"
+    assert ten.training_of["mas"]["epochs"] == 50
+    assert ten.training_of["lwf"]["epochs"] == 70
+
+
 def test_tables_merge_key_by_key_and_all_else_is_replaced():
     below = {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}
     above = {"a": {"c": [3]}, "d": 4, "f": {"g": 5}}

@@ -4,7 +4,7 @@ import pytest
 
 from cgap_bench.show.columns import present
 from cgap_bench.show.derive import Platform, runs_frame
-from cgap_bench.show.memory import stored_bytes, structured_costs
+from cgap_bench.show.memory import capacity, stored_bytes, structured_costs
 from cgap_bench.show.tables import comparison, summarise
 from cgap_hw import load_board
 
@@ -45,6 +45,16 @@ def test_columns_appear_where_there_is_something_to_tell(make_record, masked):
     assert {"stored_bytes", "structured_macs", "structured_latency_ms"} <= keys(
         [*plain, masked]
     )
+
+
+def test_cap_is_shown_where_a_record_notes_it(make_record, masked):
+    noted = make_record("wsn").model_copy(update={"extra": {"capacity": [0.2, 0.3, 0.41]}})
+    assert capacity(noted) == {"capacity": 0.41}
+    assert capacity(masked) == {}  # as older records of WSN
+    platform = Platform(load_board("zcu104"))
+    table = comparison(summarise(runs_frame([noted, masked], platform)))
+    place = table.header.index("CAP [%]")
+    assert {row[0]: row[place] for row in table.rows} == {"wsn": "41.00", "packnet": "-"}
 
 
 def test_a_method_without_masks_has_an_empty_cell(make_record, masked):

@@ -96,7 +96,8 @@ def test_latex_escapes_what_latex_reads():
 
 def test_every_column_is_derived(make_record, platform):
     record = make_record()
-    extra = {"mask_bits": [8], "structured": list(record.networks.values())}
+    networks = list(record.networks.values())
+    extra = {"mask_bits": [8], "capacity": [0.5], "structured": networks}
     record = record.model_copy(update={"accuracy_8bit": [0.9, 0.6, 0.75], "extra": extra})
     summary = tables.summarise(derive.runs_frame([record], platform))
     assert {column.key for column in COLUMNS} <= set(summary)

@@ -88,7 +88,7 @@ def _fixed_peak(context: Context, _settings: NoSettings) -> SharedNetwork:
     """
     share = context.target_peak
     if share is None:
-        raise UsageError("fixed-peak is sized by the MACs of training: run cgap with price=macs")
+        raise UsageError("fixed-peak is sized by MACs of training: run cgap with price=macs")
     with torch.random.fork_rng(devices=[]):
         macs = context.macs(context.network())
     return narrowed(context, context.width_for_macs(share * macs))
@@ -155,5 +155,5 @@ _add(
     _even_warm,
 )
 _add("fixed-peak", "plain fine-tuning at the MACs of CGaP's peak", _fixed_peak)
-_add("fixed-compute", "plain fine-tuning at the multiply-adds of CGaP's training", _fixed_compute)
+_add("fixed-compute", "plain fine-tuning at the MACs of CGaP's training", _fixed_compute)
 _add("fixed-pruned", "one full network a task, pruned to CGaP's MACs", _fixed_pruned)

@@ -62,8 +62,9 @@ class MaskedLearner:
 
     `network_for` is the dense network that inference executes, zeros included. What else it
     costs is in `extra`, one entry an experience: the bits of the masks so far, the share of
-    weights other than zero in the network of its task, and, where the network is a plain chain,
-    the layer shapes of the smaller dense network that is left without units that nothing reads.
+    weights other than zero in the network of its task, WSN's CAP, and, where the network is a
+    plain chain, the layer shapes of the smaller dense network that is left without units that
+    nothing reads.
     """
 
     STATE = ("extra",)
@@ -86,6 +87,8 @@ class MaskedLearner:
         network = self.model.network_for(experience.current_experience).eval()
         self.extra["mask_bits"].append(self.model.mask_bits())
         self.extra["density"].append(density(network))
+        if isinstance(self.model, WSN):
+            self.extra.setdefault("capacity", []).append(self.model.capacity())
         if is_chain(network):
             shapes = layer_shapes(structured(network), self._example)
             self.extra["structured"].append(shapes)

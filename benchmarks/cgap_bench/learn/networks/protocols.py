@@ -55,6 +55,30 @@ def lenet_gpm(settings: NetworkSettings, input_shape: Shape, n_outputs: int) -> 
     )
 
 
+@NETWORKS.register("vgg-small")
+def vgg_small(settings: NetworkSettings, input_shape: Shape, n_outputs: int) -> nn.Sequential:
+    """Six convolutions, linear 128, 128, no batch norm: P-TIN10 (De Lange et al. 2021)."""
+    channels, height, width = input_shape
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+
+    for stage, units in enumerate(((64,), (64,), (64, 64), (128, 128)), start=1):
+        for index, full in enumerate(units, start=1):
+            filters = scaled(full, settings.width)
+            layers[f"conv{stage}_{index}"] = nn.Conv2d(channels, filters, 3, padding=1)
+            layers[f"relu{stage}_{index}"] = nn.ReLU()
+            channels = filters
+        layers[f"pool{stage}"] = nn.MaxPool2d(2)
+        height, width = height // 2, width // 2
+    layers["flatten"] = nn.Flatten()
+    features, hidden = channels * height * width, scaled(128, settings.width)
+    for index in (1, 2):
+        layers[f"linear{index}"] = nn.Linear(features, hidden)
+        layers[f"relu_linear{index}"] = nn.ReLU()
+        features = hidden
+    layers["head"] = nn.Linear(hidden, n_outputs)
+    return nn.Sequential(layers)
+
+
 @NETWORKS.register("conv4-wsn")
 def conv4_wsn(settings: NetworkSettings, input_shape: Shape, n_outputs: int) -> nn.Sequential:
     """Four strided convolutions of 160 filters, linear 640, 640: P-TIN40 (Kang et al. 2022)."""

@@ -154,10 +154,9 @@ def build_stream(
     labels = list(range(len(parts)))
     if settings.scenario is not Scenario.TASK:
         labels = [0] * len(parts)
-    benchmark = benchmark_from_datasets(
+    benchmark = _benchmark(
         train=_datasets(train, kept, labels), test=_datasets(test, shown, labels)
     )
-    benchmark = with_task_labels(with_classes_timeline(benchmark))
     heldout = tuple(_datasets(train, held, labels))
     classes = tuple(part.classes for part in parts)
     how = (settings.scenario, settings.score_on, data.class_names)
@@ -194,8 +193,20 @@ def joint_experience(stream: Stream, n: int | None = None) -> Any:
     first, *others = [experience.dataset for experience in experiences]
     for dataset in others:
         first = first.concat(dataset)
-    benchmark = benchmark_from_datasets(train=[first])
-    return with_task_labels(with_classes_timeline(benchmark)).train_stream[0]
+    return _benchmark(train=[first]).train_stream[0]
+
+
+def _benchmark(**streams: list[AvalancheDataset]) -> Any:
+    """Experiences that say their task labels and classes."""
+    benchmark = benchmark_from_datasets(**streams)
+    benchmark = with_task_labels(with_classes_timeline(benchmark))
+    for stream in benchmark.streams.values():
+        for experience in stream:
+            # Avalanche's multi-head models index a tensor with them, which takes no set
+            experience.classes_in_this_experience = sorted(
+                experience.classes_in_this_experience
+            )
+    return benchmark
 
 
 def _class_numbers(data: ImageData, settings: StreamSettings, parts: Sequence[Part]) -> Tensor:

@@ -73,8 +73,9 @@ class Cell(Settings):
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """All settings that differ from the preset."""
-        return (*self.table.extra, *self.number.set)
+        """All settings that differ from the preset; its own ones stand over the table's."""
+        both = (*self.table.extra, *self.number.set)
+        return tuple({text.partition("=")[0]: text for text in both}.values())
 
     @property
     def why_not(self) -> str:

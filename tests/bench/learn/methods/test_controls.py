@@ -25,7 +25,7 @@ def test_peak_networks_have_a_share_of_the_macs(records):
 
 def test_prices_that_are_not_macs_are_no_measure(tiny, reference):
     other = replace(reference, peak=None)
-    with pytest.raises(UsageError, match="fixed-peak is sized by the MACs of training"):
+    with pytest.raises(UsageError, match="fixed-peak is sized by MACs of training"):
         train(tiny("fixed-peak"), data_root(), other)
 
 

@@ -51,6 +51,14 @@ def test_density_is_that_of_the_settings(tiny, run):
     record = run(tiny("wsn", own={"density": 0.1}))
     head = 64 * 5 / (WEIGHTS + 64 * 5)
     assert record.extra["density"] == pytest.approx([0.1 * (1 - head) + head] * 2, abs=0.01)
+    # CAP after each experience: what is used, 0.1 to 0.2 of it, and 0.22 bits a mask and weight
+    first, second = record.extra["capacity"]
+    assert first == pytest.approx(0.1 + 0.22 / 32, abs=0.002)
+    assert first + 0.22 / 32 < second <= 0.2 + 0.44 / 32
+
+
+def test_cap_is_noted_for_wsn_alone(records):
+    assert "capacity" not in records["packnet"].extra
 
 
 def test_packnet_cuts_late_where_training_stops_early(tiny, run):

@@ -11,7 +11,7 @@ from cgap_bench.learn.methods.penalties.ewc import EWC, Labels, OnlineEWC
 from cgap_bench.learn.methods.penalties.mas import MemoryAwareSynapses
 from cgap_bench.learn.methods.penalties.quadratic import QuadraticPenalty, weights_of
 from cgap_bench.learn.methods.penalties.si import SynapticIntelligence
-from cgap_cl import Plan, PlasticNetwork
+from cgap_cl import CGaPPlugin, Plan, PlasticNetwork
 from cgap_cl.change.surgery import apply
 
 
@@ -265,6 +265,20 @@ def test_its_state_can_be_stored(make, toy):
         model[1].weight.add_(1.0)
     assert plugin.penalty(model) > 0
     assert torch.equal(copy.penalty(model), plugin.penalty(model))
+
+
+@pytest.mark.parametrize("make", [EWC, OnlineEWC, MemoryAwareSynapses, SynapticIntelligence])
+@pytest.mark.parametrize("first", [False, True])
+def test_beside_growth_they_are_refused_before_anything_is_trained(make, first, toy):
+    """What they would hold is frozen there, as it is told of Avalanche's."""
+    network = PlasticNetwork(toy.chain(), torch.zeros(1, 2, 4, 4))
+    pair = [make(1.0), CGaPPlugin()]
+    strategy = toy.strategy(network, pair if first else pair[::-1], epochs=1)
+    said = f"CGaPPlugin cannot run beside {make.__name__}: it holds learned weights"
+    with pytest.raises(TypeError, match=said) as caught:
+        strategy.train(toy.stream()[0])
+    assert "\n" not in str(caught.value)
+    assert not network.labels
 
 
 @pytest.mark.parametrize("make", [EWC, OnlineEWC, MemoryAwareSynapses, SynapticIntelligence])

@@ -15,6 +15,19 @@ from cgap_bench.record.configuration import NetworkSettings
         ("lenet-gpm", (3, 32, 32), 5, 1500 + 25000 + 50 * 64 * 800 + 800 * 500 + 500 * 5),
         # P-TIN40: 2.75 M parameters
         ("conv4-wsn", (3, 64, 64), 5, 4320 + 3 * 230400 + 160 * 16 * 640 + 640 * 640 + 640 * 5),
+        # P-TIN10: conv 64 M 64 M 64 64 M 128 128 M, linear 128, 128
+        (
+            "vgg-small",
+            (3, 64, 64),
+            20,
+            (27 + 3 * 576) * 64
+            + (576 + 1152) * 128
+            + (2048 + 128) * 128
+            + 128 * 20
+            + 4 * 64
+            + 4 * 128
+            + 20,
+        ),
     ],
 )
 def test_protocol_networks_have_the_published_size(name, shape, n_outputs, n_parameters):

@@ -2,6 +2,10 @@
 
 import pytest
 import torch
+from avalanche.logging import BaseLogger
+from avalanche.models import MTSimpleMLP, MultiHeadClassifier, MultiTaskModule
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.supervised import Naive
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.dataset import DATASETS, data_root
@@ -39,7 +43,7 @@ def test_labels_count_from_zero_and_tasks_follow_the_class_order():
     data = DATASETS["digits"].load(data_root())
     for task, experience in enumerate(stream.benchmark.train_stream):
         assert experience.task_label == task
-        assert experience.classes_in_this_experience == {0, 1}
+        assert experience.classes_in_this_experience == [0, 1]
         for row in list(rows(experience))[:20]:
             within = int(stream.train.targets[row])
             assert stream.classes[task][within] == int(data.train_targets[row])
@@ -106,9 +110,9 @@ def test_scenarios_differ_in_labels_and_in_what_is_to_be_told_apart():
     assert task.task_labels == (0, 1, 2, 3, 4)
     assert domain.task_labels == one.task_labels == (0,) * 5
     assert (task.n_outputs, domain.n_outputs, one.n_outputs) == (2, 2, 10)
-    assert [e.classes_in_this_experience for e in domain.benchmark.train_stream] == [{0, 1}] * 5
+    assert [e.classes_in_this_experience for e in domain.benchmark.train_stream] == [[0, 1]] * 5
     last = one.benchmark.train_stream[4]
-    assert last.classes_in_this_experience == {8, 9}
+    assert last.classes_in_this_experience == [8, 9]
     assert last.task_label == 0
     assert rows(last) == rows(task.benchmark.train_stream[4])
 
@@ -119,6 +123,34 @@ def test_in_one_head_over_all_classes_numbers_follow_the_order_of_learning():
     learnt = [one for group in stream.classes for one in group]
     for row in range(50):
         assert learnt[int(stream.train.targets[row])] == int(data.train_targets[row])
+
+
+@pytest.mark.filterwarnings("ignore:No loggers specified:UserWarning")
+def test_avalanches_own_multi_head_models_train_on_a_stream():
+    """They index a tensor with the classes of an experience."""
+    stream = digits(n_train_per_class=10, first=2)
+    for model in (MTSimpleMLP(64, 8), HeadsOnly()):
+        strategy = Naive(
+            model=model,
+            optimizer=torch.optim.SGD(model.parameters(), 0.1),
+            train_mb_size=10,
+            evaluator=EvaluationPlugin(loggers=[BaseLogger()]),
+        )
+        for experience in stream.benchmark.train_stream:
+            strategy.train(experience)
+        strategy.eval(stream.benchmark.test_stream)
+        assert model.classifier.active_units == {0: [0, 1], 1: [0, 1]}
+
+
+class HeadsOnly(MultiTaskModule):
+    """Avalanche's heads on the pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.classifier = MultiHeadClassifier(64)
+
+    def forward(self, x, task_labels):
+        return self.classifier(x.flatten(1), task_labels)
 
 
 def test_permuted_experiences_hold_the_same_images_in_other_rows():

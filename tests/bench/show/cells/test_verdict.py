@@ -2,8 +2,13 @@
 
 import pytest
 
+from cgap_bench.record.configuration import Optimizer
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.resolver import resolve
 from cgap_bench.show.cells.published import Cell, Number, PublishedTable, cells
 from cgap_bench.show.cells.verdict import Verdict, is_run_of, outcome, table_of_cells
+
+WSNS_OWN = ("packnet", "supsup", "wsn", "joint")  # of its table on superclasses
 
 
 @pytest.fixture
@@ -62,6 +67,28 @@ def test_of_several_settings_the_most_numerous_runs_count(cell, runs, make_recor
     other = [make_record("ewc", 9, (0.9,) * 3, epochs=7, method_settings={"strength": 3.0})]
     made = outcome(cell, [*other, *runs(*(0.7,) * 5)])
     assert (made.ours.n, made.verdict) == (5, Verdict.VERIFIED)
+
+
+def test_a_cells_own_setting_stands_over_that_of_its_table(cell):
+    table = cell.table.model_copy(update={"extra": ("training.lr=1", "ewc.strength=1")})
+    own = cell.model_copy(update={"table": table})
+    assert own.overrides == ("training.lr=1", "ewc.strength=3")
+
+
+def training_of(cell):
+    """Of its runs."""
+    name, recipe = load_recipe(cell.table.benchmark)
+    return resolve(name, recipe, cell.preset, cell.overrides).config(cell.method, 0).training
+
+
+@pytest.mark.parametrize("name", [name for name in cells() if "wsn" in name])
+def test_runs_that_wsns_authors_made_train_as_theirs(name):
+    cell = cells()[name]
+    training = training_of(cell)
+    copied = name.startswith("wsn-superclass") and cell.method not in WSNS_OWN
+    adam = not copied and name != "wsn-pmnist/task/gpm"
+    expected = (Optimizer.ADAM, 1e-3) if adam else (Optimizer.SGD, 0.01)
+    assert (training.optimizer, training.lr) == expected
 
 
 def test_the_table_has_a_row_for_every_cell_and_says_why_one_was_not_run():

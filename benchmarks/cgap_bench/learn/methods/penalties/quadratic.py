@@ -8,7 +8,9 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 
+from cgap_cl import CGaPPlugin
 from cgap_cl.blocks.index_maps import IndexMap
+from cgap_cl.train.neighbours import PENALTY
 
 Named = dict[str, Tensor]
 
@@ -38,6 +40,16 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
         self._stiffness: Named = {}
         self._held: list[Tensor] = []  # by the optimizer, when springs were looked up
         self._springs: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+
+    def before_training(self, strategy: Any, **_: Any) -> None:
+        """Stand beside no `CGaPPlugin`, as Avalanche's penalties do not.
+
+        Raises:
+            TypeError: There is one.
+        """
+        if any(isinstance(plugin, CGaPPlugin) for plugin in strategy.plugins):
+            kind = type(self).__name__
+            raise TypeError(f"CGaPPlugin cannot run beside {kind}: {PENALTY}")
 
     @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
@@ -80,6 +92,8 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
 
     def follow(self, change: IndexMap, prefix: str = "") -> None:
         """Go with a network that has grown or been pruned: newborn units are of no importance.
+
+        For a network that goes on training what it has learned; CGaP freezes that instead.
 
         Args:
             change: What was done to its column.
