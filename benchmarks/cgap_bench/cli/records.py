@@ -7,13 +7,18 @@ import click
 from cgap_bench.cli.options import BOARD, EXAMPLES, output
 
 
-@click.command("list", epilog=EXAMPLES + "cgap-cl list boards")
+@click.command("list", epilog=EXAMPLES + "cgap-cl list boards\n  cgap-cl list cells")
 @click.argument("what", metavar="[benchmarks|methods|networks|boards|cells]", required=False)
-def list_(what: str | None) -> None:
-    """List what can be chosen; without a word, everything."""
+@output("Results folder; `cells` sets its runs beside the published numbers.")
+def list_(what: str | None, output: Path) -> None:
+    """List what can be chosen; without a word, everything.
+
+    `cells` are published numbers: each with our runs of it, the verdict, and the command that
+    makes what is missing.
+    """
     from cgap_bench.commands.list import listing
 
-    click.echo(listing(what))
+    click.echo(listing(what, output))
 
 
 @click.command(

@@ -1,26 +1,54 @@
 """What can be chosen, one line each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from cgap_bench.errors import UnknownNameError
 
 
-def listing(what: str | None) -> str:
+def listing(what: str | None, output: Path = Path("results")) -> str:
     """A table of names and descriptions.
 
     Args:
         what: ``benchmarks``, ``methods``, ``networks``, ``boards`` or ``cells``; None: all.
+        output: Results folder, whose records stand beside published numbers.
 
     Raises:
         UnknownNameError: It is none of these.
     """
     if what is None:
-        return "\n\n".join(f"# {name}\n{listing(name)}" for name in TABLES)
+        names = [*TABLES, CELLS]
+        return "\n\n".join(f"# {name}\n{listing(name, output)}" for name in names)
+    if what == CELLS:
+        return cells_text(output)
     if what not in TABLES:
-        raise UnknownNameError("list", what, TABLES)
+        raise UnknownNameError("list", what, [*TABLES, CELLS])
     rows = TABLES[what]()
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
+
+
+def cells_text(output: Path) -> str:
+    """Every published number: ours as far as there are records, the command, the source."""
+    from cgap_bench.record.store import read_records
+    from cgap_bench.show.cells.published import cells
+    from cgap_bench.show.cells.verdict import table_of_cells
+
+    known = cells()
+    names = dict.fromkeys(cell.table.benchmark for cell in known.values())
+    records = [record for name in names for record in read_records(output, name)]
+    header, *rows = table_of_cells(records).lines
+    columns = [header.index(title) for title in CELL_COLUMNS]
+    chosen = [tuple(row[i] for i in columns) for row in (header, *rows)]
+    told = [("command", "source"), *((c.command, c.table.source) for c in known.values())]
+    return _left([(*row, *more) for row, more in zip(chosen, told, strict=True)])
+
+
+def _left(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns under each other, all to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ((cell.ljust(width) for cell, width in zip(row, widths)) for row in rows)
+    return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
 def _benchmarks() -> list[tuple[str, str]]:
@@ -49,15 +77,6 @@ def _networks() -> list[tuple[str, str]]:
     return [(name, (NETWORKS[name].__doc__ or "").splitlines()[0]) for name in names]
 
 
-def _cells() -> list[tuple[str, str]]:
-    from cgap_bench.show.cells.published import cells
-
-    return [
-        (name, f"{cell.number.value:.2f} %  {cell.table.source}")
-        for name, cell in cells().items()
-    ]
-
-
 def _boards() -> list[tuple[str, str]]:
     from cgap_hw import board_names, load_board
 
@@ -69,5 +88,6 @@ TABLES: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "methods": _methods,
     "networks": _networks,
     "boards": _boards,
-    "cells": _cells,
 }
+CELLS = "cells"
+CELL_COLUMNS = ("cell", "published [%]", "ours [%]", "runs", "verdict")

@@ -26,12 +26,13 @@ class Table:
         return sum(max(map(len, column)) + 2 for column in cells)
 
     @property
-    def _lines(self) -> tuple[tuple[str, ...], ...]:
+    def lines(self) -> tuple[tuple[str, ...], ...]:
+        """Its header, then its rows."""
         return (self.header, *self.rows)
 
     def markdown(self) -> str:
         """As a GitHub table, padded so that the source can be read as well."""
-        header, *rows = [tuple(map(escaping.markdown, line)) for line in self._lines]
+        header, *rows = [tuple(map(escaping.markdown, line)) for line in self.lines]
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
         padded = [_pad(header, widths), rule, *(_pad(row, widths) for row in rows)]
@@ -39,7 +40,7 @@ class Table:
 
     def latex(self) -> str:
         """As a ``tabular`` with the rules of the booktabs package."""
-        lines = [" & ".join(map(escaping.latex, line)) + r" \\" for line in self._lines]
+        lines = [" & ".join(map(escaping.latex, line)) + r" \\" for line in self.lines]
         return "\n".join(
             [
                 rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",

@@ -8,11 +8,10 @@ import pandas as pd
 from cgap_bench.record.configuration import REFERENCE_METHOD, Claims
 from cgap_bench.show import stats
 from cgap_bench.show.comparison import Comparison
-from cgap_bench.show.paired.differences import paired
+from cgap_bench.show.paired.differences import ENOUGH, paired
 from cgap_bench.show.stats import PairedDifference
 from cgap_bench.show.tables import format_estimate
 
-ENOUGH = 10  # pairs, from which on a difference is claimed (benchmarks/README.md)
 MAX_SCREENED = 6  # sentences where nothing was named before the runs
 SCREEN = (
     "No comparison was named in the recipe ([claims]) before these runs: the differences below"
@@ -88,7 +87,9 @@ def _sentence(name: str, pair: PairedDifference, p: float, claims: Claims) -> st
     )
     if not claims.named:
         return f"{head}.{_needed(pair)}"
-    return f"{head}, {_p(p)}. {_verdict(pair, p, claims)}{_needed(pair)}"
+    if d.n < ENOUGH:
+        return f"{head}. That is no claim yet: {ENOUGH} pairs are needed.{_needed(pair)}"
+    return f"{head}, {_p(p)}. {_verdict(pair, p, claims)}"
 
 
 def _needed(pair: PairedDifference) -> str:
@@ -105,12 +106,9 @@ def _needed(pair: PairedDifference) -> str:
 
 
 def _verdict(pair: PairedDifference, p: float, claims: Claims) -> str:
-    d = pair.difference
-    if d.n < ENOUGH:
-        return f"That is no claim yet: {ENOUGH} pairs are needed."
     if p < 1 - stats.CONFIDENCE:
         return "The difference is claimed."
-    if claims.margin is not None and d.low > -claims.margin:
+    if claims.margin is not None and pair.difference.low > -claims.margin:
         return f"It is no worse than by {100 * claims.margin:g} points."
     return "The sign of the difference is open."
 

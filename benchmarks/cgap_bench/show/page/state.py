@@ -8,6 +8,7 @@ from cgap_bench.record.record import Record
 from cgap_bench.show.comparison import Comparison
 
 MAX_NAMED = 8  # beyond, they are counted
+MACHINE = ("device", "system", "capability", "threads")
 
 
 def warnings(one: Comparison) -> list[str]:
@@ -66,9 +67,7 @@ def _mixed(records: Sequence[Record]) -> Iterator[str]:
         "versions of the code": lambda r: str(r.environment.get("revision") or "unknown"),
         "versions of torch": lambda r: str(_package(r, "torch")),
         "versions of cgap-cl": lambda r: str(_package(r, "cgap-cl")),
-        "machines": lambda r: ", ".join(
-            str(r.environment.get(key, "unknown")) for key in ("device", "system")
-        ),
+        "machines": _machine,
     }
     for fact, of in facts.items():
         counts: dict[str, int] = defaultdict(int)
@@ -80,6 +79,12 @@ def _mixed(records: Sequence[Record]) -> Iterator[str]:
     changed = [r.run_id for r in records if str(r.environment.get("revision")).endswith("+")]
     if changed:
         yield f"{len(changed)} runs were made by code that was changed and not committed."
+
+
+def _machine(record: Record) -> str:
+    """What rounding depends on: a processor with other kernels is another machine."""
+    known = {key: record.environment.get(key, "unknown") for key in MACHINE}
+    return "{device}, {system}, kernels {capability}, threads {threads}".format(**known)
 
 
 def _package(record: Record, name: str) -> object:

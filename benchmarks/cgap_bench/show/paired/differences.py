@@ -10,6 +10,9 @@ from cgap_bench.show import stats
 from cgap_bench.show.stats import PairedDifference
 from cgap_bench.show.tables import Table, format_estimate
 
+ENOUGH = 10  # pairs, from which on a difference is tested (benchmarks/README.md)
+SCREEN = "screen"  # in place of a p-value: a first look, no test
+
 
 def paired(
     runs: pd.DataFrame, key: str, reference: str = REFERENCE_METHOD
@@ -38,8 +41,8 @@ def differences(
 ) -> Table | None:
     """Accuracy of the reference minus that of every other method.
 
-    Where the recipe named what it is to show, only that has p-values, and what it named first
-    leads the table; all else is a screen. Without a word of it, all rows are tested together.
+    What the recipe named before the runs leads the table, and has p-values where there are
+    `ENOUGH` pairs; all else is a screen.
 
     Args:
         runs: One row a run.
@@ -54,16 +57,13 @@ def differences(
     later = paired(runs, "later_accuracy", reference)
     named = [name for name in claims.named if name in results]
     order = [*named, *(name for name in results if name not in named)]
-    tested = named if claims.named else order
-    adjusted = _adjusted({name: results[name] for name in tested}, claims)
+    titles, p_values = _p_values({name: results[name] for name in named}, claims)
 
     header = (
         f"{reference} against",
         "pairs",
         "accuracy difference [points]",
-        "p of t (Holm)",
-        "p of sign flips (Holm)",
-        *_margin_title(claims),
+        *titles,
         "median [points]",
         "any one left out [points]",
         "detectable [points]",
@@ -73,7 +73,7 @@ def differences(
     rows = tuple(
         (
             f"{name} (primary)" if name == claims.primary else name,
-            *_cells(results[name], adjusted.get(name, ("-",) * len(_tests(claims)))),
+            *_cells(results[name], p_values.get(name, (SCREEN,) * len(titles))),
             _difference(later[name].difference) if name in later else "-",
         )
         for name in order
@@ -94,33 +94,30 @@ def _cells(result: PairedDifference, p_values: Sequence[str]) -> tuple[str, ...]
     )
 
 
-def _tests(claims: Claims) -> tuple[str, ...]:
-    return ("t", "signs") if claims.margin is None else ("t", "signs", "margin")
+def _p_values(
+    named: Mapping[str, PairedDifference], claims: Claims
+) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """Titles of the tests, and the p-values of each row that has `ENOUGH` pairs.
 
-
-def _adjusted(
-    results: Mapping[str, PairedDifference], claims: Claims
-) -> dict[str, tuple[str, ...]]:
-    """Holm's p-values of each test over the rows that are tested."""
-    tests = [
-        [result.p_value for result in results.values()],
-        [_sign_flip_p(result) for result in results.values()],
-    ]
+    Holm's procedure counts all rows that were named, tested yet or not. Where none has enough
+    pairs, a single title is left.
+    """
+    tests = {
+        "p of t (Holm)": [result.p_value for result in named.values()],
+        "p of sign flips (Holm)": [_sign_flip_p(result) for result in named.values()],
+    }
     if claims.margin is not None:
-        margin = claims.margin
-        tests.append([stats.no_worse_p(r.difference, margin) for r in results.values()])
-    columns = [[_p_value(p) for p in stats.holm(test)] for test in tests]
-    return dict(zip(results, zip(*columns, strict=True), strict=True))
+        title = f"p of {100 * claims.margin:g} points worse or more (Holm)"
+        tests[title] = [stats.no_worse_p(r.difference, claims.margin) for r in named.values()]
+
+    columns = [[_p_value(p) for p in stats.holm(test)] for test in tests.values()]
+    rows = dict(zip(named, zip(*columns, strict=True), strict=True))
+    enough = {name: rows[name] for name in named if named[name].difference.n >= ENOUGH}
+    return (tuple(tests) if enough else ("p",)), enough
 
 
 def _sign_flip_p(result: PairedDifference) -> float:
     return result.sign_flip_p if result.difference.n <= stats.MAX_EXACT else math.nan
-
-
-def _margin_title(claims: Claims) -> tuple[str, ...]:
-    if claims.margin is None:
-        return ()
-    return (f"p of {100 * claims.margin:g} points worse or more (Holm)",)
 
 
 def _difference(difference: stats.Estimate) -> str:

@@ -37,6 +37,9 @@ def test_a_claim_has_its_interval_and_its_price(runs):
 def test_few_pairs_are_no_claim(runs):
     _, line = runs(5, 0.05, 0.001, Claims(primary="ewc"))
     assert "no claim yet: 10 pairs are needed" in line
+    assert "p = 0.0625 at best" in line  # of any five pairs
+    assert line.count("p =") == 1
+    assert "p <" not in line
 
 
 def test_an_open_sign_is_said_to_be_open(runs):

@@ -42,8 +42,22 @@ def test_several_versions_and_machines(told, make_record):
     ]
     code, machines, dirty = told(records)
     assert code == "Made with 2 versions of the code (aaa: 1 runs, bbb+: 1 runs)."
-    assert "2 machines (CPU A, Linux: 1 runs, CPU B, Linux: 1 runs)" in machines
+    assert machines == (
+        "Made with 2 machines (CPU A, Linux, kernels unknown, threads unknown: 1 runs,"
+        " CPU B, Linux, kernels unknown, threads unknown: 1 runs)."
+    )
     assert "changed and not committed" in dirty
+
+
+@pytest.mark.parametrize("change", [{"capability": "AVX512"}, {"threads": 2}])
+def test_other_kernels_or_threads_are_another_machine(change, told, make_record):
+    """Rounding alone has moved EWC by points: the same processor is not enough."""
+    machine = {"device": "CPU", "system": "Linux", "capability": "AVX2", "threads": 1}
+    first, second = make_record("cgap"), make_record("ewc")
+    assert not told([changed(first, **machine), changed(second, **machine)])
+    (line,) = told([changed(first, **machine), changed(second, **(machine | change))])
+    assert line.startswith("Made with 2 machines (CPU, Linux, kernels AVX")
+    assert "CPU, Linux, kernels AVX2, threads 1: 1 runs" in line
 
 
 def test_runs_that_have_begun(tmp_path):

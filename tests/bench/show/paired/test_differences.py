@@ -19,9 +19,6 @@ def test_differences_are_paired_by_seed(some_records, make_record, platform):
     # the seeds shift both methods alike, so the paired difference has no spread
     assert table.rows[0][:3] == ("ewc", "3", "+5.00 ± 0.00")
     assert table.rows[1][:3] == ("fixed", "3", "+30.00 ± 0.00")
-    p_values = ("p of t (Holm)", "p of sign flips (Holm)")
-    # three pairs of one sign: 2 of 8 choices of signs; twice that by Holm, then no less
-    assert [cells(table, row, *p_values) for row in (0, 1)] == [("< 0.001", "0.500")] * 2
     assert cells(table, 1, "median [points]", "each pair [points]") == (
         "+30.00",
         "+30.0 +30.0 +30.0",
@@ -63,18 +60,46 @@ def claiming(records, claims):
     )
 
 
-def test_only_what_was_named_before_has_p_values(some_records, platform):
-    claims = Claims(primary="fixed", margin=0.01)
-    made = Comparison(claiming(some_records, claims), platform)
-    table = made.difference_table
+TESTS = ("p of t (Holm)", "p of sign flips (Holm)", "p of 1 points worse or more (Holm)")
+
+
+def pairs(make_record, n, claims=None):
+    """So many pairs: cgap 10 points above ewc in all, above fixed in all but the first."""
+    records = [
+        make_record(method, seed, (level,) * 3)
+        for seed in range(n)
+        for method, level in (("cgap", 0.8), ("ewc", 0.7), ("fixed", 0.7 if seed else 0.9))
+    ]
+    return claiming(records, claims or Claims())
+
+
+def test_only_what_was_named_before_has_p_values(make_record, platform):
+    records = pairs(make_record, 10, Claims(primary="fixed", margin=0.01))
+    table = Comparison(records, platform).difference_table
     assert [row[0] for row in table.rows] == ["fixed (primary)", "ewc"]
-    titles = (
-        "p of t (Holm)",
-        "p of sign flips (Holm)",
-        "p of 1 points worse or more (Holm)",
-    )
-    assert cells(table, 0, *titles) == ("< 0.001", "0.250", "< 0.001")
-    assert cells(table, 1, *titles) == ("-", "-", "-")
+    # +8 points on the average of ten, s = 6.32, so t = 4 (p 0.0031), of -1: 4.5 (0.0007);
+    # signs: all alike but the one (2 * (1 + 10) of 1024, the largest sums of ten 10s)
+    assert cells(table, 0, *TESTS) == ("0.003", "0.021", "< 0.001")
+    assert cells(table, 1, *TESTS) == ("screen",) * 3
+
+
+def test_rows_that_were_named_count_in_holms_procedure(make_record, platform):
+    records = pairs(make_record, 10, Claims(primary="fixed", confirmatory=("ewc",)))
+    table = Comparison(records, platform).difference_table
+    assert cells(table, 0, *TESTS[:2]) == ("0.003", "0.021")  # the larger of two stays
+    assert cells(table, 1, *TESTS[:2]) == ("< 0.001", "0.004")  # 2 * 2 of 1024
+    few = Comparison(records[:-1], platform).difference_table  # fixed has nine pairs
+    assert cells(few, 0, *TESTS[:2]) == ("screen",) * 2
+    assert cells(few, 1, *TESTS[:2]) == ("< 0.001", "0.004")
+
+
+@pytest.mark.parametrize(
+    ("n", "claims"), [(10, Claims()), (9, Claims(primary="fixed", margin=0.01))]
+)
+def test_without_a_claim_or_ten_pairs_a_table_is_a_screen(n, claims, make_record, platform):
+    table = Comparison(pairs(make_record, n, claims), platform).difference_table
+    assert [title for title in table.header if title.startswith("p")] == ["pairs", "p"]
+    assert [cells(table, row, "p") for row in (0, 1)] == [("screen",)] * 2
 
 
 def test_what_only_some_of_the_runs_set_out_to_show_is_no_claim(some_records, platform):
