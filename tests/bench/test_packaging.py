@@ -1,5 +1,6 @@
 """The built wheel works by itself: outside the repository, without the editable install."""
 
+import json
 import os
 import re
 import shutil
@@ -138,6 +139,46 @@ def test_a_run_makes_records_table_figure_and_report(clean, tmp_path):
     assert (results / "report.html").is_file()
     assert list(tmp_path.iterdir()) == [results]
     _run(clean / "cgap-cl", "report", "--check", cwd=tmp_path)
+
+
+@pytest.fixture
+def away(clean, tmp_path):
+    """A folder outside the repository that holds the examples and nothing else."""
+    for path in (ROOT / "examples").glob("own_*"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def test_what_others_bring_works_with_the_wheel(clean, away):
+    """A method, a stream, a network and a board of one's own, all in one run."""
+    printed = _run(
+        *(clean / "python", "own_method.py", "run", "own_stream.toml"),
+        *("--methods", "ewc-replay", "--seeds", "0", "--jobs", "1"),
+        *("--set", "network.name=own_network:residual", "--set", "training.epochs=1"),
+        *("--board", "own_board.toml", "--output", "mine"),
+        cwd=away,
+    )
+    assert "ewc-replay" in printed
+    (record,) = (away / "mine" / "runs" / "own_stream").glob("*.json")
+    config = json.loads(record.read_text())["config"]
+    assert config["method_settings"] == {"strength": 10.0, "memory": 100}
+    assert config["stream"]["dataset"] == "own_stream:waves"
+    assert config["network"]["name"] == "own_network:residual"
+    prints = config["network"], config["stream"]
+    assert all(one["fingerprint"] for one in prints)
+    assert config["method_fingerprint"]
+    assert any("Zybo" in path.read_text() for path in (away / "mine" / "tables").glob("*.md"))
+
+
+@pytest.mark.slow
+def test_examples_run_as_the_page_says(clean, away):
+    page = (ROOT / "docs" / "how-to.md").read_text().partition("## Train in the fastest")[0]
+    commands = re.findall(r"^    ((?:python own_|cgap-cl (?:run|cost)).*)$", page, re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        program, *words = command.split()
+        short = ("--set", "training.epochs=1", "--seeds", "0") if "run" in words else ()
+        assert _run(clean / program, *words, *short, cwd=away)
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
-"""The recipes for clusters run as they stand on the page."""
+"""Recipes for clusters run as they stand on the page; its examples are those of the files."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import indent
 
@@ -52,7 +54,7 @@ def test_the_slurm_array_does_one_seed_a_job(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("dask", [False, True], ids=["joblib", "dask"])
 def test_a_function_for_each_seed(dask, tmp_path):
-    program, on_dask = blocks("python")
+    program, on_dask = (one for one in blocks("python") if "one_seed" in one)
     if dask:
         pytest.importorskip("distributed", reason="Dask is no dependency: pip install dask")
         head, _ = program.split("if __name__")
@@ -65,3 +67,40 @@ def test_a_function_for_each_seed(dask, tmp_path):
     command = [sys.executable, str(script), *SETTINGS, "--output", str(output)]
     subprocess.run(command, check=True)
     assert seeds(output) == [0, 1]
+
+
+EXAMPLES = {path.name: path.read_text() for path in (ROOT / "examples").glob("own_*")}
+
+
+def members(body):
+    """Annotated attributes and public functions of a class, as they are written."""
+    for node in body:
+        if isinstance(node, ast.AnnAssign):
+            yield node.target.id, ast.unparse(node.annotation)
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            marks = [ast.unparse(mark) for mark in node.decorator_list]
+            yield node.name, (marks, ast.unparse(node.args), ast.unparse(node.returns))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_on_the_page_is_the_file_and_short(name):
+    text = EXAMPLES[name]
+    shown = f"```{'toml' if name.endswith('toml') else 'python'}\n# {name}\n{text}```"
+    assert shown in PAGE, f"docs/how-to.md should hold\n{shown}"
+    lines = len(text.splitlines())
+    if name.startswith("own_stream"):  # the function and its recipe
+        lines = sum(len(EXAMPLES[f"own_stream.{one}"].splitlines()) for one in ("py", "toml"))
+    assert lines < 30
+
+
+def test_signatures_on_the_page_are_those_of_the_code():
+    stubs = re.findall(r"```python\n# (cgap_bench\S+)\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len(stubs) == 3
+    for module, stub in stubs:
+        source = ast.parse(Path(find_spec(module).origin).read_text())
+        classes = {one.name: one for one in source.body if isinstance(one, ast.ClassDef)}
+        for shown in ast.parse(stub).body:
+            code, page = dict(members(classes[shown.name].body)), dict(members(shown.body))
+            assert page == {name: code[name] for name in page}
+            if shown.name != "Context":  # of which the page shows what most methods need
+                assert code.keys() - page.keys() <= {"n_classes"}  # that nobody has to give
