@@ -177,7 +177,7 @@ def test_examples_run_as_the_page_says(clean, away):
     assert len(commands) == 4
     for command in commands:
         program, *words = command.split()
-        short = ("--set", "training.epochs=1", "--seeds", "0") if "run" in words else ()
+        short = ("--set", "training.epochs=2", "--seeds", "0") if "run" in words else ()
         assert _run(clean / program, *words, *short, cwd=away)
 
 
