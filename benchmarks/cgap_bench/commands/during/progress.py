@@ -104,13 +104,14 @@ class RunBars:
         if isinstance(what, str):
             self._say(f"{name}: {what}")
             return
+        goes_on = run_id in self._paces
         pace = self._paces.setdefault(run_id, Pace(self._clock))
         self._all = self._all or Pace(self._clock)
         where, _ = self._view.rows.get(name, (None, 0.0))
         if isinstance(what, Standing):
             where = what
         else:
-            self._count(run_id, what)
+            self._count(run_id, what, goes_on)
         self._view.rows[name] = where, pace.left_s(self._left[run_id])
         if self._view.disable and pace.due():
             self._tell(name)
@@ -121,9 +122,12 @@ class RunBars:
         self._view.advance(self._runs)
         self._view.rows.pop(self._names[run_id], None)
 
-    def _count(self, run_id: str, n: int) -> None:
+    def _count(self, run_id: str, n: int, goes_on: bool) -> None:
+        """So many more images; the first may be those that an earlier process trained."""
         self._left[run_id] -= n
         self._view.advance(self._images, n)
+        if not goes_on:
+            return
         for pace in (self._paces[run_id], self._all):
             assert pace is not None
             pace.images += n

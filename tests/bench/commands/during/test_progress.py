@@ -43,6 +43,23 @@ def test_a_file_gets_lines_with_the_time_left():
     assert text.getvalue().splitlines()[-1] == "ewc: resumed"
 
 
+def test_what_another_process_trained_is_no_pace():
+    """A run that goes on begins with the images of the process before."""
+    clock, text = _Clock(), io.StringIO()
+    _, bars = _bars(Console(file=text, width=200), clock)
+    bars.advance("b", 2000)
+    for clock.now in range(1, 11):
+        bars.advance("b", 10)
+    # 10 images a second: at 5 s 950 of this run are left, 1950 of all
+    assert text.getvalue().splitlines() == ["ewc: about 2 min left, all runs 3 min"]
+
+    bars.advance("a", 500)  # another one goes on
+    clock.now = 16
+    bars.advance("a", 60)
+    # it trains 10 a second, both together 160 in 16 s
+    assert text.getvalue().splitlines()[1:] == ["cgap: about 44 s left, all runs 2 min"]
+
+
 def test_a_terminal_shows_where_each_run_stands():
     clock, text = _Clock(), io.StringIO()
     view, bars = _bars(Console(file=text, force_terminal=True, width=100), clock)
