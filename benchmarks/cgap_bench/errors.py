@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from traceback import format_exception
 from typing import TypeVar
 
@@ -67,6 +68,13 @@ class Stop(BaseException):
 
 class OutOfDateError(Exception):
     """Something generated is not what the records say."""
+
+
+def place_text(path: Path, line: int | None) -> str:
+    """``"net.py, line 12"``: where something is written, as seen from the present folder."""
+    path, here = path.resolve(), Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return f"{shown}, line {line}" if line else str(shown)
 
 
 def traced(told: E, cause: BaseException) -> E:

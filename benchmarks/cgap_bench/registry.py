@@ -3,36 +3,85 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
 
-from cgap_bench.errors import UnknownNameError
+from cgap_bench.errors import UnknownNameError, UsageError, place_text
 
 T = TypeVar("T")
+
+OURS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was registered: in which file and line, imported under which name."""
+
+    file: str
+    line: int
+    module: str
+
+    def __str__(self) -> str:
+        return place_text(Path(self.file), self.line)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it came with the package."""
+        return Path(self.file).is_relative_to(OURS)
+
+    def is_same_code(self, other: "Place") -> bool:
+        """Whether a script was imported once more under its other name."""
+        here, there = (self.file, self.line), (other.file, other.line)
+        return here == there and self.module != other.module
 
 
 class Registry(Generic[T]):
     """A name -> value table that offers the nearest name when one is unknown.
 
+    What is wrong with an entry of a user's own is told when anything is looked up: a script
+    adds it before there is a command that could tell it in one line.
+
     Args:
         kind: What the values are, for error messages.
         package: Package whose modules register themselves when imported; they are imported
             the first time anything is looked up.
+        check: Raises `UsageError` where a value that is not the project's cannot be used; what
+            it is given first is how messages call it.
     """
 
-    def __init__(self, kind: str, package: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        package: str | None = None,
+        check: Callable[[str, Any], None] = lambda _what, _value: None,
+    ) -> None:
         self.kind = kind
-        self._package = package
+        self._package, self._check = package, check
         self._entries: dict[str, T] = {}
+        self._places: dict[str, Place] = {}
+        self._mistake = ""  # the first one
 
     def add(self, name: str, value: T) -> T:
         """Register a value under a name that is still free."""
-        if name in self._entries:
-            raise ValueError(f"{self.kind} {name!r} is registered twice")
-        self._entries[name] = value
+        place = _caller()
+        if name not in self._entries:
+            self._entries[name], self._places[name] = value, place
+        elif not place.is_same_code(self._places[name]):
+            self._mistake = self._mistake or self._twice(name, place)
         return value
+
+    def _twice(self, name: str, second: Place) -> str:
+        """Who has taken a name that was not free; of the project's own no line is told."""
+        places = (self._places[name], second)
+        own = [f"in {place}" for place in places if not place.is_ours]
+        others = ["by the package itself"] * (2 - len(own))
+        return (
+            f"{self.kind} {name!r} is registered twice: {', and '.join([*own, *others])};"
+            " choose another name"
+        )
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator form of `add`."""
@@ -42,7 +91,10 @@ class Registry(Generic[T]):
         self._load()
         if name not in self._entries:
             raise UnknownNameError(self.kind, name, self._entries)
-        return self._entries[name]
+        value, place = self._entries[name], self._places[name]
+        if not place.is_ours:
+            self._check(f"{self.kind} {name} ({place})", value)
+        return value
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -50,11 +102,21 @@ class Registry(Generic[T]):
         return sorted(self._entries)
 
     def _load(self) -> None:
-        if self._package is None:
-            return
-        package, self._package = import_module(self._package), None
-        for module in iter_modules(package.__path__, package.__name__ + "."):
-            import_module(module.name)
+        if self._package is not None:
+            package, self._package = import_module(self._package), None
+            for module in iter_modules(package.__path__, package.__name__ + "."):
+                import_module(module.name)
+        if self._mistake:
+            raise UsageError(self._mistake)
+
+
+def _caller() -> Place:
+    """Where a registry was called from."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame = frame.f_back
+    module = str(frame.f_globals.get("__name__", ""))
+    return Place(frame.f_code.co_filename, frame.f_lineno, module)
 
 
 def imported(name: str) -> Any:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cgap_bench.commands.before.changed import changed_since
 from cgap_bench.commands.before.first_look import AUTO, DEVICES, RAY, Words
+from cgap_bench.commands.before.fitting import workable
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.memory import memory_notes
 from cgap_bench.commands.before.plan import contents_text, full_text, plan_text
@@ -214,7 +215,7 @@ def dry_run(request: Request) -> str:
     notes += changed_since(jobs, request.output)
     if request.dry_run == "table":
         _, recipe = load_recipe(request.benchmark)
-        notes += memory_notes(jobs, forecast, options.memory)
+        notes += memory_notes(workable(jobs, forecast), forecast, options.memory)
         plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
         return "\n".join([*notes, *contents_text(jobs, forecast), plan])
 
@@ -232,7 +233,7 @@ def run_benchmark(request: Request) -> None:
     options = request.options()
     forecast = Forecast(options.root, options.finished)
     request, notes = request.settled(forecast, keep=True)
-    jobs, console = request.job_list(), Console()
+    jobs, console = workable(request.job_list(), forecast), Console()
     notes += changed_since(jobs, request.output) + steered_elsewhere(jobs, request.board)
     chatter = Console(quiet=request.quiet)  # all but the table and errors
     notes += memory_notes(jobs, forecast, options.memory)

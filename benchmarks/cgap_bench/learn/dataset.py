@@ -4,11 +4,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from cgap_bench.errors import UsageError
 from cgap_bench.learn.images.stored import Pixels
+from cgap_bench.learn.own.mistakes import checked_call
 from cgap_bench.registry import Registry
 
 DATA_VARIABLE = "CGAP_CL_DATA"
@@ -73,7 +76,14 @@ class Dataset:
     needs_download: bool
 
 
-DATASETS: Registry[Dataset] = Registry("dataset", package="cgap_bench.learn.datasets")
+def _check(what: str, value: Any) -> None:
+    """Raises `UsageError` where an entry of a user's own is no dataset."""
+    if not isinstance(value, Dataset):
+        raise UsageError(f"{what} is {value!r:.80}, not Dataset(load, needs_download)")
+    checked_call(f"{what}: its load", value.load, "(root: Path)", Path())
+
+
+DATASETS: Registry[Dataset] = Registry("dataset", "cgap_bench.learn.datasets", _check)
 """The datasets that come with the package: one module a family."""
 
 

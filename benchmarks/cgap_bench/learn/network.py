@@ -2,17 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from cgap_bench.errors import UsageError
+from cgap_bench.learn.own.mistakes import checked_call
 from cgap_bench.record.configuration import NetworkSettings, Norm
 from cgap_bench.registry import Registry
 
 Shape = tuple[int, int, int]
 Factory = Callable[[NetworkSettings, Shape, int], nn.Sequential]
 
-NETWORKS: Registry[Factory] = Registry("network", package="cgap_bench.learn.networks")
+
+def _check(what: str, value: Any) -> None:
+    """Raises `UsageError` where an entry of a user's own is no factory."""
+    checked_call(what, value, "(settings, input_shape, n_outputs)", None, (1, 1, 1), 1)
+
+
+NETWORKS: Registry[Factory] = Registry("network", "cgap_bench.learn.networks", _check)
 
 
 def network_factory(name: str) -> Factory:
@@ -43,8 +51,17 @@ def build_network(
         settings: Name, width multiplier, batch norm variant, dropout.
         input_shape: (C, H, W) of one image.
         n_outputs: Classes of the head.
+
+    Raises:
+        UsageError: A user's own factory makes something else.
     """
-    return network_factory(settings.name)(settings, input_shape, n_outputs)
+    network = network_factory(settings.name)(settings, input_shape, n_outputs)
+    if isinstance(network, nn.Sequential) and isinstance([*network][-1], nn.Linear):
+        return network
+    raise UsageError(
+        f"network {settings.name} makes {type(network).__name__}, not a Sequential whose last"
+        " module is a Linear, the head"
+    )
 
 
 def scaled(units: int, width: float) -> int:

@@ -15,7 +15,7 @@ from cgap_bench.export.kept import Inputs, keep_network, some_of
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.images.memory import MemoryBudget
-from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.method import learner_of
 from cgap_bench.learn.state import packed, state_of, take_up
 from cgap_bench.learn.streams import Stream
 from cgap_bench.learn.telling.standing import Standing
@@ -111,9 +111,7 @@ class Run:
             watch=watch or TrainingWatch(),
         )
 
-        method = METHODS[config.method]
-        settings = method.settings.model_validate(config.method_settings)
-        self.learner = method.build(self.context, settings)
+        self.learner = learner_of(self.context)
         self._one_loop = self.learner.strategy is not None
         self.results = Results(self.context)
 

@@ -12,6 +12,7 @@ from cgap_bench.errors import DivergedError
 from cgap_bench.learn.batches import BatchSource, TensorLoader
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import Learner
+from cgap_bench.learn.own.learners import network_of, stored_by
 from cgap_bench.learn.quantise import Quantised, thinned
 from cgap_bench.record.record import network_hash
 from cgap_bench.shapes.tracing import layer_shapes
@@ -50,9 +51,9 @@ class Results:
         n, n_learnt = self._context.stream.n_experiences, len(self.accuracy) + 1
         row: list[float | None] = [None] * n
         rounded: list[float | None] = [None] * n
-        used = []
+        used, whose = [], f"method {self._context.config.method}"
         for task in range(n_learnt):  # one network at a time: together they may not fit
-            network = learner.network_for(self._context.stream.task_labels[task])
+            network = network_of(whose, learner, self._context.stream.task_labels[task])
             if network is None:
                 continue
             network.eval()
@@ -64,7 +65,7 @@ class Results:
         self.accuracy.append(row)
         self.accuracy_8bit = rounded if n_learnt == n else []
         self.subnetworks.append(used)
-        self.stored_parameters.append(learner.stored_parameters())
+        self.stored_parameters.append(stored_by(whose, learner))
         self.training_macs.append(self._context.training_macs.taken())
 
     @property

@@ -5,6 +5,7 @@ from pathlib import Path
 from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData
 from cgap_bench.learn.datasets.own import own_dataset
 from cgap_bench.learn.datasets.united import united
+from cgap_bench.learn.own.images import check_images
 
 
 def load_data(name: str, size: int | None, root: Path) -> ImageData:
@@ -17,9 +18,13 @@ def load_data(name: str, size: int | None, root: Path) -> ImageData:
         root: Data root.
 
     Raises:
-        UsageError: There is none of that name, or its files are missing or damaged.
+        UsageError: There is none of that name, its files are missing or damaged, or a user's
+            own is not what `ImageData` says.
     """
-    parts = [find_dataset(part, size).load(root) for part in name.split("+")]
+    parts = []
+    for part in name.split("+"):
+        parts.append(find_dataset(part, size).load(root))
+        check_images(f"dataset {part}", parts[-1], size)
     return parts[0] if len(parts) == 1 else united(parts, size)
 
 

@@ -8,9 +8,17 @@ from avalanche.training.plugins import SupervisedPlugin
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.budget import width_for_training
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import ANY_SCENARIO, METHODS, TASK_ONLY, Method, NoSettings
+from cgap_bench.learn.method import (
+    ANY_SCENARIO,
+    METHODS,
+    NEEDS_TASK,
+    TASK_ONLY,
+    Method,
+    NoSettings,
+)
 from cgap_bench.learn.methods.cgap import PlasticLearner, settings_of
-from cgap_bench.learn.methods.fixed import SharedNetwork, narrowed
+from cgap_bench.learn.methods.fixed import OTHER_CONTROL, SharedNetwork, narrowed
+from cgap_bench.learn.methods.own_networks import OWN_NETWORK
 from cgap_bench.learn.methods.separate import SeparateNetworks
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.sizes import n_parameters, width_for
@@ -126,8 +134,10 @@ def _add(
     build: Any,
     sized: bool = True,
     scenarios: frozenset[Scenario] = TASK_ONLY,
+    reason: str = OWN_NETWORK,
 ) -> None:
-    METHODS.add(name, Method(summary, NoSettings, build, sized, scenarios))
+    method = Method(summary, NoSettings, build, sized, scenarios, why_no_other=reason)
+    METHODS.add(name, method)
 
 
 _add(
@@ -136,8 +146,15 @@ _add(
     lambda context, _settings: CumulativeNetwork(context),
     sized=False,
     scenarios=ANY_SCENARIO,
+    reason="",
 )
-_add("frozen", "the first task's network, later ones train heads only", _frozen, sized=False)
+_add(
+    "frozen",
+    "the first task's network, later ones train heads only",
+    _frozen,
+    sized=False,
+    reason=f"later tasks learn nothing but heads of their own, {NEEDS_TASK}",
+)
 _add(
     "independent-full",
     "one reference network a task, at full width",
@@ -154,6 +171,16 @@ _add(
     "one network a task at that task's MACs of CGaP, started from the one before",
     _even_warm,
 )
-_add("fixed-peak", "plain fine-tuning at the MACs of CGaP's peak", _fixed_peak)
-_add("fixed-compute", "plain fine-tuning at the MACs of CGaP's training", _fixed_compute)
+_add(
+    "fixed-peak",
+    "plain fine-tuning at the MACs of CGaP's peak",
+    _fixed_peak,
+    reason=OTHER_CONTROL,
+)
+_add(
+    "fixed-compute",
+    "plain fine-tuning at the MACs of CGaP's training",
+    _fixed_compute,
+    reason=OTHER_CONTROL,
+)
 _add("fixed-pruned", "one full network a task, pruned to CGaP's MACs", _fixed_pruned)

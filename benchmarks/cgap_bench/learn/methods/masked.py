@@ -10,12 +10,12 @@ from torch import nn
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.batches import TensorLoader, TensorStrategy
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.method import METHODS, NEEDS_TASK, Method
 from cgap_bench.learn.methods.masks.cpg import CPG, CPGPlugin
 from cgap_bench.learn.methods.masks.hat import HAT, HATPlugin
 from cgap_bench.learn.methods.masks.packnet import PackNet, PackNetPlugin
 from cgap_bench.learn.methods.masks.piggyback import Piggyback
-from cgap_bench.learn.methods.masks.structured import is_chain, structured
+from cgap_bench.learn.methods.masks.structured import is_chain, off_chain, structured
 from cgap_bench.learn.methods.masks.supsup import SupSup
 from cgap_bench.learn.methods.masks.task_network import PerChannel, TaskNetwork, TaskPlugin
 from cgap_bench.learn.methods.masks.wsn import WSN
@@ -128,17 +128,31 @@ def density(network: nn.Module) -> float:
     return n / sum(weight.numel() for weight in dense)
 
 
+ONE_MASK = f"every task reads the weights through a mask of its own, {NEEDS_TASK}"
+
+
+def _no_chain(network: nn.Module) -> str:
+    """Of methods that follow units from layer to layer."""
+    first = off_chain(network)
+    return first and (
+        f"it needs a plain chain of layers without groups, and {first}; packnet, piggyback,"
+        " supsup and wsn do not"
+    )
+
+
 def _add(
     name: str,
     summary: str,
     settings: type[MaskSettings],
     parts: Callable[[nn.Sequential, range, Any], tuple[TaskNetwork, TaskPlugin]],
+    refuses: Callable[[nn.Module], str] | None = None,
 ) -> None:
     def build(context: Context, own: MaskSettings) -> MaskedLearner:
         tasks = range(context.stream.n_experiences)
         return MaskedLearner(context, *parts(context.network(), tasks, own))
 
-    METHODS.add(name, Method(summary, settings, build))
+    method = Method(summary, settings, build, why_no_other=ONE_MASK, refuses=refuses)
+    METHODS.add(name, method)
 
 
 _add(
@@ -182,6 +196,7 @@ _add(
         HAT(network, tasks, own.per_channel, own.largest_slope),
         HATPlugin(own.price),
     ),
+    refuses=_no_chain,
 )
 
 
@@ -201,5 +216,11 @@ def _cpg(context: Context, own: CPGSettings) -> MaskedLearner:
 
 METHODS.add(
     "cpg",
-    Method("tasks own weights, pick among old ones, widen the network", CPGSettings, _cpg),
+    Method(
+        "tasks own weights, pick among old ones, widen the network",
+        CPGSettings,
+        _cpg,
+        why_no_other=ONE_MASK,
+        refuses=_no_chain,
+    ),
 )

@@ -4,7 +4,10 @@ from torch import nn
 
 from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.context import Context
+from cgap_bench.learn.method import NEEDS_TASK
 from cgap_bench.learn.sizes import n_parameters
+
+OWN_NETWORK = f"every task has a network of its own, {NEEDS_TASK}"
 
 
 class OwnNetworks:

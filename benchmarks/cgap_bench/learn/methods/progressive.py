@@ -8,7 +8,7 @@ from torch import nn
 
 from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.method import METHODS, NEEDS_TASK, Method
 from cgap_bench.record.configuration import Settings
 from cgap_cl import Birth, PlasticNetwork
 from cgap_cl.blocks.block import connect_all
@@ -98,5 +98,6 @@ METHODS.add(
         "progressive networks: a full column a task that reads all older ones",
         ProgressiveSettings,
         ProgressiveLearner,
+        why_no_other=f"every task has a column of its own, {NEEDS_TASK}",
     ),
 )

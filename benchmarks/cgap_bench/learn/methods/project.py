@@ -7,7 +7,7 @@ from torch import nn
 
 from cgap_bench.learn.batches import TensorStrategy
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import METHODS, Method
+from cgap_bench.learn.method import METHODS, NEEDS_TASK, Method
 from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.learn.methods.projections.gpm import GradientProjection
 from cgap_bench.learn.methods.projections.trgp import (
@@ -89,6 +89,8 @@ METHODS.add(
         GPMSettings,
         _gpm,
         scenarios=frozenset({Scenario.TASK, Scenario.DOMAIN}),
+        why_no_other="one head over all classes would have to tell new ones from old ones along"
+        " the very inputs beside which it may move",
     ),
 )
 METHODS.add(
@@ -97,5 +99,6 @@ METHODS.add(
         "the same, with scaled directions of related old tasks",
         TRGPSettings,
         TrustRegionLearner,
+        why_no_other=f"every task scales the weights in its own way, {NEEDS_TASK}",
     ),
 )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
-from cgap_bench.learn.methods.own_networks import OwnNetworks
+from cgap_bench.learn.methods.own_networks import OWN_NETWORK, OwnNetworks
 from cgap_bench.learn.multi_head import MultiHead
 from cgap_bench.learn.sizes import Size, n_parameters
 from cgap_bench.record.configuration import Settings
@@ -222,6 +222,7 @@ def _add(name: str, summary: str, settings: type[PrunedSettings], importance: An
             settings,
             lambda context, own: PrunedNetworks(context, own, importance),
             sized_by_cgap=True,
+            why_no_other=OWN_NETWORK,
         ),
     )
 

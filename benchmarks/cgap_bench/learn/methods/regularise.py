@@ -87,6 +87,11 @@ def _mas(settings: MASSettings, lr: float) -> SupervisedPlugin:
     return MemoryAwareSynapses(settings.strength, bound, settings.batch, settings.images)
 
 
+LAST_WIDTHS = (
+    "it has the widths of CGaP's network for the last task, and there CGaP has one for all"
+)
+
+
 def _add(
     name: str,
     summary: str,
@@ -101,7 +106,8 @@ def _add(
         return SharedNetwork(context, network, plugins, own_channels=apart)
 
     scenarios = TASK_ONLY if shaped else ANY_SCENARIO
-    METHODS.add(name, Method(summary, settings, build, shaped, scenarios))
+    reason = LAST_WIDTHS if shaped else ""
+    METHODS.add(name, Method(summary, settings, build, shaped, scenarios, why_no_other=reason))
 
 
 _add("ewc", "the reference network with elastic weight consolidation", EWCSettings, _ewc)

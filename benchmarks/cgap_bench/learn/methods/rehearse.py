@@ -170,9 +170,10 @@ def _add(
     settings: type[Settings],
     build: Callable[[Context, Any], Any],
     sized: bool = False,
+    reason: str = "",
 ) -> None:
     scenarios = ANY_SCENARIO - TASK_ONLY if sized else ANY_SCENARIO
-    METHODS.add(name, Method(summary, settings, build, sized, scenarios))
+    METHODS.add(name, Method(summary, settings, build, sized, scenarios, why_no_other=reason))
 
 
 _add("replay", "every batch is joined by images from a memory", ReplaySettings, _replay)
@@ -182,6 +183,7 @@ _add(
     ReplaySettings,
     _replay_equal,
     sized=True,
+    reason="its loss is over the classes one head has seen, and there each task has a head",
 )
 _add("der++", "old outputs and targets of a memory are learnt again", DarkSettings, _dark)
 _add(

@@ -10,7 +10,7 @@ from torch import nn
 from cgap_bench.learn.budget import Budget, Budgeted, within
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import METHODS, Method
-from cgap_bench.learn.methods.own_networks import OwnNetworks
+from cgap_bench.learn.methods.own_networks import OWN_NETWORK, OwnNetworks
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.multi_head import MultiHead
 
@@ -112,6 +112,7 @@ def _add(
             summary,
             Budgeted,
             lambda context, own: build(context, warm, own.budget),
+            why_no_other=OWN_NETWORK,
             sized_by_cgap=True,
         ),
     )

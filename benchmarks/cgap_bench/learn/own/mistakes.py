@@ -8,7 +8,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from cgap_bench.errors import UsageError
+from cgap_bench.errors import UsageError, place_text
 from cgap_bench.learn.own.sources import OURS, is_installed
 from cgap_bench.registry import imported
 
@@ -88,14 +88,14 @@ def _syntax(error: BaseException) -> str | None:
     if not isinstance(error, SyntaxError) or error.filename is None:
         return None
     path = Path(error.filename)
-    return _place(path, error.lineno) if _is_own(path) else None
+    return place_text(path, error.lineno) if _is_own(path) else None
 
 
 def _raised(error: BaseException) -> str | None:
     """The last line of a user's own on the way to where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(Path(frame.filename))]
-    return _place(Path(own[-1].filename), own[-1].lineno) if own else None
+    return place_text(Path(own[-1].filename), own[-1].lineno) if own else None
 
 
 def _is_own(path: Path) -> bool:
@@ -113,10 +113,3 @@ def _our_folders() -> tuple[Path, ...]:
     specs = (find_spec(name) for name in sorted(OURS))
     places = (spec.submodule_search_locations or [] for spec in specs if spec is not None)
     return tuple(Path(folder).resolve() for found in places for folder in found)
-
-
-def _place(path: Path, line: int | None) -> str:
-    path = path.resolve()
-    here = Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return f"{shown}, line {line}" if line else str(shown)

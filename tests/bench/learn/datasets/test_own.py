@@ -1,6 +1,7 @@
 """A user's own data: a folder, torchvision's, a function, an installed entry point."""
 
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -147,6 +148,49 @@ def test_what_is_wrong_is_one_line(module, name, message, tmp_path):
     with pytest.raises(UsageError, match=message) as caught:
         load_data(name, None, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+PIXELS, CLASSES = torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 1, 1])
+RIGHT = ImageData(PIXELS, CLASSES, PIXELS, CLASSES, (0.0,), (1.0,))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"train_images": PIXELS.float()}, "train_images are float32, not uint8: pixels from"),
+        ({"test_images": PIXELS[:, 0]}, "test_images have shape (4, 2, 2), not (N, C, H, W)"),
+        ({"train_images": PIXELS.numpy()}, "train_images are of type ndarray, not a torch"),
+        ({"train_targets": CLASSES.float()}, "train_targets are float32, not int64"),
+        ({"train_targets": [0, 0, 1, 1]}, "train_targets are of type list, not a torch tensor"),
+        ({"train_targets": CLASSES[:3]}, "train_targets have shape (3,), not one of 4 images"),
+        ({"test_targets": CLASSES - 1}, "test_targets have -1; classes are counted from 0"),
+        ({"train_domains": CLASSES[:2]}, "train_domains have shape (2,), not one of 4 images"),
+        (
+            {"test_images": PIXELS.expand(4, 3, 2, 2)},
+            "train_images are (4, 1, 2, 2), test_images are (4, 3, 2, 2)",
+        ),
+        ({"mean": 0.0}, "mean is 0.0, not a number for each of the 1 channels, like (127.5,)"),
+        ({"mean": (0.0, 0.0)}, "mean is (0.0, 0.0), not a number for each of the 1 channels"),
+        ({"std": (float("nan"),)}, "std is (nan,), not a number for each"),
+        ({"std": (-1.0,)}, "std is (-1.0,), which no deviation is"),
+        ({"groups": ((0,), (2,))}, "groups have class 2, of 2 counted from 0"),
+        ({"class_names": ("cat",)}, "1 class_names for 2 classes"),
+    ],
+)
+def test_data_that_are_not_what_they_should_be_are_one_line(module, wrong, said):
+    module.load = lambda root: replace(RIGHT, **wrong)
+    with pytest.raises(UsageError) as caught:
+        load_data("my_data:load", None, Path())
+    assert str(caught.value).startswith("dataset my_data:load: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_images_of_any_size_are_right_where_they_are_brought_to_one(module):
+    module.load = lambda root: replace(RIGHT, test_images=PIXELS.expand(4, 1, 2, 2)[..., :1])
+    with pytest.raises(UsageError, match="test_images are"):
+        load_data("my_data:load", None, Path())
+    assert load_data("my_data:load", 8, Path()).n_classes == 2
 
 
 def test_an_installed_entry_point_is_a_name_like_any_other(module, monkeypatch):

@@ -37,3 +37,28 @@ def test_a_method_that_needs_the_task_says_so_and_who_does_not(tiny):
     with pytest.raises(UsageError, match=r"warm runs in scenario task, not class: .*\bcgap\b"):
         check_scenario(in_scenario(tiny("warm"), Scenario.CLASS))
     assert check_scenario(in_scenario(tiny("ewc"), Scenario.CLASS)) is None
+
+
+REFUSED = [
+    (name, scenario)
+    for name in METHODS.names()
+    for scenario in Scenario
+    if scenario not in METHODS[name].scenarios
+]
+
+
+@pytest.mark.parametrize(("name", "scenario"), REFUSED)
+def test_a_refusal_has_the_methods_own_reason_and_names_who_is_able(name, scenario, tiny):
+    with pytest.raises(UsageError) as caught:
+        check_scenario(in_scenario(tiny(name), scenario))
+    said, _, able = str(caught.value).partition(f"; in {scenario} there are ")
+    known = ", ".join(sorted(METHODS[name].scenarios))
+    assert said == (
+        f"{name} runs in scenario {known}, not {scenario}: {METHODS[name].why_no_other}"
+    )
+    assert METHODS[name].why_no_other
+    told = "told which task" in said
+    assert not (told and scenario is Scenario.TASK)  # where it is told
+    assert not (told and Scenario.DOMAIN in METHODS[name].scenarios)  # it does without
+    assert all(scenario in METHODS[other].scenarios for other in able.split(", "))
+    assert name not in able.split(", ")

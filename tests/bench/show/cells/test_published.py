@@ -4,6 +4,7 @@ import pytest
 
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.learn.method import METHODS, check_scenario
+from cgap_bench.learn.network import build_network
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_bench.run.seeds import parse_seeds
@@ -28,5 +29,9 @@ def test_every_cell_resolves_to_runs_that_can_be_made(name):
     config = resolver.config(cell.method, 0)
     if not cell.why_not:
         check_scenario(config)
+    refuses = METHODS[cell.method].refuses
+    if refuses is not None:
+        network = build_network(config.network, (3, 32, 32), 2)
+        assert bool(refuses(network)) == ("plain chain" in cell.why_not)
     assert len(parse_seeds(cell.table.seeds)) >= 5
     assert 0 < cell.number.value < 100

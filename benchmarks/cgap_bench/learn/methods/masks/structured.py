@@ -45,9 +45,24 @@ def structured(network: nn.Sequential) -> nn.Sequential:
 
 def is_chain(network: nn.Module) -> bool:
     """Whether a network is a sequence of single modules, without grouped convolutions."""
-    grouped = any(getattr(module, "groups", 1) != 1 for module in network.modules())
-    nested = any(list(child.children()) for child in network.children())
-    return isinstance(network, nn.Sequential) and not nested and not grouped
+    return isinstance(network, nn.Sequential) and not off_chain(network)
+
+
+def off_chain(network: nn.Module) -> str:
+    """What keeps a network from being such a sequence, its first; empty where nothing does.
+
+    Example:
+        >>> off_chain(nn.Sequential(nn.Conv2d(2, 4, 3, groups=2)))
+        'layer 0 has groups'
+        >>> off_chain(nn.Sequential(nn.Sequential(nn.Linear(2, 2)), nn.Linear(2, 2)))
+        'layer 0.0 lies inside another module'
+    """
+    for name, module in network.named_modules():
+        if "." in name:
+            return f"layer {name} lies inside another module"
+        if getattr(module, "groups", 1) != 1:
+            return f"layer {name} has groups"
+    return ""
 
 
 def _alive(network: nn.Sequential) -> dict[str, Tensor]:
