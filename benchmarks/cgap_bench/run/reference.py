@@ -60,4 +60,5 @@ def _peak(record: Record) -> float | None:
     """The largest price that training paid for an image."""
     if record.config.method_settings.get("price") != "macs":
         return None
-    return max(step["price"] for step in record.history)
+    peak: float = max(step["price"] for step in record.history)
+    return peak
