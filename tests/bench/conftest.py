@@ -5,6 +5,7 @@ import pytest
 from cgap_bench.record.configuration import (
     NetworkSettings,
     RunConfig,
+    Scenario,
     StreamSettings,
     TrainingSettings,
 )
@@ -114,7 +115,7 @@ def tiny():
     """Makes configurations: digits in two experiences of five classes, 20 images a class."""
     from cgap_bench.learn.method import METHODS
 
-    def config(method, seed=0, epochs=2, own=None, **training):
+    def config(method, seed=0, epochs=2, own=None, scenario=Scenario.TASK, **training):
         settings = METHODS[method].settings.model_validate(own or {})
         return RunConfig(
             benchmark="tiny",
@@ -122,7 +123,9 @@ def tiny():
             method=method,
             seed=seed,
             network=NetworkSettings(name="digits-cnn", width=0.5),
-            stream=StreamSettings(dataset="digits", n_experiences=2, n_train_per_class=20),
+            stream=StreamSettings(
+                dataset="digits", n_experiences=2, n_train_per_class=20, scenario=scenario
+            ),
             training=TrainingSettings(epochs=epochs, lr=0.05, batch_size=16, **training),
             method_settings=settings.model_dump(mode="json"),
         )

@@ -116,10 +116,13 @@ def assert_same(mine, theirs, where):
 
 
 @pytest.mark.every_method
-@pytest.mark.parametrize("name", METHODS.names())
-def test_killed_every_few_batches(name, tiny, life):
+@pytest.mark.parametrize(
+    ("name", "scenario"),
+    [(name, one) for name in METHODS.names() for one in sorted(METHODS[name].scenarios)],
+)
+def test_killed_every_few_batches(name, scenario, tiny, life):
     """In the middle of epochs, in both experiences, in growth and in pruning."""
-    lives = life(tiny(name))
+    lives = life(tiny(name, scenario=scenario))
     run, n_killed = lives.many(lifetime=5)
     assert n_killed >= 4
     assert len(lives.lines) == n_killed

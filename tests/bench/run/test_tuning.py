@@ -1,15 +1,11 @@
 """Search for settings: what is searched, what trials are, what becomes of the best."""
 
-from dataclasses import replace
 from math import log10
 from types import SimpleNamespace
 
 import pytest
 
-from cgap_bench.learn.dataset import data_root
-from cgap_bench.learn.streams import build_stream
-from cgap_bench.record.configuration import Searched, Split
-from cgap_bench.run import experiences, stream
+from cgap_bench.record.configuration import Searched
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
 from cgap_bench.run.tuning import LEARNING_RATE, run_search, search_of, tables
@@ -83,20 +79,3 @@ def test_values_become_tables_of_a_recipe():
         "method": {"cgap": {"growth": {"beta": 0.5}}},
     }
     assert tables("fixed", {LEARNING_RATE: 0.1}) == {"training_of": {"fixed": {"lr": 0.1}}}
-
-
-@pytest.mark.parametrize("split", Split)
-def test_trials_never_look_at_test_images(split, monkeypatch):
-    """The run of a trial ends well where nothing can be read of the test images."""
-
-    def without_test_images(*arguments):
-        return replace(build_stream(*arguments), test=None)
-
-    monkeypatch.setattr(stream, "build_stream", without_test_images)
-    changes = {"stream": {"score_on": split, "first": 1}, "training": {"epochs": 1}}
-    config = configured(changes)("fixed", 0)
-    if split is Split.HELD_OUT:
-        assert experiences.train(config, data_root()).accuracy[0][0] > 0
-    else:
-        with pytest.raises(AttributeError):
-            experiences.train(config, data_root())

@@ -4,7 +4,7 @@ import pytest
 
 from cgap_bench.errors import UsageError
 from cgap_bench.learn.method import METHODS, check_scenario
-from cgap_bench.record.configuration import RunConfig, Scenario
+from cgap_bench.record.configuration import Scenario
 
 UNTOLD = [
     (name, scenario)
@@ -14,18 +14,12 @@ UNTOLD = [
 ]
 
 
-def in_scenario(config, scenario):
-    content = config.model_dump(mode="json")
-    content["stream"]["scenario"] = scenario
-    return RunConfig.model_validate(content)
-
-
 @pytest.mark.every_method
 @pytest.mark.parametrize(("method", "scenario"), UNTOLD)
 def test_without_the_task_a_method_learns_and_every_task_has_the_one_network(
     method, scenario, tiny, run
 ):
-    record = run(in_scenario(tiny(method, epochs=3), scenario))
+    record = run(tiny(method, epochs=3, scenario=scenario))
     assert len(set(record.subnetworks[-1])) == 1
     n_outputs = record.networks[record.subnetworks[-1][0]][-1]["n_out"]
     assert n_outputs == (10 if scenario is Scenario.CLASS else 5)
@@ -35,8 +29,8 @@ def test_without_the_task_a_method_learns_and_every_task_has_the_one_network(
 
 def test_a_method_that_needs_the_task_says_so_and_who_does_not(tiny):
     with pytest.raises(UsageError, match=r"warm runs in scenario task, not class: .*\bcgap\b"):
-        check_scenario(in_scenario(tiny("warm"), Scenario.CLASS))
-    assert check_scenario(in_scenario(tiny("ewc"), Scenario.CLASS)) is None
+        check_scenario(tiny("warm", scenario=Scenario.CLASS))
+    assert check_scenario(tiny("ewc", scenario=Scenario.CLASS)) is None
 
 
 REFUSED = [
@@ -50,7 +44,7 @@ REFUSED = [
 @pytest.mark.parametrize(("name", "scenario"), REFUSED)
 def test_a_refusal_has_the_methods_own_reason_and_names_who_is_able(name, scenario, tiny):
     with pytest.raises(UsageError) as caught:
-        check_scenario(in_scenario(tiny(name), scenario))
+        check_scenario(tiny(name, scenario=scenario))
     said, _, able = str(caught.value).partition(f"; in {scenario} there are ")
     known = ", ".join(sorted(METHODS[name].scenarios))
     assert said == (
