@@ -1,4 +1,4 @@
-"""What a results folder of 10,000 records costs: to list, to resume, to report.
+"""What a results folder of 10,000 records costs: to plan, to resume, to report.
 
 The records are made up: the configurations are those of a recipe (ten methods, a hundred seeds,
 ten orders), the measurements those of one real record, every accuracy moved a little. Times are
@@ -91,7 +91,6 @@ def main(real: Path, n: int) -> dict[str, float]:
         recipe, words = synthetic(read_record(real), n, folder)
         own = ("--output", str(folder))
         commands = {
-            "list": ("list",),
             "plan": ("run", str(recipe), *words, *own, "--dry-run"),
             "resume": ("run", str(recipe), *words, *own, "--records-only"),
             "report": ("report", *own),

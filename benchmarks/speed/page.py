@@ -106,7 +106,6 @@ ROWS = (
     Row(
         "two loops of matrix products side by side, of one after the other", "two_jobs", "loops"
     ),
-    Row("10,000 records: `cgap-cl list`", "many_records", "list_s", 10.0, " s"),
     Row("10,000 records: plan of all of them", "many_records", "plan_s", 10.0, " s"),
     Row("10,000 records: resume, all finished", "many_records", "resume_s", 10.0, " s"),
     Row("10,000 records: `cgap-cl report`", "many_records", "report_s", 10.0, " s"),

@@ -14,7 +14,7 @@ from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.learn.methods.rehearsal.gem import GEM, AveragedGEM
 from cgap_bench.learn.methods.rehearsal.icarl import ICaRL
 from cgap_bench.learn.methods.rehearsal.lwf import LearningWithoutForgetting
-from cgap_bench.learn.methods.rehearsal.memory import BalancedMemory, Reservoir
+from cgap_bench.learn.methods.rehearsal.memory import BalancedMemory, Memory, Reservoir
 from cgap_bench.learn.methods.rehearsal.replay import DarkExperience, Replay, SeenClasses
 from cgap_bench.record.configuration import Augmentation, Searched, Settings
 
@@ -96,12 +96,14 @@ class ExemplarNetwork(RememberingNetwork):
         return nn.Sequential(*body, nearest)
 
 
-def _augment(context: Context) -> Callable[[Tensor], Tensor] | None:
-    """What training does to images, for old ones; padding is grey: they are normalised."""
+def _augment(context: Context, memory: Memory) -> Callable[[Tensor], Tensor] | None:
+    """What training does to images, for old ones; padding is grey: they are normalised.
+
+    With the memory's own random numbers: new images come in the same order in every method.
+    """
     if context.config.training.augment is Augmentation.NONE:
         return None
-    generator = context.source.generator
-    return lambda images: crop_and_flip(images, generator)
+    return lambda images: crop_and_flip(images, memory.generator)
 
 
 def _balanced(context: Context, settings: MemorySettings) -> BalancedMemory:
@@ -117,7 +119,7 @@ def balanced_replay(context: Context, n_images: int, batch: int | None = None) -
         batch: Old images in a batch; None: as many as new ones.
     """
     memory = BalancedMemory(n_images, context.config.seed)
-    return Replay(memory, batch, _augment(context))
+    return Replay(memory, batch, _augment(context, memory))
 
 
 def _replay(context: Context, settings: ReplaySettings) -> SharedNetwork:
@@ -152,7 +154,8 @@ def _gem(context: Context, settings: GEMSettings) -> SharedNetwork:
 
 
 def _icarl(context: Context, settings: ReplaySettings) -> SharedNetwork:
-    memory, augment = _balanced(context, settings), _augment(context)
+    memory = _balanced(context, settings)
+    augment = _augment(context, memory)
     features = lambda model, x: model.backbone(x)  # noqa: E731
     return ExemplarNetwork(context, ICaRL(memory, features, settings.batch, augment))
 

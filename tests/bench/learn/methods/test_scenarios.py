@@ -3,6 +3,7 @@
 import pytest
 
 from cgap_bench.errors import UsageError
+from cgap_bench.learn.batches import TensorLoader
 from cgap_bench.learn.method import METHODS, check_scenario
 from cgap_bench.record.configuration import Scenario
 
@@ -56,3 +57,26 @@ def test_a_refusal_has_the_methods_own_reason_and_names_who_is_able(name, scenar
     assert not (told and Scenario.DOMAIN in METHODS[name].scenarios)  # it does without
     assert all(scenario in METHODS[other].scenarios for other in able.split(", "))
     assert name not in able.split(", ")
+
+
+OTHER_IMAGES = {"joint", "cumulative"}  # of several experiences at once
+
+
+@pytest.mark.every_method
+@pytest.mark.parametrize("method", sorted(set(METHODS.names()) - OTHER_IMAGES))
+def test_every_method_sees_the_same_images_in_the_same_order(method, tiny, run, monkeypatch):
+    """Of a seed, whatever else it draws: which old images, how they are moved."""
+    drawn, order = [], TensorLoader._order
+
+    def drawing(loader):
+        places = order(loader)
+        if loader._train:
+            drawn.append(loader._rows[places].tolist())
+        return places
+
+    monkeypatch.setattr(TensorLoader, "_order", drawing)
+    run(tiny("fixed", augment="crop-flip"))
+    plain = list(drawn)
+    drawn.clear()
+    run(tiny(method, augment="crop-flip"))
+    assert drawn == plain
