@@ -141,8 +141,10 @@ def test_a_run_asks(methods, tiny, run):
 def test_on_the_command_line_it_is_one_line(tmp_path):
     """A script registers before there is a command; the name belongs to a module of ours."""
     text = EXAMPLE.read_text()
-    assert text.count('METHODS.add("last",') == 1
-    (tmp_path / "mine.py").write_text(text.replace('METHODS.add("last",', 'METHODS.add("ewc",'))
+    assert text.count('METHODS.add("ewc-replay",') == 1
+    (tmp_path / "mine.py").write_text(
+        text.replace('METHODS.add("ewc-replay",', 'METHODS.add("ewc",')
+    )
     done = subprocess.run(
         [sys.executable, "mine.py", "run", "split-digits", "--output", "out"],
         cwd=tmp_path,
