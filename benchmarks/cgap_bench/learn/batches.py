@@ -99,6 +99,9 @@ class TensorLoader:
         batch_size: Images.
         train: Whether batches are shuffled and augmented.
         before_batch: Called before each batch is cut; `state_dict` then says where we are.
+
+    Attributes:
+        dataset: The same; it and `batch_size` are called so by torch's loader too.
     """
 
     def __init__(
@@ -109,20 +112,20 @@ class TensorLoader:
         train: bool,
         before_batch: Callable[[], None] = lambda: None,
     ) -> None:
-        device = source.store.device
+        self.dataset, device = dataset, source.store.device
         self._rows = torch.tensor(list(dataset.rows.data), device=device)
         self._tasks = torch.tensor(list(dataset.targets_task_labels.data), device=device)
-        self._source, self._batch_size, self._train = source, batch_size, train
+        self._source, self.batch_size, self._train = source, batch_size, train
         self._before_batch = before_batch
         self._epoch, self._n_done = torch.empty(0, dtype=torch.int64), 0  # of the present one
         self._taken_up: Tensor | None = None
 
     def __len__(self) -> int:
-        return math.ceil(self._n_used() / self._batch_size)
+        return math.ceil(self._n_used() / self.batch_size)
 
     def _n_used(self) -> int:
         n = len(self._rows)
-        return n - 1 if self._train and n % self._batch_size == 1 and n > 1 else n
+        return n - 1 if self._train and n % self.batch_size == 1 and n > 1 else n
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         """All batches, or what was left of them where a state was loaded."""
@@ -131,7 +134,7 @@ class TensorLoader:
         if not len(self._epoch):
             return
 
-        store, size, rows = self._source.store, self._batch_size, self._rows[self._epoch]
+        store, size, rows = self._source.store, self.batch_size, self._rows[self._epoch]
         batches, targets = rows.split(size), store.targets[rows].split(size)
         pixels = store.pixels_in_turn(batches)
         for chosen, y, tasks in zip(batches, targets, self._tasks[self._epoch].split(size)):

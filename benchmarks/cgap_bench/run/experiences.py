@@ -105,7 +105,7 @@ class Run:
         stream = stream_of(config, root, memory)
         self.data_digest = stream.train.digest()
         self.context = replace(
-            _context(config, stream, reference),
+            context_of(config, stream, reference),
             tell=self._tell,
             means=self._listener.wants_means,
             watch=watch or TrainingWatch(),
@@ -283,11 +283,8 @@ def _seed_everything(seed: int) -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def _context(
-    config: RunConfig,
-    stream: Stream,
-    reference: Reference | None,
-) -> Context:
+def context_of(config: RunConfig, stream: Stream, reference: Reference | None) -> Context:
+    """What a method gets to work with; nobody is told of its training yet."""
     store = stream.train.to(torch.device(config.device))
     generator = Generator().manual_seed(config.seed)
     training = config.training

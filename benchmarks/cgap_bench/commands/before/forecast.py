@@ -1,10 +1,14 @@
-"""What will it take? Hours and disk of runs, from a probe of their networks on this machine."""
+"""What will it take? Hours and disk of runs, from probes of their methods on this machine."""
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import torch
+
 from cgap_bench.commands.before.column_probe import plastic_step_seconds
+from cgap_bench.commands.before.method_probe import assumed_reference, training_seconds
 from cgap_bench.commands.before.probe import Work, step_seconds
 from cgap_bench.record.configuration import REFERENCE_METHOD, RunConfig
 from cgap_bench.record.record import Record
@@ -13,6 +17,8 @@ from cgap_bench.run.jobs import Job
 INFERENCE = 1 / 3  # of a training step: forward, against forward and twice as much backward
 RECORD_BYTES = 20_000  # mean of the records of `results/runs`
 AT_PEAK = "fixed-peak"  # all others that are sized by CGaP are so by what it costs in the end
+LONGEST_S = 1.5  # a step, a dozen of which a probe of a method may wait for
+LARGE = 10**6  # parameters, of a network that is not to stay in memory
 CHECKPOINTS = 4  # kept of a run: the last two of each kind
 
 
@@ -29,6 +35,7 @@ class Forecast:
         self._taken: dict[str, float | None] = {}
         self._work: dict[str, Work] = {}
         self._steps: dict[tuple[str, float], tuple[float, int]] = {}
+        self._trainings: dict[str, float | None] = {}
         self._mean_s: tuple[Sequence[Job], dict[tuple[str, str], float]] | None = None
 
     def work(self, config: RunConfig) -> Work:
@@ -81,8 +88,28 @@ class Forecast:
         return self._mean_s[1]
 
     def training_s(self, job: Job) -> float:
-        """Seconds of training alone, by a probe."""
-        return self._image_s(job) * self.images(job.config)
+        """Seconds of training alone, by a probe of the method, or else of its network."""
+        seconds = None
+        if job.config.method != REFERENCE_METHOD:  # it has a probe of its own
+            seconds = self._of_method(job)
+        return self._image_s(job) * self.images(job.config) if seconds is None else seconds
+
+    def _of_method(self, job: Job) -> float | None:
+        """Seconds of training, each method looked at once; None: a probe does not work."""
+        config, work, sized_by = job.config, self.work(job.config), job.sized_by
+        about = {"method", "method_settings", "network", "training", "device"}
+        # how many images are held out may differ by one or two from order to order
+        shape = (work.input_shape, work.n_outputs, work.n_experiences, f"{work.trained:.2g}")
+        more = (config.stream.scenario, *shape, sized_by and sized_by.method_settings)
+        key = config.model_dump_json(include=about) + repr(more)
+        if key not in self._trainings:
+            step_s, n_parameters = self._step(job)
+            probed = _probed(config, sized_by, work) if step_s < LONGEST_S else None
+            self._trainings[key] = probed
+            if n_parameters >= LARGE:  # its parts know each other: they would stay for a while
+                gc.collect()
+                torch.cuda.empty_cache()
+        return self._trainings[key]
 
     def _image_s(self, job: Job) -> float:
         return self._step(job)[0] / job.config.training.batch_size
@@ -112,6 +139,14 @@ class Forecast:
             with suppress(ValueError):  # it cannot grow: what the run itself says is clearer
                 return plastic_step_seconds(config, work)
         return step_seconds(config, work, share)
+
+
+def _probed(config: RunConfig, sized_by: RunConfig | None, work: Work) -> float | None:
+    """Seconds of training; None where the method fails, the run will say in which words."""
+    with suppress(Exception):
+        reference = None if sized_by is None else assumed_reference(config, sized_by, work)
+        return training_seconds(config, work, reference)
+    return None
 
 
 def kind(job: Job) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,18 +118,25 @@ def noise(n: int, work: Work, device: str) -> Tensor:
     return torch.randn(n, *work.input_shape, generator=generator).to(device)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As in a worker process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def on_one_thread(step: Callable[[], None]) -> Callable[[], float]:
     """The same step, which gives its seconds on one thread, as in a worker process."""
 
     def timed() -> float:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():
             start = time.perf_counter()
             step()
             return time.perf_counter() - start
-        finally:
-            torch.set_num_threads(threads)
 
     return timed
 

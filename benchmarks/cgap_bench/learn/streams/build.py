@@ -154,10 +154,10 @@ def build_stream(
     labels = list(range(len(parts)))
     if settings.scenario is not Scenario.TASK:
         labels = [0] * len(parts)
-    benchmark = _benchmark(
-        train=_datasets(train, kept, labels), test=_datasets(test, shown, labels)
+    benchmark = benchmark_of(
+        datasets_of(train, kept, labels), test=datasets_of(test, shown, labels)
     )
-    heldout = tuple(_datasets(train, held, labels))
+    heldout = tuple(datasets_of(train, held, labels))
     classes = tuple(part.classes for part in parts)
     how = (settings.scenario, settings.score_on, data.class_names)
     return Stream(benchmark, heldout, train, test, classes, *how)
@@ -193,20 +193,7 @@ def joint_experience(stream: Stream, n: int | None = None) -> Any:
     first, *others = [experience.dataset for experience in experiences]
     for dataset in others:
         first = first.concat(dataset)
-    return _benchmark(train=[first]).train_stream[0]
-
-
-def _benchmark(**streams: list[AvalancheDataset]) -> Any:
-    """Experiences that say their task labels and classes."""
-    benchmark = benchmark_from_datasets(**streams)
-    benchmark = with_task_labels(with_classes_timeline(benchmark))
-    for stream in benchmark.streams.values():
-        for experience in stream:
-            # Avalanche's multi-head models index a tensor with them, which takes no set
-            experience.classes_in_this_experience = sorted(
-                experience.classes_in_this_experience
-            )
-    return benchmark
+    return benchmark_of([first]).train_stream[0]
 
 
 def _class_numbers(data: ImageData, settings: StreamSettings, parts: Sequence[Part]) -> Tensor:
@@ -228,7 +215,25 @@ def _rows(
     return [torch.cat([by_class[c] for c in part.classes]).sort().values for part in parts]
 
 
-def _datasets(
+def benchmark_of(train: Sequence[AvalancheDataset], **streams: Any) -> Any:
+    """An Avalanche benchmark whose experiences know their classes and task labels.
+
+    Args:
+        train: A dataset per experience.
+        streams: Other streams, by name.
+    """
+    benchmark = benchmark_from_datasets(train=train, **streams)
+    benchmark = with_task_labels(with_classes_timeline(benchmark))
+    for stream in benchmark.streams.values():
+        for experience in stream:
+            # Avalanche's multi-head models index a tensor with them, which takes no set
+            experience.classes_in_this_experience = sorted(
+                experience.classes_in_this_experience
+            )
+    return benchmark
+
+
+def datasets_of(
     store: ImageStore, rows: Sequence[Tensor], labels: Sequence[int]
 ) -> list[AvalancheDataset]:
     """One Avalanche dataset per experience; the attribute `rows` leads back to the store."""

@@ -2,11 +2,12 @@
 
 import pytest
 
+from cgap_bench.commands.before import forecast as forecast_module
 from cgap_bench.commands.before.forecast import INFERENCE, Forecast
 from cgap_bench.commands.before.probe import Work, step_seconds
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.run.experiences import train
-from cgap_bench.run.jobs import jobs_of
+from cgap_bench.run.jobs import Job, jobs_of
 from cgap_bench.run.logs.listener import Pipe
 from cgap_bench.run.recipe import load_recipe, recipe_names
 from cgap_bench.run.resolver import resolve
@@ -35,16 +36,38 @@ def test_images_are_those_of_the_stream(digits):
     assert forecast.work(config).evaluated == scored
 
 
-def test_a_run_takes_its_steps_and_its_evaluation(digits, monkeypatch):
-    monkeypatch.setattr(
-        "cgap_bench.commands.before.forecast.step_seconds", lambda *_: (0.5, 1000)
-    )
+def test_a_run_takes_its_training_and_its_evaluation(digits, monkeypatch):
+    """Both are probed; a step of the bare network tells of evaluation."""
+    monkeypatch.setattr(forecast_module, "step_seconds", lambda *_: (0.5, 1000))
+    monkeypatch.setattr(forecast_module, "training_seconds", lambda *_: 70.0)
     (job,) = jobs_of(digits, ["fixed"], [0])
     forecast = Forecast(data_root(), lambda _job: None)
-    work, training = forecast.work(job.config), job.config.training
-    passes = work.trained * training.epochs + INFERENCE * work.evaluated
-    assert forecast.seconds(job) == pytest.approx(0.5 / training.batch_size * passes)
+    evaluated = INFERENCE * forecast.work(job.config).evaluated
+    image_s = 0.5 / job.config.training.batch_size
+    assert forecast.seconds(job) == pytest.approx(70 + image_s * evaluated)
     assert forecast.disk_bytes([job], 2) == 20_000 + 4 * 8 * 1000
+
+
+def test_a_method_is_probed_once_whatever_the_seed(digits, monkeypatch):
+    """Again for other settings, and not at all where a step takes seconds."""
+    probed = []
+
+    def seconds(config, *_):
+        probed.append(config.method)
+        return 70.0
+
+    monkeypatch.setattr(forecast_module, "training_seconds", seconds)
+    monkeypatch.setattr(forecast_module, "step_seconds", lambda *_: (0.5, 10**7))
+    forecast = Forecast(data_root(), lambda _job: None)
+    jobs = jobs_of(digits, ["fixed", "ewc"], [0, 1])
+    other = jobs[-1].config.model_copy(update={"method_settings": {"strength": 7.0}})
+    for job in [*jobs, Job(other)]:
+        assert forecast.training_s(job) == 70
+    assert probed == ["fixed", "ewc", "ewc"]
+
+    monkeypatch.setattr(forecast_module, "step_seconds", lambda *_: (3.0, 10**7))
+    assert Forecast(data_root(), lambda _job: None).training_s(jobs[0]) > 70
+    assert probed == ["fixed", "ewc", "ewc"]
 
 
 def test_finished_runs_of_the_kind_are_believed_more(digits):
@@ -69,10 +92,8 @@ def test_ten_times_as_many_runs_are_not_gone_through_for_each_of_them(digits, mo
         looked_at.append(job)
         return job.config.method, job.config.variant
 
-    monkeypatch.setattr("cgap_bench.commands.before.forecast.kind", counted)
-    monkeypatch.setattr(
-        "cgap_bench.commands.before.forecast.step_seconds", lambda *_: (0.5, 1000)
-    )
+    monkeypatch.setattr(forecast_module, "kind", counted)
+    monkeypatch.setattr(forecast_module, "step_seconds", lambda *_: (0.5, 1000))
     counts = []
     for n in (10, 100):
         looked_at.clear()

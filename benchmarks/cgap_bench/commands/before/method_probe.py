@@ -1,0 +1,230 @@
+"""What a method's training takes: it learns two tasks of noise here, its loops cut short.
+
+The learner is the one that the run would build, in its own loop: whatever its plugins do in a
+step, in an epoch, or when an experience begins and ends, is in the time. Where the second
+experience takes more multiply-adds than the first, the method may look at more with each: two
+further experiences are counted, a batch each, and those that follow grow as the last one did.
+"""
+
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from cgap_bench.commands.before.noise import MOST, images_of, noise_stream
+from cgap_bench.commands.before.probe import NEXT_TO_NO_RATE, Work, one_thread
+from cgap_bench.commands.before.short_loops import Clock, TimeUpError
+from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.network import build_network
+from cgap_bench.learn.sizes import n_parameters
+from cgap_bench.learn.training_macs import TrainingMacs
+from cgap_bench.record.configuration import RunConfig
+from cgap_bench.run.experiences import context_of
+from cgap_bench.run.reference import Reference
+from cgap_bench.shapes.tracing import layer_shapes, total_macs
+from cgap_cl import CGaPPlugin, PlasticNetwork
+
+EPOCHS = 2  # some methods do something between epochs
+GROWS = 1.1  # multiply-adds of the second experience, of the first one's
+COUNTED = 4  # experiences whose multiply-adds are counted
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What an experience took.
+
+    Attributes:
+        seconds: In all epochs of a run.
+        macs: Multiply-adds of an epoch.
+    """
+
+    seconds: float
+    macs: float
+
+
+def training_seconds(config: RunConfig, work: Work, reference: Reference | None) -> float:
+    """Time of a run's training on one thread.
+
+    Args:
+        config: Of the run.
+        work: What goes through its networks.
+        reference: The CGaP run that it is sized by, None where it needs none.
+
+    Raises:
+        Exception: Whatever the method raises on such a stream.
+        TimeUpError: It takes too long to tell.
+    """
+    n = work.n_experiences
+    with torch.random.fork_rng(devices=[]), one_thread(), _silence():
+        probe = MethodProbe(config, work, reference)
+        learnt = [probe.learn(experience) for experience in range(min(n, 2))]
+        macs = [one.macs for one in learnt]
+        if n > 2 and macs[1] > GROWS * macs[0]:
+            probe.clock.loop_s = 0.0
+            with suppress(TimeUpError):
+                macs += [probe.learn(k).macs for k in range(2, min(n, COUNTED))]
+    first, *later = learnt
+    return first.seconds + sum(one.seconds * in_units(macs, n) for one in later)
+
+
+def in_units(macs: list[float], n: int) -> float:
+    """What all experiences but the first take, in units of the second.
+
+    Args:
+        macs: Multiply-adds of the first experiences, two or more; what they grew by at last
+            they go on growing by.
+        n: Experiences.
+
+    Example:
+        >>> in_units([10.0, 10.0], 5), in_units([10.0, 20.0, 30.0, 40.0], 5)
+        (4.0, 7.0)
+        >>> in_units([10.0, 20.0, 30.0, 30.0], 5)
+        5.5
+    """
+    _, unit, *others = macs
+    growth = others[-1] - others[-2] if len(others) > 1 else 0.0
+    known = macs[1:n]
+    while len(known) < n - 1:
+        known.append(known[-1] + growth)
+    return sum(known) / unit if unit else float(n - 1)
+
+
+class MethodProbe:
+    """A learner as a run builds it, before a stream of noise.
+
+    Args:
+        config: Of the run.
+        work: What goes through its networks.
+        reference: The CGaP run that it is sized by, if any.
+    """
+
+    def __init__(self, config: RunConfig, work: Work, reference: Reference | None) -> None:
+        self.clock = Clock(config.device, images_of(work), MOST)
+        self._epochs = config.training.epochs
+        self._counts = Counts(self.clock)
+        training = config.training.model_copy(
+            update={
+                "epochs": min(EPOCHS, self._epochs),
+                "lr": NEXT_TO_NO_RATE,
+                "min_lr": NEXT_TO_NO_RATE**2,  # not to stop for it
+            }
+        )
+        short = config.model_copy(update={"training": training})
+        self._stream = noise_stream(config, work, self.clock.check)
+        context = context_of(short, self._stream, reference)
+        method = METHODS[config.method]
+        self._learner = method.build(
+            replace(context, training_macs=self._counts),
+            method.settings.model_validate(config.method_settings),
+        )
+
+    def learn(self, experience: int) -> Learnt:
+        """Learn the next experience.
+
+        Args:
+            experience: Counted from 0.
+
+        Raises:
+            ValueError: Nothing was trained, or in a loop that nobody sees.
+        """
+        self._counts.begin()
+        self.clock.begin()
+        with self.clock.short_loops():
+            try:
+                self._learner.learn(self._stream.benchmark.train_stream[experience])
+            finally:
+                self._counts.stop()
+        seconds, laps = self.clock.end(), self._counts.laps
+        if not laps:
+            raise ValueError(f"experience {experience} trains nothing")
+        left_out = (self._epochs - len(laps)) * min(laps)
+        return Learnt(seconds + left_out, self._counts.macs_of_epoch)
+
+
+class Counts(TrainingMacs):
+    """Counts multiply-adds as in a run, and times epochs.
+
+    Args:
+        clock: Tells the time.
+
+    Attributes:
+        laps: Seconds of each epoch of an experience.
+        macs_of_epoch: Multiply-adds of each.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock, self._began_s = clock, 0.0
+        self._n_batches = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """A new experience."""
+        self.total = self._n_batches = 0
+        self.laps, self.macs_of_epoch = list[float](), 0.0
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """The first epoch begins.
+
+        Raises:
+            ValueError: The network changes from batch to batch.
+        """
+        super().before_training_exp()
+        if any(isinstance(plugin, CGaPPlugin) for plugin in strategy.plugins):
+            raise ValueError("columns change between batches, which are left out here")
+        self._began_s = self._clock.now()
+
+    def after_backward(self, strategy: Any, **_: Any) -> None:
+        """One more batch."""
+        super().after_backward(strategy)
+        self._n_batches += 1
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """An epoch ends, the next begins."""
+        now = self._clock.now()
+        self.laps.append(now - self._began_s)
+        self._began_s = now
+        self.macs_of_epoch = self.total / self._n_batches * len(strategy.dataloader)
+
+
+def assumed_reference(config: RunConfig, sized_by: RunConfig, work: Work) -> Reference:
+    """A CGaP run as its settings want it to end, for what is sized by it.
+
+    Args:
+        config: Of the run that is sized by it.
+        sized_by: Of the CGaP run.
+        work: What goes through its networks.
+
+    Raises:
+        ValueError: The network cannot grow.
+    """
+    own, n = sized_by.method_settings, work.n_experiences
+    target = min(1.0, own["target_price"])
+    example = torch.zeros(1, *work.input_shape)
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(config.network, work.input_shape, work.n_outputs)
+        macs, stored = total_macs(layer_shapes(network, example)), n_parameters(network)
+        layout = PlasticNetwork(network, example, seed_ratio=own["seed_ratio"]).layout
+    widths = layout.scaled(math.sqrt(target))
+    return Reference(
+        "",
+        target * macs,
+        (widths,) * n,
+        stored=round(n * target * stored),
+        peak=min(1.0, target * own["peak_ratio"]),
+        mean=target,
+    )
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What a method has to say it says in the run."""
+    nowhere = io.StringIO()
+    with redirect_stdout(nowhere), redirect_stderr(nowhere), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
