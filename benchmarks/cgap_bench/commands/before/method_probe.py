@@ -29,6 +29,7 @@ from cgap_bench.run.reference import Reference
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
 from cgap_cl import CGaPPlugin, PlasticNetwork
 
+TRAINING = 3  # passes of an image: forward, and twice as much backward
 EPOCHS = 2  # some methods do something between epochs
 GROWS = 1.1  # multiply-adds of the second experience, of the first one's
 COUNTED = 4  # experiences whose multiply-adds are counted
@@ -217,7 +218,7 @@ def assumed_reference(config: RunConfig, sized_by: RunConfig, work: Work) -> Ref
         (widths,) * n,
         stored=round(n * target * stored),
         peak=min(1.0, target * own["peak_ratio"]),
-        mean=target,
+        training_macs=round(TRAINING * target * macs * work.trained * config.training.epochs),
     )
 
 

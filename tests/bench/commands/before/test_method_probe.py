@@ -81,6 +81,7 @@ def own(monkeypatch):
     def add(build, *overrides):
         method = Method("", NoSettings, lambda context, _own: build(context))
         monkeypatch.setitem(METHODS._entries, "own", method)
+        monkeypatch.setitem(METHODS._places, "own", METHODS._places["fixed"])
         return configs(*overrides)("own", 0)
 
     return add
