@@ -164,7 +164,7 @@ def test_the_forecast_is_what_a_run_takes(method, monkeypatch):
         mode.macs = 0
         for experience in run.context.stream.benchmark.train_stream:
             run.learner.learn(experience)
-    assert told == pytest.approx(5e-9 * mode.macs, rel=0.15)
+    assert told == pytest.approx(5e-9 * mode.macs, rel=0.3)
 
 
 @pytest.mark.parametrize(
