@@ -111,6 +111,7 @@ def test_a_method_of_ones_own_has_one_too(tiny, monkeypatch, tmp_path):
     plain = METHODS["fixed"]
     mine = Method("mine", plain.settings, lambda context, settings: None)
     monkeypatch.setitem(METHODS._entries, "mine", mine)
+    monkeypatch.setitem(METHODS._places, "mine", METHODS._places["fixed"])
     monkeypatch.setattr(fingerprints, "code_fingerprint", lambda module: module[-12:])
     planned = Fingerprints(tmp_path).of(tiny("mine"))
     assert planned.method_fingerprint == __name__[-12:]
