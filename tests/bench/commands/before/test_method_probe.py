@@ -24,7 +24,12 @@ from cgap_bench.run.resolver import resolve
 
 WORK = Work(5 * 6400, 100, (1, 8, 8), 2, 5)  # 200 batches an experience
 APART = ("cgap", "fixed-pruned", "joint")
-PROBED = [name for name in METHODS.names() if name not in APART]
+PROBED = [
+    # the run cuts a network in hundreds of steps
+    pytest.param(name, marks=pytest.mark.slow) if name.startswith("pruned") else name
+    for name in METHODS.names()
+    if name not in APART
+]
 SHORT = ("training.epochs=2", "training.batch_size=16")
 REMEMBER = ("replay", "agem", "gem", "der++", "icarl")
 
