@@ -99,13 +99,31 @@ def test_dry_run_prints_every_configuration_and_does_nothing(tmp_path):
         out,
     )
     assert result.exit_code == 0
-    headers = [line for line in result.output.splitlines() if line.startswith("# ")]
-    cgap, warm = headers
-    assert cgap.endswith("cgap, seed 4 (to do)")
-    assert warm.endswith(f"warm, seed 4 (to do, after {cgap.split()[1].rstrip(':')})")
-    first = result.output.split("# ")[1].split("\n", 1)[1]
-    assert json.loads(first)["seed"] == 4
+    told = json.loads(result.stdout)
+    assert set(told) == {"plan", "runs"}
+    cgap, warm = told["runs"]
+    assert [run["name"] for run in (cgap, warm)] == ["cgap, seed 4", "warm, seed 4"]
+    assert [run["state"] for run in (cgap, warm)] == ["to do", "to do"]
+    assert (cgap["after"], warm["after"]) == (None, cgap["run_id"])
+    assert warm["config"]["seed"] == 4
+    plan = told["plan"]
+    assert (plan["n_runs"], plan["n_to_do"]) == (2, 2)
+    assert 0 < cgap["hours"] <= plan["hours"] <= cgap["hours"] + warm["hours"]
+    assert plan["disk_bytes"] > 0
+    assert plan["notes"][0].startswith("10 classes, 1,371 training, 71 held-out and 355 test")
     assert not out.exists()
+
+
+def test_a_plan_without_data_still_has_every_setting(tmp_path):
+    """Hours are unknown, and why is a note."""
+    words = ["run", "split-cifar100", "--methods", "fixed", "--dry-run=json"]
+    result = call(*words, "--data-root", tmp_path, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    (run,) = told["runs"]
+    assert run["config"]["stream"]["dataset"] == "cifar100"
+    assert run["hours"] is told["plan"]["hours"] is told["plan"]["disk_bytes"] is None
+    assert "cifar" in told["plan"]["notes"][-1]
 
 
 def test_dry_run_is_a_table_with_times(tmp_path):

@@ -55,7 +55,7 @@ from cgap_bench.cli.options import (
     is_flag=False,
     flag_value="table",
     type=click.Choice(["table", "json"]),
-    help="Print the plan only; =json: the resolved configuration of every run.",
+    help="Print the plan only; =json: with every setting of every run, as one document.",
 )
 @click.option(
     "--memory-budget",

@@ -1,6 +1,5 @@
 """What `cgap-cl run` does: recipe -> runs -> records -> table."""
 
-import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ import torch
 from rich.console import Console
 
 from cgap_bench.commands.before.changed import changed_since
+from cgap_bench.commands.before.document import plan_document
 from cgap_bench.commands.before.first_look import AUTO, DEVICES, RAY, Words
 from cgap_bench.commands.before.fitting import workable
 from cgap_bench.commands.before.forecast import Forecast
@@ -207,25 +207,18 @@ def check_device(name: str) -> None:
 
 
 def dry_run(request: Request) -> str:
-    """The plan as a table, or the resolved configuration of every run as JSON."""
+    """The plan as a table, or with the resolved configuration of every run as JSON."""
     options = request.options()
     forecast = Forecast(options.root, options.finished)
     request, notes = request.settled(forecast, keep=False)
-    jobs = request.job_list()
+    jobs, processes = request.job_list(), options.workers.n_processes
     notes += changed_since(jobs, request.output)
-    if request.dry_run == "table":
-        _, recipe = load_recipe(request.benchmark)
-        notes += memory_notes(workable(jobs, forecast), forecast, options.memory)
-        plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
-        return "\n".join([*notes, *contents_text(jobs, forecast), plan])
-
-    parts = []
-    for job in jobs:
-        state = "finished" if options.finished(job) else "to do"
-        after = f", after {job.waits_for}" if job.waits_for else ""
-        config = json.dumps(job.config.model_dump(mode="json"), indent=2)
-        parts.append(f"# {job.run_id}: {job.name} ({state}{after})\n{config}")
-    return "\n".join(parts)
+    if request.dry_run == "json":
+        return plan_document(jobs, forecast, processes, notes)
+    _, recipe = load_recipe(request.benchmark)
+    notes += memory_notes(workable(jobs, forecast), forecast, options.memory)
+    plan = plan_text(jobs, forecast, processes, recipe)
+    return "\n".join([*notes, *contents_text(jobs, forecast), plan])
 
 
 def run_benchmark(request: Request) -> None:

@@ -37,7 +37,7 @@ def plan_text(
     todo = [job for job in jobs if not forecast.is_finished(job)]
     lines = [aligned(rows), _total(jobs, todo, forecast, processes)]
     short = None if recipe is None else recipe.default_preset
-    is_long = _spent_s(todo, jobs, forecast, processes) > LONG_S
+    is_long = left_s(todo, jobs, forecast, processes) > LONG_S
     if is_long and short and short != jobs[0].config.preset:
         lines.append(f"--preset {short} takes minutes")
     return "\n".join(lines)
@@ -64,7 +64,7 @@ def full_text(jobs: Sequence[Job], forecast: Forecast, processes: int) -> str:
     """The line that names the full preset behind the one that takes minutes."""
     config = jobs[0].config
     try:
-        left = f", about {duration(_spent_s(jobs, jobs, forecast, processes))}"
+        left = f", about {duration(left_s(jobs, jobs, forecast, processes))}"
     except UsageError:  # it may want data that the short one does without
         left = ""
     recipe = config.origin.file or config.benchmark
@@ -72,6 +72,24 @@ def full_text(jobs: Sequence[Job], forecast: Forecast, processes: int) -> str:
         f"this was the short preset; all of it: cgap-cl run {recipe}"
         f" --preset {config.preset} ({len(jobs)} runs{left})"
     )
+
+
+def left_s(
+    todo: Sequence[Job], jobs: Sequence[Job], forecast: Forecast, processes: int
+) -> float:
+    """Seconds of all processes side by side: the sum shared out, no less than the longest run.
+
+    Args:
+        todo: What is still to do.
+        jobs: All that was asked for.
+        forecast: Time of each.
+        processes: At a time.
+
+    Raises:
+        UsageError: The data are not there.
+    """
+    times = [forecast.seconds(job, jobs) for job in todo]
+    return max([sum(times) / processes, *times], default=0.0)
 
 
 def duration(seconds: float) -> str:
@@ -109,7 +127,7 @@ def _total(jobs: Sequence[Job], todo: Sequence[Job], forecast: Forecast, process
     runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs"
     if not todo:
         return "the run is finished" if len(jobs) == 1 else f"all {runs} are finished"
-    left = duration(_spent_s(todo, jobs, forecast, processes))
+    left = duration(left_s(todo, jobs, forecast, processes))
     megabytes = math.ceil(forecast.disk_bytes(jobs, processes) / 1e6)
     busy = min(processes, len(todo))
     side_by_side = "1 process" if busy == 1 else f"{busy} processes"
@@ -117,14 +135,6 @@ def _total(jobs: Sequence[Job], todo: Sequence[Job], forecast: Forecast, process
         f"{len(todo)} of {runs} to do, about {left} in {side_by_side},"
         f" up to {megabytes} MB on disk"
     )
-
-
-def _spent_s(
-    todo: Sequence[Job], jobs: Sequence[Job], forecast: Forecast, processes: int
-) -> float:
-    """Of all processes side by side: the sum shared out, no less than the longest run."""
-    times = [forecast.seconds(job, jobs) for job in todo]
-    return max([sum(times) / processes, *times], default=0.0)
 
 
 def _differences(job: Job, first: Job) -> list[str]:

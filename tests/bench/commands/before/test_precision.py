@@ -95,7 +95,7 @@ def test_the_real_probe_times_every_way(tmp_path):
 
 def test_a_format_by_name_is_short_for_a_setting(tmp_path):
     plan = call("--precision", "bfloat16", "--output", tmp_path, "--dry-run=json")
-    config = json.loads(plan.split("\n", 1)[1])
+    config = json.loads(plan)["runs"][0]["config"]
     assert config["training"]["precision"] == "bfloat16"
     assert config["training"]["memory_format"] == "contiguous"
 
