@@ -209,7 +209,7 @@ def check_device(name: str) -> None:
 def dry_run(request: Request) -> str:
     """The plan as a table, or with the resolved configuration of every run as JSON."""
     options = request.options()
-    forecast = Forecast(options.root, options.finished)
+    forecast = Forecast(options.root, options.finished, options.memory)
     request, notes = request.settled(forecast, keep=False)
     jobs, processes = request.job_list(), options.workers.n_processes
     notes += changed_since(jobs, request.output)
@@ -224,7 +224,7 @@ def dry_run(request: Request) -> str:
 def run_benchmark(request: Request) -> None:
     """Run what has no record yet, then show the comparison of all that was asked for."""
     options = request.options()
-    forecast = Forecast(options.root, options.finished)
+    forecast = Forecast(options.root, options.finished, options.memory)
     request, notes = request.settled(forecast, keep=True)
     jobs, console = workable(request.job_list(), forecast), Console()
     notes += changed_since(jobs, request.output) + steered_elsewhere(jobs, request.board)

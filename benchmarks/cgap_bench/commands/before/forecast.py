@@ -10,6 +10,7 @@ import torch
 from cgap_bench.commands.before.column_probe import plastic_step_seconds
 from cgap_bench.commands.before.method_probe import assumed_reference, training_seconds
 from cgap_bench.commands.before.probe import Work, step_seconds
+from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.record.configuration import REFERENCE_METHOD, RunConfig
 from cgap_bench.record.record import Record
 from cgap_bench.run.jobs import Job
@@ -28,10 +29,16 @@ class Forecast:
     Args:
         root: Data root.
         finished: The record of a job, None where it is still to do.
+        memory: What the images of a run may take, else they stay in files; None: any amount.
     """
 
-    def __init__(self, root: Path, finished: Callable[[Job], Record | None]) -> None:
-        self._root, self._finished = root, finished
+    def __init__(
+        self,
+        root: Path,
+        finished: Callable[[Job], Record | None],
+        memory: MemoryBudget | None = None,
+    ) -> None:
+        self._root, self._finished, self._memory = root, finished, memory
         self._taken: dict[str, float | None] = {}
         self._work: dict[str, Work] = {}
         self._steps: dict[tuple[str, float], tuple[float, int]] = {}
@@ -43,7 +50,7 @@ class Forecast:
         # what is held out, and whether it must be, is a matter of training
         key = config.stream.model_dump_json() + config.training.model_dump_json()
         if key not in self._work:
-            self._work[key] = Work.of(config, self._root)
+            self._work[key] = Work.of(config, self._root, self._memory)
         return self._work[key]
 
     def is_finished(self, job: Job) -> bool:

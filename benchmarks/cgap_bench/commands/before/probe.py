@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cgap_bench.learn.batches import forward_in
+from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters
@@ -49,9 +50,18 @@ class Work:
     contents: str = ""
 
     @classmethod
-    def of(cls, config: RunConfig, root: Path) -> "Work":
-        """Cut the stream as the run will; loads the data."""
-        stream = stream_of(config, root)
+    def of(cls, config: RunConfig, root: Path, memory: MemoryBudget | None = None) -> "Work":
+        """Cut the stream as the run will; loads the data.
+
+        Args:
+            config: The run.
+            root: Data root.
+            memory: What its images may take, else they stay in files, as in the run.
+
+        Raises:
+            UsageError: They cannot be read, or not even a few batches fit.
+        """
+        stream = stream_of(config, root, memory)
         experiences = stream.benchmark.train_stream
         # after experience k all tasks up to the k-th are scored, in the end once more in 8 bits
         scored = [

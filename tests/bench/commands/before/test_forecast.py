@@ -1,11 +1,19 @@
 """What runs will take: from a probe, or from finished runs of their kind."""
 
+from dataclasses import replace
+
 import pytest
 
 from cgap_bench.commands.before import forecast as forecast_module
 from cgap_bench.commands.before.forecast import INFERENCE, Forecast
 from cgap_bench.commands.before.probe import Work, step_seconds
 from cgap_bench.learn.dataset import data_root
+from cgap_bench.learn.datasets.named import load_data
+from cgap_bench.learn.images.memory import MemoryBudget
+from cgap_bench.learn.images.resizing import ResizedImages
+from cgap_bench.learn.images.stored import FileImages, JoinedImages, in_parts, kept_in
+from cgap_bench.learn.streams import build
+from cgap_bench.record.configuration import Cut
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import Job, jobs_of
 from cgap_bench.run.logs.listener import Pipe
@@ -34,6 +42,49 @@ def test_images_are_those_of_the_stream(digits):
     assert forecast.images(config) == sum(what for what in told if isinstance(what, int))
     scored = sum(n * (5 - task + 1) for task, n in enumerate(record.n_test))
     assert forecast.work(config).evaluated == scored
+
+
+@pytest.fixture
+def in_files(tmp_path, monkeypatch):
+    """Digits are read from files as they are needed; all of them at once is an error."""
+
+    def refuse(images):
+        raise AssertionError(f"{type(images).__name__}: all images at once")
+
+    def loaded(name, size, root):
+        data = load_data(name, size, root)
+        if isinstance(data.train_images, JoinedImages):
+            return data
+        pairs = [("train", data.train_images), ("test", data.test_images)]
+        kept = [
+            kept_in(tmp_path / f"{split}.u8", images.shape, in_parts(images))
+            for split, images in pairs
+        ]
+        return replace(data, train_images=kept[0], test_images=kept[1])
+
+    monkeypatch.setattr(build, "load_data", loaded)
+    for kind in (FileImages, JoinedImages, ResizedImages):
+        monkeypatch.setattr(kind, "tensor", refuse)
+
+
+@pytest.mark.usefixtures("in_files")
+@pytest.mark.parametrize(
+    "stream",
+    [{"size": 16}, {"dataset": "digits+digits", "n_experiences": 2, "cut": Cut.GROUPS}],
+)
+def test_images_beyond_the_budget_are_not_in_memory_for_the_plan_either(digits, stream):
+    config = digits("fixed", 0)
+    training = config.training.model_copy(update={"eval_batch_size": 64})
+    stream_settings = config.stream.model_copy(update=stream)
+    config = config.model_copy(update={"stream": stream_settings, "training": training})
+
+    def forecast(n_bytes):
+        return Forecast(data_root(), lambda _job: None, MemoryBudget(n_bytes))
+
+    images = 2 * 1797 * 64 if "dataset" in stream else 1797 * 16**2
+    assert forecast(images - 1).work(config).n_bytes == images
+    with pytest.raises(AssertionError, match="all images at once"):
+        forecast(images).work(config)
 
 
 def test_a_run_takes_its_training_and_its_evaluation(digits, monkeypatch):
