@@ -14,18 +14,17 @@ from cgap_bench.commands.before.first_look import AUTO, DEVICES, RAY, Words
 from cgap_bench.commands.before.fitting import workable
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.memory import memory_notes
-from cgap_bench.commands.before.plan import contents_text, full_text, plan_text
+from cgap_bench.commands.before.plan import contents_text, full_text, plan_text, untuned_notes
 from cgap_bench.commands.before.precision import KEYS, choose
 from cgap_bench.commands.before.steering import steered_elsewhere
 from cgap_bench.commands.during.progress import RunBars, RunsView
 from cgap_bench.commands.during.stopping import stoppable
 from cgap_bench.commands.during.summary import summary
-from cgap_bench.commands.tune import read_tuned
 from cgap_bench.errors import RunError, Stop, UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import find_dataset
 from cgap_bench.learn.images.memory import parse_bytes
-from cgap_bench.learn.method import METHODS, check_scenario
+from cgap_bench.learn.method import check_scenario
 from cgap_bench.learn.network import network_factory
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.plain import printable
@@ -34,17 +33,19 @@ from cgap_bench.record.store import ensure_writable
 from cgap_bench.run.execution import Options, execute
 from cgap_bench.run.executors.interface import Executor
 from cgap_bench.run.executors.ray_cluster import ANY, RayCluster
-from cgap_bench.run.jobs import Job, job_of, jobs_of
+from cgap_bench.run.jobs import Job, job_of, jobs_of, method_names
 from cgap_bench.run.keys import SECTIONS
 from cgap_bench.run.logs.kinds import log_kinds
 from cgap_bench.run.own.fingerprints import Fingerprints
 from cgap_bench.run.recipe import Recipe, load_recipe, origin_of
 from cgap_bench.run.resolver import resolve, variants
+from cgap_bench.run.search.tuned import read_tuned
 from cgap_bench.run.seeds import parse_seeds
 from cgap_hw import load_board
 
 ConfigOf = Callable[[str, int], RunConfig]
 
+OF_RECIPE = "recipe"  # variant of runs beside those with what a search found
 MOST_MINUTES = 1e6  # two years
 
 
@@ -117,18 +118,25 @@ class Request(Words):
         """The jobs of one order of classes."""
         tuned = read_tuned(self.tuned) if self.tuned else None
         resolver = resolve(benchmark, recipe, self.preset, overrides, self.device, tuned)
-        methods = _names(self.methods) if self.methods else list(resolver.overlay.methods)
+        methods = method_names(self.methods) if self.methods else list(resolver.overlay.methods)
         seeds = parse_seeds(self.seeds or resolver.overlay.seeds)
 
         varied = variants(benchmark, recipe, self.preset, overrides, self.device, tuned)
         marked = self._marker(recipe)
         config_of = marked(resolver.config)
-        return jobs_of(config_of, methods, seeds) + [
+        jobs = jobs_of(config_of, methods, seeds) + [
             job_of(marked(made.config)(method, seed), config_of)
             for method, made in varied
             if method in methods
             for seed in seeds
         ]
+        beside = [name for name in methods if resolver.is_tuned(name) and not self.tuned]
+        if beside:  # each with the recipe's own settings too, unless those were the best
+            plain = resolve(benchmark, recipe.untuned(), self.preset, overrides, self.device)
+            known = {job.run_id for job in jobs}
+            recipes = jobs_of(marked(plain.named(OF_RECIPE).config), beside, seeds)
+            jobs += [job for job in recipes if job.run_id not in known]
+        return jobs
 
     def _marker(self, recipe: Recipe) -> Callable[[ConfigOf], ConfigOf]:
         """Adds to configurations what tells own code, images and recipes from others."""
@@ -212,7 +220,7 @@ def dry_run(request: Request) -> str:
     forecast = Forecast(options.root, options.finished, options.memory)
     request, notes = request.settled(forecast, keep=False)
     jobs, processes = request.job_list(), options.workers.n_processes
-    notes += changed_since(jobs, request.output)
+    notes += changed_since(jobs, request.output) + untuned_notes(jobs)
     if request.dry_run == "json":
         return plan_document(jobs, forecast, processes, notes)
     _, recipe = load_recipe(request.benchmark)
@@ -229,7 +237,7 @@ def run_benchmark(request: Request) -> None:
     jobs, console = workable(request.job_list(), forecast), Console()
     notes += changed_since(jobs, request.output) + steered_elsewhere(jobs, request.board)
     chatter = Console(quiet=request.quiet)  # all but the table and errors
-    notes += memory_notes(jobs, forecast, options.memory)
+    notes += [*untuned_notes(jobs), *memory_notes(jobs, forecast, options.memory)]
 
     ensure_writable(options.output)  # before time goes into a probe
     records, (_, recipe) = list[Record](), load_recipe(request.benchmark)
@@ -283,10 +291,3 @@ def _execute(
                 if job.run_id not in before:
                     line = printable(f"{job.name}: {summary(record)}")
                     console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError(f"no methods in {text!r}; known: {', '.join(METHODS.names())}")
-    return list(dict.fromkeys(names))

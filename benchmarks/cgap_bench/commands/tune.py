@@ -1,28 +1,37 @@
 """What `cgap-cl tune` does: trials on held-out images -> a recipe's tables with provenance."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 
-from cgap_bench.errors import UsageError
+from cgap_bench.commands.during.stopping import stoppable
+from cgap_bench.errors import Stop, UsageError
 from cgap_bench.learn.dataset import data_root
-from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.method import check_scenario
 from cgap_bench.record.configuration import RunConfig
-from cgap_bench.record.files import read_toml, write_file
+from cgap_bench.record.files import write_file
 from cgap_bench.record.record import Record
+from cgap_bench.record.searches import (
+    Search,
+    SearchBudget,
+    SearchFile,
+    TrialResult,
+    read_searches,
+    write_searches,
+)
+from cgap_bench.record.store import read_record, record_path
 from cgap_bench.run.execution import Options, execute
-from cgap_bench.run.jobs import Job
-from cgap_bench.run.keys import first_mistake
+from cgap_bench.run.jobs import Job, method_names
 from cgap_bench.run.own.fingerprints import Fingerprints
-from cgap_bench.run.recipe import Overlay, Table, laid_over, load_recipe
+from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
+from cgap_bench.run.search.trials import Plan, plan_of, run_trials, sampler
+from cgap_bench.run.search.tuned import tuned_text
 from cgap_bench.run.seeds import parse_seeds
-from cgap_bench.run.tuning import Search, check_searched, run_search, search_of, tables
 from cgap_bench.show.text_tables import aligned
 
 HELD_OUT = (
@@ -49,128 +58,147 @@ class TuneRequest:
     output: Path = Path("results")
     jobs: int | None = None
 
-    @property
-    def command(self) -> str:
-        """The command that makes the same search."""
+    def command(self, methods: Sequence[str]) -> str:
+        """The command that makes the same searches of some methods."""
         parts = ["cgap-cl tune", self.benchmark]
         parts += [f"--preset {self.preset}"] if self.preset else []
-        parts += [f"--methods {self.methods}"] if self.methods else []
+        parts += [f"--methods {','.join(methods)}"]
         parts += [f"--trials {self.trials} --seeds {self.seeds}"]
         return " ".join([*parts, *(f"--set {one}" for one in self.overrides)])
 
-    def resolver(self, changes: Table) -> Callable[[str, int], RunConfig]:
+    def resolver(self, changes: Mapping[str, Any]) -> Callable[[str, int], RunConfig]:
         """Method and seed -> configuration, on held-out images in shuffled orders."""
         benchmark, recipe = load_recipe(self.benchmark)
+        recipe = recipe.untuned()
         plain = resolve(benchmark, recipe, self.preset, self.overrides)
         share = plain.overlay.training.get("holdout_share")
         held_out = () if share else (f"training.holdout_share={SHARE}",)
         overrides = (*HELD_OUT, *held_out, *self.overrides)
-        made = resolve(benchmark, recipe, self.preset, overrides, tuned=changes)
+        made = resolve(benchmark, recipe, self.preset, overrides).laid_over(changes)
         fingerprints = Fingerprints(data_root(self.data_root))
         return lambda method, seed: fingerprints.of(made.config(method, seed))
 
     def names(self) -> list[str]:
         """Methods, those of the preset by default."""
         if self.methods:
-            return [name.strip() for name in self.methods.split(",") if name.strip()]
+            return method_names(self.methods)
         _, recipe = load_recipe(self.benchmark)
         return list(recipe.preset(self.preset)[1].methods)
+
+    @property
+    def budget(self) -> SearchBudget:
+        """What every method gets."""
+        name, recipe = load_recipe(self.benchmark)
+        preset, _ = recipe.preset(self.preset)
+        seeds = tuple(parse_seeds(self.seeds))
+        return SearchBudget(name, preset, self.overrides, self.trials, seeds)
+
+    @property
+    def path(self) -> Path:
+        """Of the file with all trials."""
+        budget = self.budget
+        return self.output / FOLDER / f"{budget.benchmark}-{budget.preset}.json"
 
 
 def tune_text(request: TuneRequest) -> str:
     """Search for every method, write what was best, and say it.
 
     Raises:
-        UsageError: Something asked for is unknown, or optuna is not installed.
+        UsageError: Something asked for is unknown, optuna is not installed, or there are
+            searches with another budget in the folder.
     """
-    config, seeds = request.resolver({}), parse_seeds(request.seeds)
-    for name in request.names():
-        METHODS[name]  # an unknown name ends it before any training
-    searches = [
-        search_of(config(name, seeds[0]), seeds, request.trials) for name in request.names()
-    ]
+    config, budget, names = request.resolver({}), request.budget, request.names()
+    plans = [_plan(config(name, budget.seeds[0]), budget) for name in names]
+    _earlier(request, names)  # would be refused at the end
+    console, run = Console(), _runner(request)
+    n_runs = len(names) * budget.trials * len(budget.seeds)
+    _say(
+        console,
+        f"{budget.words} for each of {len(names)} methods: {n_runs:,} runs, scored on held-out"
+        " training images in shuffled orders of classes",
+    )
 
-    run, console = _runner(request), Console()
-    for search in searches:
-        for number, result in enumerate(run_search(search, request.resolver, run), start=1):
-            values = ", ".join(f"{key}={value:g}" for key, value in result.values.items())
-            console.print(
-                f"{search.method}, trial {number} of {search.n_trials}: {values}:"
-                f" {100 * result.mean:.2f} %",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-    path = write_searches(request, searches)
-    return f"{search_table(searches)}\n\nwritten to {path}; use it with --tuned {path}"
-
-
-def write_searches(request: TuneRequest, searches: Sequence[Search]) -> Path:
-    """What was found: tables of a recipe, and all trials as JSON beside them."""
-    name, _ = load_recipe(request.benchmark)
-    preset = load_recipe(request.benchmark)[1].preset(request.preset)[0]
-    folder = request.output / FOLDER
-    path = folder / f"{name}-{preset}.toml"
-    write_file(path, recipe_text(request.command, searches), request.output)
-
-    content = {
-        "command": request.command,
-        "sampler": "TPE of optuna, seed 0, the recipe's values first",
-        "searches": [asdict(search) for search in searches],
-    }
-    text = json.dumps(content, indent=1) + "\n"
-    write_file(path.with_suffix(".json"), text, request.output)
-    return path
+    file: SearchFile | None = None
+    try:
+        with stoppable():
+            for plan in plans:
+                results = _trials(plan, run_trials(plan, request.resolver, run), console)
+                file = _kept(request, plan.outcome(results))
+    except Stop as stop:
+        stop.kept = "the same command goes on with the trial that it was at"
+        raise
+    assert file is not None
+    tuned = request.path.with_suffix(".toml")
+    shown = search_table([file.searches[name] for name in names])
+    return f"{shown}\n\nwritten to {tuned}; use it with --tuned {tuned}"
 
 
-def recipe_text(command: str, searches: Sequence[Search]) -> str:
-    """The best values as tables of a recipe, each with what was tried."""
-    lines = [f"# made by: {command}"]
-    for search in searches:
-        best = search.best
-        told = (
-            f"# {search.method}: best of {len(search.results)} trials of {len(search.seeds)}"
-            f" runs, {100 * best.mean:.2f} % on held-out images"
+def _plan(config: RunConfig, budget: SearchBudget) -> Plan:
+    check_scenario(config)
+    return plan_of(config, budget.seeds, budget.trials)
+
+
+def _trials(plan: Plan, trials: Iterator[TrialResult], console: Console) -> list[TrialResult]:
+    """The results, each said as it is there."""
+    results: list[TrialResult] = []
+    for result in trials:
+        best = max((one.mean for one in results), default=-1.0)
+        results.append(result)
+        values = ", ".join(f"{key}={value:g}" for key, value in result.values.items())
+        mark = " (the recipe)" if len(results) == 1 else " (best so far)" * (result.mean > best)
+        lost = result.accuracy.count(0.0)
+        said = f", {lost} of {len(result.accuracy)} runs with nothing right" if lost else ""
+        _say(
+            console,
+            f"{plan.method}, trial {len(results)} of {plan.n_trials}: {values}:"
+            f" {100 * result.mean:.2f} %{mark}{said}",
         )
-        lines += ["", told]
-        for section, by_method in tables(search.method, best.values).items():
-            lines.append(f"[{section}.{search.method}]")
-            lines += [f"{key} = {value!r}" for key, value in by_method[search.method].items()]
-    return "\n".join(lines) + "\n"
+    return results
 
 
-def read_tuned(path: Path) -> Table:
-    """The tables of a file that `tune` wrote.
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _earlier(request: TuneRequest, names: Sequence[str]) -> dict[str, Search]:
+    """Searches of other methods that are there already.
 
     Raises:
-        UsageError: It cannot be read, or holds something else than what is searched.
+        UsageError: They had another budget: no method may have more than another.
     """
-    content = read_toml(path)
-    others = content.keys() - {"method", "training_of"}
-    if others:
+    path, budget = request.path, request.budget
+    if not path.exists():
+        return {}
+    file = read_searches(path)
+    others = {name: one for name, one in file.searches.items() if name not in names}
+    if others and file.budget != budget:
         raise UsageError(
-            f"{path} holds {', '.join(sorted(others))}; tuned settings are tables of method and"
-            " training_of"
+            f"{path} has {file.budget.words} for {', '.join(others)}; {budget.words} for"
+            f" {', '.join(names)} would not be the same for every method: search all of them,"
+            " or choose another --output"
         )
-    try:
-        overlay = Overlay.model_validate(laid_over({}, content))
-    except ValidationError as error:
-        raise UsageError(f"{path}: {first_mistake(error, Overlay, '')}") from error
-    changes = overlay.model_dump(exclude_unset=True)
-    try:
-        check_searched(changes)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    return changes
+    return others
+
+
+def _kept(request: TuneRequest, search: Search) -> SearchFile:
+    """Write all trials, and the best of them as tables of a recipe, as each method is done."""
+    searches = _earlier(request, [search.method]) | {search.method: search}
+    ordered = dict(sorted(searches.items()))
+    budget, best = request.budget, search.best.run_ids[0]
+    record = read_record(record_path(request.output / FOLDER, budget.benchmark, best))
+    command = request.command(list(ordered))
+    file = SearchFile(command, budget, sampler(), record.environment, ordered)
+    write_searches(request.path, file, request.output)
+    write_file(request.path.with_suffix(".toml"), tuned_text(file), request.output)
+    return file
 
 
 def search_table(searches: Sequence[Search]) -> str:
     """The best trial of every method, for a terminal."""
     rows: list[tuple[str, ...]] = [("method", "trials", "recipe [%]", "best [%]", "values")]
     for search in searches:
-        first, best = search.results[0], search.best
-        values = ", ".join(f"{key}={value:g}" for key, value in best.values.items())
-        accuracies = (f"{100 * one.mean:.2f}" for one in (first, best))
+        values = ", ".join(f"{key}={value:g}" for key, value in search.best.values.items())
+        accuracies = (f"{100 * one.mean:.2f}" for one in (search.recipe, search.best))
         rows.append((search.method, str(len(search.results)), *accuracies, values))
     return aligned(rows)
 

@@ -30,8 +30,7 @@ def settings_model(
     definitions: dict[str, Definition | None] = {}
     for name, value in _values(config).items():
         if dataclasses.is_dataclass(value) and name not in fields:
-            part = settings_model(value)
-            definitions[name] = part, Field(default_factory=part)
+            definitions[name] = part_field(value)
         else:
             definitions[name] = hints[name], value
     given = {name: field for name, field in (definitions | fields).items() if field is not None}
@@ -42,6 +41,17 @@ def settings_model(
 def name_field(names: Iterable[str], default: str) -> Definition:
     """A field whose value a recipe gives by name alone."""
     return Literal[tuple(names)], default
+
+
+def part_field(part: Any, **fields: Definition | None) -> Definition:
+    """A field whose value is a table of a recipe.
+
+    Args:
+        part: A dataclass instance; its values are the defaults.
+        fields: As in `settings_model`.
+    """
+    model = settings_model(part, Settings, **fields)
+    return model, Field(default_factory=model)
 
 
 def choice_field(makers: Mapping[str, Callable[..., Any]], default: Any) -> Definition:

@@ -43,18 +43,6 @@ FileName = Annotated[str, AfterValidator(file_name)]
 
 
 @dataclass(frozen=True)
-class Searched:
-    """Metadata of a setting that `cgap-cl tune` searches, on a logarithmic scale.
-
-    Example:
-        ``strength: Annotated[float, Searched(1.0, 1e6)] = Field(1e3, gt=0)``
-    """
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Derived:
     """Metadata of a setting that is read off the files of a run and cannot be set."""
 
@@ -263,11 +251,23 @@ class Origin(Settings):
     description: str = ""
 
 
+class Tuning(Settings):
+    """The search that settings of a method are from: changes no number of a run."""
+
+    file: str = ""  # its name; empty: from no search
+    trials: int = Field(default=0, ge=0)
+    runs: int = Field(default=0, ge=0)  # of each trial
+    # mean accuracy on held-out images, of the recipe's settings and of the best
+    recipe: float | None = Field(default=None, ge=0, le=1)
+    best: float | None = Field(default=None, ge=0, le=1)
+    values: dict[str, float] = {}  # of the best one, by dotted key
+
+
 class RunConfig(Settings):
-    """Everything that can change the numbers of one run, and three things that cannot.
+    """Everything that can change the numbers of one run, and four things that cannot.
 
     `variant` only names it in tables, `claims` says what the recipe set out to show, `origin`
-    which recipe of a user's own that was.
+    which recipe of a user's own that was, `tuning` where settings were found.
 
     The method's own settings are a plain table of all of them, defaults included: a record can
     be read whatever became of the method since. Only running validates them.
@@ -286,6 +286,7 @@ class RunConfig(Settings):
     method_fingerprint: Fingerprint = None  # of the source files of a user's own method
     claims: Claims = Claims()
     origin: Origin = Origin()
+    tuning: Tuning = Tuning()
 
     @model_validator(mode="after")
     def _scored(self) -> Self:

@@ -12,6 +12,7 @@ from typing import Any
 from cgap_bench.record.configuration import RunConfig
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # what hashes are made of
+UNTOLD = {"variant", "claims", "origin", "tuning"}  # of a configuration: change no number
 SECTIONS = ("network", "stream", "training")  # of a configuration, beside the method's settings
 
 # Key, as `--set` takes it -> the value at which a run is what it was before there was such a
@@ -43,6 +44,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "gpm.first_threshold": None,
     "independent.budget": "epochs",
     "lwf.by_experiences": False,
+    "piggyback.threshold": 0.005,
     "shaped-warm.budget": "epochs",
     "shaped.budget": "epochs",
     "trgp.first_threshold": None,
@@ -63,7 +65,7 @@ NOTHING_CHANGED: dict[str, Any] = {
 
 def distinguishing(config: RunConfig) -> dict[str, Any]:
     """What can tell a run from others, as JSON: without settings at which nothing changes."""
-    content = config.model_dump(mode="json", exclude={"variant", "claims", "origin"})
+    content = config.model_dump(mode="json", exclude=UNTOLD)
     if content["method_fingerprint"] is None:
         del content["method_fingerprint"]
     for key, value in NOTHING_CHANGED.items():

@@ -18,6 +18,7 @@ from cgap_bench.record.configuration import (
     Settings,
     StreamSettings,
     TrainingSettings,
+    Tuning,
 )
 from cgap_bench.record.files import read_json, write_file
 from cgap_bench.record.plain import as_bytes, from_bytes
@@ -31,6 +32,7 @@ _SECTIONS: dict[str, type[Settings]] = {
     "training": TrainingSettings,
     "claims": Claims,
     "origin": Origin,
+    "tuning": Tuning,
 }
 
 # Content hash -> layers: ten thousand records have some hundred networks between them.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from cgap_bench.errors import UsageError
 from cgap_bench.learn.method import METHODS
 from cgap_bench.record.configuration import REFERENCE_METHOD, RunConfig
 from cgap_bench.record.identity import run_id
@@ -56,6 +57,20 @@ def jobs_of(
 
     ordered = [*plain, *sized]
     return [job_of(config_of(name, seed), config_of) for name in ordered for seed in seeds]
+
+
+def method_names(text: str) -> list[str]:
+    """Methods as a user writes them, with commas, each once.
+
+    Raises:
+        UsageError: There are none, or one is unknown.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"no methods in {text!r}; known: {', '.join(METHODS.names())}")
+    for name in names:
+        METHODS[name]
+    return list(dict.fromkeys(names))
 
 
 def job_of(config: RunConfig, config_of: Callable[[str, int], RunConfig]) -> Job:

@@ -1,7 +1,7 @@
 """A recipe, as its TOML file has it: settings of a benchmark, and presets to lay over them."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
@@ -12,9 +12,15 @@ from pydantic import Field, ValidationError
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.record.configuration import Claims, FileName, Origin, Settings, file_name
 from cgap_bench.record.files import read_toml
-from cgap_bench.run.keys import first_mistake
+from cgap_bench.run.keys import SECTIONS, first_mistake
+from cgap_bench.run.search.tuned import Tuned, tuned_of
 
 Table = dict[str, Any]
+Read = Callable[[str], Table]  # a TOML file by its name
+SAY_PUBLISHED = (
+    'are compared under one training; say fairness = "published" if each is to be trained as'
+    " its paper has it"
+)
 
 
 class Fairness(StrEnum):
@@ -42,6 +48,8 @@ class Overlay(Settings):
         fairness: By which rule methods are trained.
         orders: Values of `stream.order_seed`, each run with every seed; as `parse_seeds` reads
             them, empty: the one of the stream.
+        tuned: What a search found; in the file, the name of one that `cgap-cl tune` wrote,
+            beside the recipe. Methods in it are run with the recipe's own settings as well.
     """
 
     description: str = ""
@@ -56,6 +64,7 @@ class Overlay(Settings):
     claims: Claims = Claims()
     fairness: Fairness = Fairness.COMMON
     orders: str = Field("", examples=["0-4"])
+    tuned: Tuned | None = None
 
 
 class Recipe(Overlay):
@@ -84,9 +93,20 @@ class Recipe(Overlay):
 
         below = self.model_dump(exclude={"default_preset", "full_preset", "presets"})
         above = self.presets[name].model_dump(exclude_unset=True)
-        overlay = Overlay.model_validate(laid_over(below, above))
+        overlay = Overlay.model_validate(
+            laid_over(below, above) | {key: above[key] for key in ("tuned",) if key in above}
+        )
         _check_fairness(name, overlay)
         return name, overlay
+
+    def untuned(self) -> "Recipe":
+        """The same without what searches found."""
+        nothing = {"tuned": None}
+        presets = {
+            name: one.model_copy(update=nothing) if one.tuned else one
+            for name, one in self.presets.items()
+        }
+        return self.model_copy(update={**nothing, "presets": presets})
 
 
 def _check_fairness(preset: str, overlay: Overlay) -> None:
@@ -98,8 +118,17 @@ def _check_fairness(preset: str, overlay: Overlay) -> None:
         if others:
             raise UsageError(
                 f"preset {preset}: training_of.{method} sets {', '.join(others)}, but methods"
-                ' are compared under one training; say fairness = "published" if each is to be'
-                " trained as its paper has it"
+                f" {SAY_PUBLISHED}"
+            )
+    for variant in overlay.variants:
+        keys = [change.partition("=")[0] for change in variant.split()]
+        others = [
+            key for key in keys if key.partition(".")[0] in SECTIONS and key != "training.lr"
+        ]
+        if others:
+            raise UsageError(
+                f"preset {preset}: variant {variant!r} sets {', '.join(others)} for one method,"
+                f" but methods {SAY_PUBLISHED}"
             )
 
 
@@ -142,9 +171,9 @@ def load_recipe(name: str) -> tuple[str, Recipe]:
     Raises:
         UsageError: It is unknown, unreadable or not a valid recipe.
     """
-    benchmark, content = _source(name)
+    benchmark, content, beside = _source(name)
     try:
-        return benchmark, Recipe.model_validate(content)
+        return benchmark, Recipe.model_validate(_with_tuned(content, beside))
     except ValidationError as error:
         raise UsageError(f"recipe {name}: {first_mistake(error, Recipe, '')}") from error
 
@@ -166,17 +195,40 @@ def origin_of(name: str, recipe: Recipe, preset: str | None) -> Origin:
     return Origin(file=path.name if outside else path.as_posix(), description="; ".join(said))
 
 
-def _source(name: str) -> tuple[str, Table]:
-    """The benchmark's name and the content of its recipe."""
+def _with_tuned(content: Table, beside: Read) -> Table:
+    """Files that are named as `tuned` become what they hold."""
+    made = dict(content)
+    if isinstance(name := content.get("tuned"), str):
+        made["tuned"] = tuned_of(beside(name), Path(name).name, name)
+    presets = content.get("presets")
+    if isinstance(presets, Mapping):
+        made["presets"] = {
+            key: _with_tuned(one, beside) if isinstance(one, dict) else one
+            for key, one in presets.items()
+        }
+    return made
+
+
+def _source(name: str) -> tuple[str, Table, Read]:
+    """The benchmark's name, the content of its recipe, and how a file beside it is read."""
     if name.endswith(".toml"):
         try:
             benchmark = file_name(Path(name).stem)
         except ValueError as error:
             raise UsageError(f"recipe {name!r} is no name of a benchmark: {error}") from error
-        return benchmark, read_toml(Path(name))
+        return (
+            benchmark,
+            read_toml(Path(name)),
+            lambda file: read_toml(Path(name).parent / file),
+        )
     if name not in recipe_names() and Path(f"{name}.toml").is_file():
         raise UsageError(f"unknown benchmark {name!r}; of your own recipe write {name}.toml")
     if name not in recipe_names():
         raise UnknownNameError("benchmark", name, recipe_names())
-    resource = files("cgap_bench").joinpath("recipes", f"{name}.toml")
-    return name, tomllib.loads(resource.read_text(encoding="utf-8"))
+    return name, _packaged(f"{name}.toml"), _packaged
+
+
+def _packaged(file: str) -> Table:
+    """What a file holds that comes with the package."""
+    resource = files("cgap_bench").joinpath("recipes", file)
+    return tomllib.loads(resource.read_text(encoding="utf-8"))

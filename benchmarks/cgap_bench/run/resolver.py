@@ -1,31 +1,45 @@
 """From a recipe, a preset and `--set` to the configuration of each run."""
 
 from collections.abc import Iterable, Mapping
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.method import METHODS
-from cgap_bench.record.configuration import RunConfig, Settings
+from cgap_bench.record.configuration import RunConfig, Settings, Tuning
 from cgap_bench.record.files import parse_toml
 from cgap_bench.record.plain import check_plain
 from cgap_bench.record.retired import refuse, refuse_all
 from cgap_bench.run.keys import SECTIONS, first_mistake, keys, refuse_derived
 from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
+from cgap_bench.run.search.space import check_tuned
+from cgap_bench.run.search.tuned import Tuned
+from cgap_bench.run.search.values import RATE
 
 
 class Resolver:
     """Makes the configuration of a run from a method and a seed."""
 
-    def __init__(self, fixed: Mapping[str, str], overlay: Overlay) -> None:
-        self._fixed, self.overlay = fixed, overlay
+    def __init__(
+        self, fixed: Mapping[str, str], overlay: Overlay, tuned: Tuned | None = None
+    ) -> None:
+        self._fixed, self.overlay, self.tuned = fixed, overlay, tuned
         self._parts: dict[str, Mapping[str, object]] = {}
 
     def named(self, variant: str) -> "Resolver":
         """The same, for runs that tables name after a variant."""
-        return Resolver({**self._fixed, "variant": variant}, self.overlay)
+        return Resolver({**self._fixed, "variant": variant}, self.overlay, self.tuned)
+
+    def laid_over(self, changes: Mapping[str, Any]) -> "Resolver":
+        """The same with tables of a recipe laid over it, which are checked when used."""
+        overlay = Overlay.model_validate(laid_over(self.overlay.model_dump(), changes))
+        return Resolver(self._fixed, overlay, self.tuned)
+
+    def is_tuned(self, method: str) -> bool:
+        """Whether a search found settings of a method."""
+        return self.tuned is not None and method in self.tuned.held_out
 
     def config(self, method: str, seed: int) -> RunConfig:
         """The resolved configuration.
@@ -50,8 +64,10 @@ class Resolver:
         refuse_all(method, settings)
         own = _validate(METHODS[method].settings, settings, method)
         sections = {key: _validate(SECTIONS[key], tables[key], key) for key in SECTIONS}
+        told = self.tuned.told(method, training, settings) if self.tuned else Tuning()
         return {
             **sections,
+            "tuning": told,
             "method": method,
             "method_settings": own.model_dump(mode="json"),
             "claims": overlay.claims,
@@ -64,7 +80,7 @@ def resolve(
     preset: str | None,
     overrides: Iterable[str] = (),
     device: str = "cpu",
-    tuned: Table | None = None,
+    tuned: Tuned | None = None,
 ) -> Resolver:
     """Fix everything but method and seed.
 
@@ -74,18 +90,24 @@ def resolve(
         preset: A preset's name, None for the default one.
         overrides: ``key=value`` each, with the keys of `known_keys`.
         device: Torch's device.
-        tuned: Tables of a recipe that are laid over it before the overrides.
+        tuned: What is laid over it before the overrides; None: what it names, if anything.
 
     Raises:
         UsageError: A preset, key or value is not right.
     """
     name, overlay = recipe.preset(preset)
-    changes = laid_over(overlay.model_dump(), tuned or {})
-    for override in overrides:
-        changes = laid_over(changes, _parsed(override))
+    parsed = [_parsed(override) for override in overrides]
+    changes, tuned = overlay.model_dump(exclude={"tuned"}), tuned or overlay.tuned
+    if tuned is not None:
+        check_tuned(tuned, benchmark)
+        by_hand = any(RATE in change.get("training", {}) for change in parsed)
+        tuned = tuned.without_rates() if by_hand else tuned
+        changes = laid_over(changes, tuned.tables)
+    for change in parsed:
+        changes = laid_over(changes, change)
     fixed = {"benchmark": benchmark, "preset": name, "device": device}
     try:
-        return Resolver(fixed, Overlay.model_validate(changes))
+        return Resolver(fixed, Overlay.model_validate(changes), tuned)
     except ValidationError as error:
         raise UsageError(first_mistake(error, Overlay, "")) from error
 
@@ -96,7 +118,7 @@ def variants(
     preset: str | None,
     overrides: Iterable[str] = (),
     device: str = "cpu",
-    tuned: Table | None = None,
+    tuned: Tuned | None = None,
 ) -> list[tuple[str, Resolver]]:
     """Method and resolver of each variant of a preset.
 

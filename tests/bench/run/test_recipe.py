@@ -132,6 +132,22 @@ def test_methods_trained_by_rules_of_their_own_are_in_tables_of_their_own(tmp_pa
     assert recipe.preset("c")[1].training_of["fixed"] == {"lr": 0.1, "momentum": 0.5}
 
 
+@pytest.mark.parametrize("key", ["training.epochs=9", "network.width=2.0", "stream.first=1"])
+def test_variants_do_not_go_round_the_rule(tmp_path, key):
+    """A learning rate may differ, as between methods; all else says `published`."""
+    path = tmp_path / "mine.toml"
+    text = (
+        COMMON.partition("[training_of")[0] + '[presets.a]\nvariants = ["ewc.strength=1 %s"]\n'
+    )
+    path.write_text(text % "training.lr=0.1")
+    assert load_recipe(str(path))[1].preset("a")[1].variants
+    path.write_text(text % key)
+    with pytest.raises(UsageError, match=r"variant 'ewc\.strength=1 .* sets .* for one method"):
+        load_recipe(str(path))[1].preset("a")
+    path.write_text(text % key + 'fairness = "published"\n')
+    assert load_recipe(str(path))[1].preset("a")[1].variants
+
+
 @pytest.mark.parametrize("name", ["..evil", ".hidden", "a b", "n" * 101, "\udcff", "a\nb"])
 def test_a_recipe_is_called_as_its_files_can_be(tmp_path, name):
     path = tmp_path / f"{name}.toml"

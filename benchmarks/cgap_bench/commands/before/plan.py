@@ -43,6 +43,22 @@ def plan_text(
     return "\n".join(lines)
 
 
+def untuned_notes(jobs: Sequence[Job]) -> list[str]:
+    """A line on the methods that a search knows nothing of; none where nothing was searched."""
+    files = {job.config.tuning.file for job in jobs if job.config.tuning.file}
+    others = {
+        job.config.method
+        for job in jobs
+        if not job.config.tuning.file and not job.config.variant
+    }
+    if not files or not others:
+        return []
+    return [
+        f"settings of {', '.join(sorted(others))} are those of the recipe, or set by hand:"
+        f" not what was found in {', '.join(sorted(files))}"
+    ]
+
+
 def contents_text(jobs: Sequence[Job], forecast: Forecast) -> list[str]:
     """A line on what the stream holds; none where nothing is left to do.
 

@@ -1,7 +1,7 @@
 """CGaP: a column per experience that grows, is pruned, and is merged into the frozen base."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -14,11 +14,13 @@ from cgap_bench.learn.derived_settings import (
     choice_from,
     config_from,
     name_field,
+    part_field,
     settings_model,
 )
 from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method
 from cgap_bench.learn.methods.rehearse import balanced_replay
 from cgap_bench.record.configuration import REFERENCE_METHOD, Settings
+from cgap_bench.record.searches import Searched, Spacing
 from cgap_bench.shapes.board_price import BoardPrice, Quantity
 from cgap_cl import CGaPConfig, CGaPPlugin, PlasticNetwork, UnreachableTargetError
 from cgap_cl.change.newborn import NewbornValues, Random, Split
@@ -42,6 +44,9 @@ PRICES: dict[str, PriceFactory] = {
     "parameters": price.parameters,
     "balanced": price.balanced,
 }
+# What a search may set: how fast columns grow and how far, neither what they cost in the end
+BETA = Searched(0.2, 1.0, Spacing.LINEAR)
+PEAK = Searched(1.0, 3.0, Spacing.LINEAR)
 ON_A_BOARD = [quantity.value for quantity in Quantity]
 
 
@@ -73,6 +78,8 @@ def settings_of(config: CGaPConfig) -> type[Settings]:
         score=name_field(SCORES, score),
         price=name_field([*PRICES, *ON_A_BOARD], priced),
         newborn=choice_field(NEWBORNS, config.newborn),
+        peak_ratio=(Annotated[float, PEAK], config.peak_ratio),
+        growth=part_field(config.growth, beta=(Annotated[float, BETA], config.growth.beta)),
         seed=None,  # the run's
     )
 

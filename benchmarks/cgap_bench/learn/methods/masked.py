@@ -1,7 +1,7 @@
 """Masked networks as methods: one dense network that every task reads through its mask."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -14,12 +14,13 @@ from cgap_bench.learn.method import METHODS, NEEDS_TASK, Method
 from cgap_bench.learn.methods.masks.cpg import CPG, CPGPlugin
 from cgap_bench.learn.methods.masks.hat import HAT, HATPlugin
 from cgap_bench.learn.methods.masks.packnet import PackNet, PackNetPlugin
-from cgap_bench.learn.methods.masks.piggyback import Piggyback
+from cgap_bench.learn.methods.masks.piggyback import FIRST_SCORE, THRESHOLD, Piggyback
 from cgap_bench.learn.methods.masks.structured import is_chain, off_chain, structured
 from cgap_bench.learn.methods.masks.supsup import SupSup
 from cgap_bench.learn.methods.masks.task_network import PerChannel, TaskNetwork, TaskPlugin
 from cgap_bench.learn.methods.masks.wsn import WSN
 from cgap_bench.record.configuration import Settings
+from cgap_bench.record.searches import Searched, Spacing
 from cgap_bench.shapes.tracing import layer_shapes
 
 
@@ -32,21 +33,36 @@ class MaskSettings(Settings):
 class PackNetSettings(MaskSettings):
     """Mallya and Lazebnik 2018."""
 
-    prune_ratio: float | None = Field(None, ge=0, lt=1)  # None: an equal part for each task
+    # None: an equal part for each task
+    prune_ratio: Annotated[float | None, Searched(0.2, 0.9, Spacing.LINEAR)] = Field(
+        None, ge=0, lt=1
+    )
     prune_at: float = Field(0.5, gt=0, le=1)  # share of the epochs; the rest retrains
 
 
-class DensitySettings(MaskSettings):
-    """Of masks that hold a given share of the weights: Wortsman et al., Kang et al."""
+class PiggybackSettings(MaskSettings):
+    """Mallya, Davis and Lazebnik 2018."""
 
-    density: float = Field(0.5, gt=0, le=1)
+    # score from which on a weight is used; all start at 0.01
+    threshold: Annotated[float, Searched(5e-4, 9.5e-3)] = Field(THRESHOLD, gt=0, lt=FIRST_SCORE)
+
+
+class DensitySettings(MaskSettings):
+    """Of masks that hold a given share of the weights: Wortsman et al., Kang et al.
+
+    What inference executes (dense) and the bits of a mask are the same at any density.
+    """
+
+    density: Annotated[float, Searched(0.05, 0.9)] = Field(0.5, gt=0, le=1)
 
 
 class HATSettings(MaskSettings):
     """Serra et al. 2018; the values that its authors chose."""
 
-    price: float = Field(0.75, ge=0)  # of open gates, the paper's c
-    largest_slope: float = Field(400.0, gt=1)
+    # of open gates, the paper's c
+    price: Annotated[float, Searched(0.05, 5.0)] = Field(0.75, ge=0)
+    # the paper's s_max
+    largest_slope: Annotated[float, Searched(25.0, 800.0)] = Field(400.0, gt=1)
 
 
 class CPGSettings(Settings):
@@ -54,7 +70,8 @@ class CPGSettings(Settings):
 
     goal: float | None = Field(None, ge=0, le=1)  # held-out accuracy; None: it never grows
     largest_size: float = Field(1.5, ge=1)  # of the network, in units of the first
-    tolerance: float = Field(0.01, ge=0)  # accuracy that cutting may cost
+    # accuracy that cutting may cost
+    tolerance: Annotated[float, Searched(0.002, 0.1)] = Field(0.01, ge=0)
 
 
 class MaskedLearner:
@@ -167,8 +184,11 @@ _add(
 _add(
     "piggyback",
     "the first task trains the weights, later ones train binary masks over them",
-    MaskSettings,
-    lambda network, tasks, own: (Piggyback(network, tasks, own.per_channel), TaskPlugin()),
+    PiggybackSettings,
+    lambda network, tasks, own: (
+        Piggyback(network, tasks, own.per_channel, own.threshold),
+        TaskPlugin(),
+    ),
 )
 _add(
     "supsup",

@@ -1,6 +1,6 @@
 """Shared weights that move only beside the inputs of old tasks."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from torch import nn
@@ -15,12 +15,14 @@ from cgap_bench.learn.methods.projections.trgp import (
     TrustRegionProjection,
 )
 from cgap_bench.record.configuration import Scenario, Settings
+from cgap_bench.record.searches import Searched, Spacing
 
 
 class GPMSettings(Settings):
     """GPM (Saha et al. 2021); the values of its CIFAR-100 experiments."""
 
-    threshold: float = Field(0.97, gt=0, le=1)  # of the inputs' squared length
+    # of the inputs' squared length
+    threshold: Annotated[float, Searched(0.8, 0.995, Spacing.LINEAR)] = Field(0.97, gt=0, le=1)
     first_threshold: float | None = Field(None, gt=0, le=1)  # of the first layer; None: same
     step: float = Field(0.003, ge=0)  # added with each experience
     images: int = Field(125, gt=0)  # whose inputs are looked at
@@ -40,7 +42,7 @@ class GPMSettings(Settings):
 class TRGPSettings(GPMSettings):
     """TRGP (Lin et al. 2022)."""
 
-    relatedness: float = Field(0.5, ge=0, le=1)
+    relatedness: Annotated[float, Searched(0.2, 0.9, Spacing.LINEAR)] = Field(0.5, ge=0, le=1)
     n_related: int = Field(2, gt=0)
 
 

@@ -1,7 +1,7 @@
 """Pruning alone: a dense network is trained, cut down to CGaP's size, and trained on."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch_pruning
@@ -16,6 +16,7 @@ from cgap_bench.learn.methods.own_networks import OWN_NETWORK, OwnNetworks
 from cgap_bench.learn.multi_head import MultiHead
 from cgap_bench.learn.sizes import Size, n_parameters
 from cgap_bench.record.configuration import Settings
+from cgap_bench.record.searches import Searched, Spacing
 from cgap_bench.shapes.tracing import layer_shapes, total_macs
 
 STEPS = 400  # in which Torch-Pruning would take out everything; its own benchmark's
@@ -24,7 +25,8 @@ STEPS = 400  # in which Torch-Pruning would take out everything; its own benchma
 class PrunedSettings(Settings):
     """When to cut, and where."""
 
-    dense_share: float = Field(0.5, gt=0, lt=1)  # of the epochs, before pruning
+    # of the epochs, before pruning
+    dense_share: Annotated[float, Searched(0.2, 0.8, Spacing.LINEAR)] = Field(0.5, gt=0, lt=1)
     size: Size = Size.MACS  # that must be no larger than CGaP's
     across_layers: bool  # the worst units of all layers together, or the same share of each
 

@@ -13,7 +13,8 @@ from cgap_bench.learn.methods.penalties.ewc import EWC, Labels, OnlineEWC
 from cgap_bench.learn.methods.penalties.mas import MemoryAwareSynapses
 from cgap_bench.learn.methods.penalties.si import SynapticIntelligence
 from cgap_bench.learn.methods.shaped import shaped_network
-from cgap_bench.record.configuration import Searched, Settings
+from cgap_bench.record.configuration import Settings
+from cgap_bench.record.searches import Searched, Spacing
 
 
 class EWCSettings(Settings):
@@ -40,7 +41,8 @@ class EWCSettings(Settings):
 class OnlineEWCSettings(EWCSettings):
     """Online EWC (Schwarz et al. 2018), one penalty for all old tasks."""
 
-    decay: float = Field(1.0, ge=0, le=1)  # gamma, of importances from task to task
+    # gamma, of importances from task to task
+    decay: Annotated[float, Searched(0.3, 1.0, Spacing.LINEAR)] = Field(1.0, ge=0, le=1)
 
 
 class SISettings(Settings):

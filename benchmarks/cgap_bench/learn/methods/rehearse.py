@@ -16,7 +16,8 @@ from cgap_bench.learn.methods.rehearsal.icarl import ICaRL
 from cgap_bench.learn.methods.rehearsal.lwf import LearningWithoutForgetting
 from cgap_bench.learn.methods.rehearsal.memory import BalancedMemory, Memory, Reservoir
 from cgap_bench.learn.methods.rehearsal.replay import DarkExperience, Replay, SeenClasses
-from cgap_bench.record.configuration import Augmentation, Searched, Settings
+from cgap_bench.record.configuration import Augmentation, Settings
+from cgap_bench.record.searches import Searched, Spacing
 
 
 class MemorySettings(Settings):
@@ -47,7 +48,8 @@ class AveragedGEMSettings(MemorySettings):
 class GEMSettings(MemorySettings):
     """GEM (Lopez-Paz and Ranzato 2017)."""
 
-    margin: float = Field(0.5, ge=0)  # gamma
+    # gamma
+    margin: Annotated[float, Searched(0.0, 1.0, Spacing.LINEAR)] = Field(0.5, ge=0)
 
 
 class LwFSettings(Settings):

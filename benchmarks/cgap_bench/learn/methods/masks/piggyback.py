@@ -23,6 +23,7 @@ class Piggyback(ScoredNetwork):
         network: A chain whose last module is the model of the heads.
         tasks: Task labels.
         per_channel: What happens to biases and batch norms.
+        threshold: Score above which a weight is used, in (0, 0.01): all start at 0.01.
     """
 
     def __init__(
@@ -30,7 +31,11 @@ class Piggyback(ScoredNetwork):
         network: nn.Sequential,
         tasks: Iterable[int],
         per_channel: PerChannel = PerChannel.OWN,
+        threshold: float = THRESHOLD,
     ) -> None:
+        if not 0 < threshold < FIRST_SCORE:
+            raise ValueError(f"threshold={threshold} is not in (0, {FIRST_SCORE})")
+        self._threshold = threshold
         super().__init__(network, tasks, per_channel)
 
     def fresh_scores(self, weight: Tensor) -> Tensor:
@@ -39,7 +44,7 @@ class Piggyback(ScoredNetwork):
 
     def selected(self, scores: Tensor) -> Tensor:
         """Scores above the threshold."""
-        return scores > THRESHOLD
+        return scores > self._threshold
 
     def source(self, name: str) -> Tensor:
         """The weights; they take gradients in the first task alone."""
