@@ -223,10 +223,15 @@ def dry_run(request: Request) -> str:
     notes += changed_since(jobs, request.output) + untuned_notes(jobs)
     if request.dry_run == "json":
         return plan_document(jobs, forecast, processes, notes)
-    _, recipe = load_recipe(request.benchmark)
     notes += memory_notes(workable(jobs, forecast), forecast, options.memory)
-    plan = plan_text(jobs, forecast, processes, recipe)
-    return "\n".join([*notes, *contents_text(jobs, forecast), plan])
+    return "\n".join([*notes, *_plan(request, jobs, forecast, options)])
+
+
+def _plan(request: Request, jobs: list[Job], forecast: Forecast, options: Options) -> list[str]:
+    """What the stream holds, and the table of the runs."""
+    _, recipe = load_recipe(request.benchmark)
+    plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
+    return [*contents_text(jobs, forecast), plan]
 
 
 def run_benchmark(request: Request) -> None:
@@ -240,10 +245,10 @@ def run_benchmark(request: Request) -> None:
     notes += [*untuned_notes(jobs), *memory_notes(jobs, forecast, options.memory)]
 
     ensure_writable(options.output)  # before time goes into a probe
-    records, (_, recipe) = list[Record](), load_recipe(request.benchmark)
-    plan = plan_text(jobs, forecast, options.workers.n_processes, recipe)
-    for line in [*map(printable, notes), *contents_text(jobs, forecast), plan]:
-        chatter.print(line, highlight=False, markup=False, soft_wrap=True)
+    if not request.quiet:  # what nobody sees is not probed either
+        plan = _plan(request, jobs, forecast, options)
+        _say([*map(printable, notes), *plan], chatter)
+    records = list[Record]()
     failure: UsageError | RunError | None = None
     try:
         with stoppable():
@@ -264,9 +269,21 @@ def run_benchmark(request: Request) -> None:
         show(records, request.board, request.output, console)
     if failure is not None:
         raise failure
-    if full := request.full():
-        text = full_text(full.job_list(), forecast, options.workers.n_processes)
-        chatter.print(text, highlight=False, markup=False, soft_wrap=True)
+    if not request.quiet:
+        _say(_full(request, forecast, options), chatter)
+
+
+def _full(request: Request, forecast: Forecast, options: Options) -> list[str]:
+    """A line on the full preset where the short one was run."""
+    if (full := request.full()) is None:
+        return []
+    command = f"cgap-cl run {full.benchmark} --preset {full.preset}"
+    return [full_text(command, full.job_list, forecast, options.workers.n_processes)]
+
+
+def _say(lines: list[str], console: Console) -> None:
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _execute(
@@ -289,5 +306,4 @@ def _execute(
                 bars.finish(job.run_id)
                 records.append(record)
                 if job.run_id not in before:
-                    line = printable(f"{job.name}: {summary(record)}")
-                    console.print(line, highlight=False, markup=False, soft_wrap=True)
+                    _say([printable(f"{job.name}: {summary(record)}")], console)

@@ -28,7 +28,7 @@ from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.methods.cgap import cgap_config
 from cgap_bench.learn.network import build_network
-from cgap_bench.record.configuration import RunConfig, Scenario
+from cgap_bench.record.configuration import RunConfig, Scenario, TrainingSettings
 from cgap_cl import PlasticNetwork
 from cgap_cl.train.growth import GrowthLoop
 
@@ -50,11 +50,37 @@ class ColumnCost:
     parameters: int
 
 
-def plastic_step_seconds(config: RunConfig, work: Work) -> tuple[float, int]:
-    """Time of a training step of a CGaP run, changes included, and the parameters it stores.
+@dataclass(frozen=True)
+class ColumnCosts:
+    """What the columns of a run take, however long it trains.
+
+    Attributes:
+        first: The first one.
+        later: One that reads its ancestor.
+    """
+
+    first: ColumnCost
+    later: ColumnCost
+
+    def step(self, training: TrainingSettings, work: Work) -> tuple[float, int]:
+        """Seconds of a training step, changes included, and parameters stored in the end.
+
+        Args:
+            training: Epochs, batch.
+            work: Images, experiences.
+        """
+        first, later, n_later = self.first, self.later, work.n_experiences - 1
+        iterations = max(1.0, work.trained * training.epochs / training.batch_size)
+        steps_s = (first.step_s + n_later * later.step_s) / work.n_experiences
+        changes_s = (first.changes_s + n_later * later.changes_s) / iterations
+        return steps_s + changes_s, first.parameters + n_later * later.parameters
+
+
+def column_costs(config: RunConfig, work: Work) -> ColumnCosts:
+    """What the columns of a CGaP run take here.
 
     Args:
-        config: Of the run.
+        config: Of the run; its epochs do not matter.
         work: What goes through its networks.
 
     Raises:
@@ -62,13 +88,7 @@ def plastic_step_seconds(config: RunConfig, work: Work) -> tuple[float, int]:
     """
     with torch.random.fork_rng(devices=[]):
         probe = ColumnProbe(config, work)
-        first, later = probe.live(0), probe.live(1)
-    n_later = work.n_experiences - 1
-    iterations = max(1.0, work.trained * config.training.epochs / config.training.batch_size)
-
-    steps_s = (first.step_s + n_later * later.step_s) / work.n_experiences
-    changes_s = (first.changes_s + n_later * later.changes_s) / iterations
-    return steps_s + changes_s, first.parameters + n_later * later.parameters
+        return ColumnCosts(probe.live(0), probe.live(1))
 
 
 class ColumnProbe:

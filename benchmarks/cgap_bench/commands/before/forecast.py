@@ -7,8 +7,13 @@ from pathlib import Path
 
 import torch
 
-from cgap_bench.commands.before.column_probe import plastic_step_seconds
-from cgap_bench.commands.before.method_probe import assumed_reference, training_seconds
+from cgap_bench.commands.before.column_probe import ColumnCosts, column_costs
+from cgap_bench.commands.before.method_probe import (
+    Training,
+    assumed_reference,
+    epochs_of,
+    probed_training,
+)
 from cgap_bench.commands.before.probe import Work, step_seconds
 from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.record.configuration import REFERENCE_METHOD, RunConfig
@@ -21,6 +26,13 @@ AT_PEAK = "fixed-peak"  # all others that are sized by CGaP are so by what it co
 LONGEST_S = 1.5  # a step, a dozen of which a probe of a method may wait for
 LARGE = 10**6  # parameters, of a network that is not to stay in memory
 CHECKPOINTS = 4  # kept of a run: the last two of each kind
+
+# Settings of training that say how a stream is cut, and whether its batches fit; what a step
+# takes; and those that no probe of a method depends on.
+CUTTING = {"holdout_share", "lr_schedule", "batch_size", "eval_batch_size"}
+STEPPING = {"batch_size", "optimizer", "momentum", "weight_decay", "fused"}
+STEPPING |= {"precision", "memory_format"}
+LASTING = {"epochs", "lr", "min_lr"}
 
 
 class Forecast:
@@ -41,14 +53,14 @@ class Forecast:
         self._root, self._finished, self._memory = root, finished, memory
         self._taken: dict[str, float | None] = {}
         self._work: dict[str, Work] = {}
-        self._steps: dict[tuple[str, float], tuple[float, int]] = {}
-        self._trainings: dict[str, float | None] = {}
+        self._columns: dict[str, ColumnCosts | None] = {}
+        self._steps: dict[str, tuple[float, int]] = {}
+        self._trainings: dict[str, Training | None] = {}
         self._mean_s: tuple[Sequence[Job], dict[tuple[str, str], float]] | None = None
 
     def work(self, config: RunConfig) -> Work:
         """What goes through the networks of a run."""
-        # what is held out, and whether it must be, is a matter of training
-        key = config.stream.model_dump_json() + config.training.model_dump_json()
+        key = config.model_dump_json(include={"stream": True, "training": CUTTING})
         if key not in self._work:
             self._work[key] = Work.of(config, self._root, self._memory)
         return self._work[key]
@@ -104,11 +116,10 @@ class Forecast:
     def _of_method(self, job: Job) -> float | None:
         """Seconds of training, each method looked at once; None: a probe does not work."""
         config, work, sized_by = job.config, self.work(job.config), job.sized_by
-        about = {"method", "method_settings", "network", "training", "device"}
-        # how many images are held out may differ by one or two from order to order
-        shape = (work.input_shape, work.n_outputs, work.n_experiences, f"{work.trained:.2g}")
-        more = (config.stream.scenario, *shape, sized_by and sized_by.method_settings)
-        key = config.model_dump_json(include=about) + repr(more)
+        key = _method_key(config, work) + repr(
+            # it may train until it has spent what CGaP has, in so many epochs
+            sized_by and (sized_by.method_settings, sized_by.training.epochs)
+        )
         if key not in self._trainings:
             step_s, n_parameters = self._step(job)
             probed = _probed(config, sized_by, work) if step_s < LONGEST_S else None
@@ -116,7 +127,8 @@ class Forecast:
             if n_parameters >= LARGE:  # its parts know each other: they would stay for a while
                 gc.collect()
                 torch.cuda.empty_cache()
-        return self._trainings[key]
+        training = self._trainings[key]
+        return None if training is None else training.seconds_in(config.training.epochs)
 
     def _image_s(self, job: Job) -> float:
         return self._step(job)[0] / job.config.training.batch_size
@@ -131,28 +143,48 @@ class Forecast:
 
     def _step(self, job: Job) -> tuple[float, int]:
         """Seconds of a training step, and parameters; of each network once."""
-        config, share = job.config, _share(job)
-        about = {"network", "training", "device"}
-        if config.method == REFERENCE_METHOD:
-            about |= {"stream", "method_settings"}
-        key = config.model_dump_json(include=about) + repr(self.work(config).input_shape)
-        if (key, share) not in self._steps:
-            self._steps[key, share] = self._probed(config, share)
-        return self._steps[key, share]
+        config, work = job.config, self.work(job.config)
+        columns = self._columns_of(config) if config.method == REFERENCE_METHOD else None
+        if columns is not None:
+            return columns.step(config.training, work)
+        share = _share(job)
+        key = _step_key(config, work) + repr(share)
+        if key not in self._steps:
+            self._steps[key] = step_seconds(config, work, share)
+        return self._steps[key]
 
-    def _probed(self, config: RunConfig, share: float) -> tuple[float, int]:
+    def _columns_of(self, config: RunConfig) -> ColumnCosts | None:
+        """None: the network cannot grow, what the run itself says of that is clearer."""
         work = self.work(config)
-        if config.method == REFERENCE_METHOD:
-            with suppress(ValueError):  # it cannot grow: what the run itself says is clearer
-                return plastic_step_seconds(config, work)
-        return step_seconds(config, work, share)
+        key = _step_key(config, work) + repr((config.method_settings, config.stream.scenario))
+        if key not in self._columns:
+            self._columns[key] = None
+            with suppress(ValueError):
+                self._columns[key] = column_costs(config, work)
+        return self._columns[key]
 
 
-def _probed(config: RunConfig, sized_by: RunConfig | None, work: Work) -> float | None:
-    """Seconds of training; None where the method fails, the run will say in which words."""
+def _step_key(config: RunConfig, work: Work) -> str:
+    """Of all that the time of a training step depends on."""
+    return config.model_dump_json(
+        include={"network": True, "training": STEPPING, "device": True}
+    ) + repr((work.input_shape, work.n_outputs))
+
+
+def _method_key(config: RunConfig, work: Work) -> str:
+    """Of all that a probe of a method depends on."""
+    about = {"method", "method_settings", "network", "training", "device"}
+    # how many images are held out may differ by one or two from order to order
+    shape = (work.input_shape, work.n_outputs, work.n_experiences, f"{work.trained:.2g}")
+    more = (config.stream.scenario, *shape, epochs_of(config))
+    return config.model_dump_json(include=about, exclude={"training": LASTING}) + repr(more)
+
+
+def _probed(config: RunConfig, sized_by: RunConfig | None, work: Work) -> Training | None:
+    """What training takes; None where the method fails, the run will say in which words."""
     with suppress(Exception):
         reference = None if sized_by is None else assumed_reference(config, sized_by, work)
-        return training_seconds(config, work, reference)
+        return probed_training(config, work, reference)
     return None
 
 

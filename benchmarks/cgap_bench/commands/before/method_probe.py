@@ -40,16 +40,44 @@ class Learnt:
     """What an experience took.
 
     Attributes:
-        seconds: In all epochs of a run.
+        seconds: In the epochs that were trained.
+        n_epochs: How many those were.
+        epoch_s: What each further one takes.
         macs: Multiply-adds of an epoch.
     """
 
     seconds: float
+    n_epochs: int
+    epoch_s: float
     macs: float
 
+    def seconds_in(self, epochs: int) -> float:
+        """In so many epochs."""
+        return self.seconds + (epochs - self.n_epochs) * self.epoch_s
 
-def training_seconds(config: RunConfig, work: Work, reference: Reference | None) -> float:
-    """Time of a run's training on one thread.
+
+@dataclass(frozen=True)
+class Training:
+    """What a run's training takes, on one thread.
+
+    Attributes:
+        first: Its first experience.
+        later: The second; None: there is none.
+        units: What all but the first take, in units of the second.
+    """
+
+    first: Learnt
+    later: Learnt | None
+    units: float
+
+    def seconds_in(self, epochs: int) -> float:
+        """All of it, in so many epochs of each experience."""
+        later_s = 0.0 if self.later is None else self.later.seconds_in(epochs) * self.units
+        return self.first.seconds_in(epochs) + later_s
+
+
+def probed_training(config: RunConfig, work: Work, reference: Reference | None) -> Training:
+    """What a run's training takes here; the number of its epochs hardly matters.
 
     Args:
         config: Of the run.
@@ -69,8 +97,9 @@ def training_seconds(config: RunConfig, work: Work, reference: Reference | None)
             probe.clock.loop_s = 0.0
             with suppress(TimeUpError):
                 macs += [probe.learn(k).macs for k in range(2, min(n, COUNTED))]
-    first, *later = learnt
-    return first.seconds + sum(one.seconds * in_units(macs, n) for one in later)
+    if n == 1:
+        return Training(learnt[0], None, 0.0)
+    return Training(learnt[0], learnt[1], in_units(macs, n))
 
 
 def in_units(macs: list[float], n: int) -> float:
@@ -95,6 +124,11 @@ def in_units(macs: list[float], n: int) -> float:
     return sum(known) / unit if unit else float(n - 1)
 
 
+def epochs_of(config: RunConfig) -> int:
+    """Epochs that a probe trains."""
+    return min(EPOCHS, config.training.epochs)
+
+
 class MethodProbe:
     """A learner as a run builds it, before a stream of noise.
 
@@ -106,11 +140,10 @@ class MethodProbe:
 
     def __init__(self, config: RunConfig, work: Work, reference: Reference | None) -> None:
         self.clock = Clock(config.device, images_of(work), MOST)
-        self._epochs = config.training.epochs
         self._counts = Counts(self.clock)
         training = config.training.model_copy(
             update={
-                "epochs": min(EPOCHS, self._epochs),
+                "epochs": epochs_of(config),
                 "lr": NEXT_TO_NO_RATE,
                 "min_lr": NEXT_TO_NO_RATE**2,  # not to stop for it
             }
@@ -143,8 +176,7 @@ class MethodProbe:
         seconds, laps = self.clock.end(), self._counts.laps
         if not laps:
             raise ValueError(f"experience {experience} trains nothing")
-        left_out = (self._epochs - len(laps)) * min(laps)
-        return Learnt(seconds + left_out, self._counts.macs_of_epoch)
+        return Learnt(seconds, len(laps), min(laps), self._counts.macs_of_epoch)
 
 
 class Counts(TrainingMacs):

@@ -1,11 +1,10 @@
 """The plan of `cgap-cl run`: which runs, what is finished, how long it takes, how much disk."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cgap_bench.commands.before.forecast import Forecast, kind
-from cgap_bench.errors import UsageError
 from cgap_bench.record.plain import printable
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.recipe import Recipe
@@ -76,18 +75,31 @@ def contents_text(jobs: Sequence[Job], forecast: Forecast) -> list[str]:
     return [printable(forecast.work(config).contents + more)]
 
 
-def full_text(jobs: Sequence[Job], forecast: Forecast, processes: int) -> str:
-    """The line that names the full preset behind the one that takes minutes."""
-    config = jobs[0].config
+def full_text(
+    command: str,
+    full_jobs: Callable[[], Sequence[Job]],
+    forecast: Forecast,
+    processes: int,
+) -> str:
+    """The line that names the full preset behind the one that takes minutes.
+
+    What was asked for is done: where the full preset cannot be planned, the line says why.
+
+    Args:
+        command: Runs it.
+        full_jobs: Makes its jobs.
+        forecast: Time of each.
+        processes: At a time.
+    """
+    told = []
     try:
-        left = f", about {duration(left_s(jobs, jobs, forecast, processes))}"
-    except UsageError:  # it may want data that the short one does without
-        left = ""
-    recipe = config.origin.file or config.benchmark
-    return (
-        f"this was the short preset; all of it: cgap-cl run {recipe}"
-        f" --preset {config.preset} ({len(jobs)} runs{left})"
-    )
+        jobs = full_jobs()
+        told.append(f"{len(jobs)} runs")
+        told.append(f"about {duration(left_s(jobs, jobs, forecast, processes))}")
+    except Exception as error:  # it may want data, or settings, that the short one does without
+        cause, *_ = str(error).splitlines() or [type(error).__name__]
+        told.append(f"no time can be told: {printable(cause)}")
+    return f"this was the short preset; all of it: {command} ({', '.join(told)})"
 
 
 def left_s(

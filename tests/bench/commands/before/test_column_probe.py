@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cgap_bench.commands.before import column_probe, forecast
-from cgap_bench.commands.before.column_probe import ColumnProbe, plastic_step_seconds
+from cgap_bench.commands.before.column_probe import ColumnProbe, column_costs
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.probe import Work
 from cgap_bench.learn.dataset import data_root
@@ -21,6 +21,10 @@ from cgap_bench.run.resolver import resolve
 def configs(*overrides, preset="quick"):
     name, recipe = load_recipe("split-digits")
     return resolve(name, recipe, preset, overrides).config
+
+
+def plastic_step_seconds(config, work):
+    return column_costs(config, work).step(config.training, work)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from cgap_bench.commands.before import forecast as forecast_module
 from cgap_bench.commands.before.forecast import INFERENCE, Forecast
+from cgap_bench.commands.before.method_probe import Learnt, Training
 from cgap_bench.commands.before.probe import Work, step_seconds
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import load_data
@@ -87,10 +88,15 @@ def test_images_beyond_the_budget_are_not_in_memory_for_the_plan_either(digits, 
         forecast(images).work(config)
 
 
+def lasting(seconds):
+    """A training that takes as long in whatever many epochs."""
+    return Training(Learnt(seconds, 1, 0.0, 1.0), None, 0.0)
+
+
 def test_a_run_takes_its_training_and_its_evaluation(digits, monkeypatch):
     """Both are probed; a step of the bare network tells of evaluation."""
     monkeypatch.setattr(forecast_module, "step_seconds", lambda *_: (0.5, 1000))
-    monkeypatch.setattr(forecast_module, "training_seconds", lambda *_: 70.0)
+    monkeypatch.setattr(forecast_module, "probed_training", lambda *_: lasting(70.0))
     (job,) = jobs_of(digits, ["fixed"], [0])
     forecast = Forecast(data_root(), lambda _job: None)
     evaluated = INFERENCE * forecast.work(job.config).evaluated
@@ -105,9 +111,9 @@ def test_a_method_is_probed_once_whatever_the_seed(digits, monkeypatch):
 
     def seconds(config, *_):
         probed.append(config.method)
-        return 70.0
+        return lasting(70.0)
 
-    monkeypatch.setattr(forecast_module, "training_seconds", seconds)
+    monkeypatch.setattr(forecast_module, "probed_training", seconds)
     monkeypatch.setattr(forecast_module, "step_seconds", lambda *_: (0.5, 10**7))
     forecast = Forecast(data_root(), lambda _job: None)
     jobs = jobs_of(digits, ["fixed", "ewc"], [0, 1])
@@ -119,6 +125,39 @@ def test_a_method_is_probed_once_whatever_the_seed(digits, monkeypatch):
     monkeypatch.setattr(forecast_module, "step_seconds", lambda *_: (3.0, 10**7))
     assert Forecast(data_root(), lambda _job: None).training_s(jobs[0]) > 70
     assert probed == ["fixed", "ewc", "ewc"]
+
+
+@pytest.mark.parametrize("method", ["cgap", "fixed", "ewc", "fixed-equal"])
+def test_nothing_is_probed_again_for_other_epochs(method, monkeypatch):
+    """The full preset may differ from the short one in them and in the learning rate."""
+    name, recipe = load_recipe("split-digits")
+    short, full = (
+        jobs_of(resolve(name, recipe, "quick", settings).config, [method], [0])[-1]
+        for settings in (
+            ["training.epochs=3"],
+            ["training.epochs=300", "training.lr=0.003", "training.min_lr=1e-6"],
+        )
+    )
+    probed = []
+
+    def counted(name):
+        probe = getattr(forecast_module, name)
+
+        def seen(*arguments):
+            probed.append(name)
+            return probe(*arguments)
+
+        monkeypatch.setattr(forecast_module, name, seen)
+
+    for name in ("step_seconds", "column_costs", "probed_training"):
+        counted(name)
+    forecast = Forecast(data_root(), lambda _job: None)
+    short_s, n_short = forecast.training_s(short), len(probed)
+    full_s = forecast.training_s(full)
+    again = ["probed_training"] if method == "fixed-equal" else []  # may spend what CGaP does
+    assert n_short == len(set(probed)) > 0
+    assert probed[n_short:] == again
+    assert 30 * short_s < full_s < 110 * short_s
 
 
 def test_finished_runs_of_the_kind_are_believed_more(digits):

@@ -8,7 +8,7 @@ from avalanche.training.plugins import SupervisedPlugin
 
 from cgap_bench.commands.before import short_loops
 from cgap_bench.commands.before.forecast import Forecast
-from cgap_bench.commands.before.method_probe import assumed_reference, training_seconds
+from cgap_bench.commands.before.method_probe import assumed_reference, probed_training
 from cgap_bench.commands.before.noise import MOST, noise_stream
 from cgap_bench.commands.before.probe import Work
 from cgap_bench.learn.dataset import data_root
@@ -37,6 +37,10 @@ REMEMBER = ("replay", "agem", "gem", "der++", "icarl")
 def configs(*overrides, preset="quick"):
     name, recipe = load_recipe("split-digits")
     return resolve(name, recipe, preset, overrides).config
+
+
+def training_seconds(config, work, reference):
+    return probed_training(config, work, reference).seconds_in(config.training.epochs)
 
 
 class Slow(SupervisedPlugin):

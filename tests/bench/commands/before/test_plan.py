@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cgap_bench.commands.before.plan import duration, full_text, plan_text
+from cgap_bench.commands.run import Request
+from cgap_bench.errors import UsageError
 from cgap_bench.run.jobs import jobs_of
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
@@ -82,10 +84,67 @@ def test_one_run_is_no_faster_in_many_processes():
 
 def test_the_full_preset_is_named_with_its_time():
     jobs, _ = _jobs("standard")
-    assert full_text(jobs, _Forecast(each_s=7200), 2) == (
-        "this was the short preset; all of it: cgap-cl run split-cifar100 --preset standard"
-        " (9 runs, about 9.0 h)"
+    command = "cgap-cl run split-cifar100 --preset standard"
+    assert full_text(command, lambda: jobs, _Forecast(each_s=7200), 2) == (
+        f"this was the short preset; all of it: {command} (9 runs, about 9.0 h)"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (UsageError("no images\nof that name"), "no images"),
+        (RuntimeError("can't allocate memory"), "can't allocate memory"),
+        (NotImplementedError(), "NotImplementedError"),
+    ],
+)
+def test_an_error_of_the_full_preset_is_told_in_its_line(error, cause):
+    def fail(*_):
+        raise error
+
+    jobs, _ = _jobs("standard")
+    line = "this was the short preset; all of it: c ({}no time can be told: {})"
+    assert full_text("c", fail, _Forecast(), 2) == line.format("", cause)
+    broken = _Forecast()
+    broken.seconds = fail
+    assert full_text("c", lambda: jobs, broken, 2) == line.format("9 runs, ", cause)
+
+
+@pytest.fixture
+def probed(monkeypatch):
+    """Runs end at once, without charts; names of what was probed."""
+    names = []
+
+    def counted(name):
+        def seen(*_):
+            names.append(name)
+            raise RuntimeError(f"{name} is not for this test")
+
+        monkeypatch.setattr(f"cgap_bench.commands.before.forecast.{name}", seen)
+
+    for name in ("step_seconds", "column_costs", "probed_training"):
+        counted(name)
+    monkeypatch.setattr("cgap_bench.commands.run.plan_text", lambda *_: "the plan")
+    monkeypatch.setattr("cgap_bench.commands.run.execute", lambda *_: (job for job in ()))
+    monkeypatch.setattr("cgap_bench.run.executors.server.begin", lambda: None)
+    return names
+
+
+@pytest.mark.parametrize("full", ["standard", "none of that name"])
+def test_a_run_ends_well_whatever_the_full_preset_says(
+    full, run, probed, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(Request, "full", lambda self: replace(self, preset=full))
+    words = ["run", "split-digits", "--methods", "fixed", "--seeds", "0", "--jobs", "1"]
+    said = run(*words, "--output", tmp_path)
+    assert said.exit_code == 0, said.output
+    assert f"all of it: cgap-cl run split-digits --preset {full} (" in said.output
+    assert "no time can be told: " in said.output
+    assert bool(probed) is (full == "standard")
+
+    probed.clear()
+    quiet = run(*words, "--output", tmp_path, "--quiet")
+    assert (quiet.exit_code, quiet.output, probed) == (0, "", [])
 
 
 def test_durations_in_their_unit():
