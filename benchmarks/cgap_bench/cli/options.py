@@ -27,6 +27,11 @@ def output(text: str = "Folder for records, tables, figures and the report.") ->
     )
 
 
+def jobs(text: str = "Processes; one per core by default.") -> Option:
+    """Runs at a time."""
+    return click.option("--jobs", type=click.IntRange(1, 1024), help=text)
+
+
 BOARD = click.option(
     "--board",
     default=DEFAULT_BOARD,
@@ -43,9 +48,6 @@ SET = click.option(
 )
 DATA_ROOT = click.option(
     "--data-root", type=Path, help="Folder with datasets; else $CGAP_CL_DATA."
-)
-JOBS = click.option(
-    "--jobs", type=click.IntRange(1, 1024), help="Processes; one per core by default."
 )
 BITS = click.option(
     "--bits", type=click.IntRange(1, 32), help="Word width; a quantised file's own, or 8."

@@ -10,10 +10,10 @@ from cgap_bench.cli.options import (
     BOARD,
     DATA_ROOT,
     EXAMPLES,
-    JOBS,
     METHODS,
     PRESET,
     SET,
+    jobs,
     output,
 )
 
@@ -42,7 +42,7 @@ from cgap_bench.cli.options import (
 @BOARD
 @DATA_ROOT
 @output()
-@JOBS
+@jobs("Processes; by default one per core, on cuda two per GPU and no more than cores.")
 @click.option("--executor", default="local", show_default=True, help="local or ray.")
 @click.option("--address", help="Of a Ray cluster: HOST:6379; by default the one we are in.")
 @click.option(
@@ -121,7 +121,7 @@ def run(benchmark: str, **options: Any) -> None:
 @SET
 @DATA_ROOT
 @output("Folder in which `tuning` is made.")
-@JOBS
+@jobs()
 def tune(benchmark: str, **options: Any) -> None:
     """Search for each method's learning rate and own settings on held-out images.
 
@@ -138,7 +138,7 @@ def tune(benchmark: str, **options: Any) -> None:
 @click.option("--seeds", help="Like 0, 0,3,7 or 0-4; as published by default.")
 @DATA_ROOT
 @output()
-@JOBS
+@jobs()
 def reproduce(cell: str, **options: Any) -> None:
     """Make the runs behind a published number and say whether ours agrees.
 

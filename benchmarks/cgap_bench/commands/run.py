@@ -31,6 +31,7 @@ from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import ensure_writable
 from cgap_bench.run.execution import Options, execute
+from cgap_bench.run.executors.gpus import default_jobs
 from cgap_bench.run.executors.interface import Executor
 from cgap_bench.run.executors.ray_cluster import ANY, RayCluster
 from cgap_bench.run.jobs import Job, job_of, jobs_of, method_names
@@ -181,7 +182,7 @@ class Request(Words):
             raise UsageError(
                 f"--checkpoint-minutes {self.checkpoint_minutes} is not 0 to {MOST_MINUTES:g}"
             )
-        limits = {"jobs": self.jobs} if self.jobs else {}
+        limits = {"jobs": self.jobs or default_jobs(self.device)}
         if self.memory_budget is not None:
             limits["memory_bytes"] = parse_bytes(self.memory_budget)
         return Options(

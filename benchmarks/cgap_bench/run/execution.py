@@ -35,7 +35,7 @@ class Options:
     Attributes:
         output: Folder that records go to.
         root: Data root.
-        jobs: Processes at a time, of this machine.
+        jobs: Processes at a time, of this machine; by default one a core.
         executor: Who runs them instead; None: processes of this machine.
         force: Run again what has a record, from the start.
         checkpoint_minutes: Training between two checkpoints inside an experience; 0: none.

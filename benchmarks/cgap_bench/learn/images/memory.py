@@ -1,5 +1,6 @@
 """How much memory images may take, and how much of it there is."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class MemoryBudget:
 
     Attributes:
         n_bytes: None: half of what is available there when the run starts, shared out.
-        sharing: Runs at a time between which it is shared out.
+        sharing: Runs at a time between which it is shared out; they are spread over GPUs.
     """
 
     n_bytes: int | None = None
@@ -39,7 +40,12 @@ class MemoryBudget:
         """Bytes."""
         if self.n_bytes is not None:
             return self.n_bytes
-        return int(SHARE * available_bytes(device) / self.sharing)
+        sharing = self.sharing
+        if device.type == "cuda":
+            import torch
+
+            sharing = math.ceil(sharing / max(1, torch.cuda.device_count()))
+        return int(SHARE * available_bytes(device) / sharing)
 
 
 def parse_bytes(text: str) -> int:

@@ -21,6 +21,7 @@ from cgap_bench.learn.images.reading import end_with_parent
 from cgap_bench.learn.own.mistakes import in_own_code
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.store import read_record, record_path, write_record
+from cgap_bench.run.executors.gpus import CUDA, least_used, see_only, visible
 from cgap_bench.run.executors.interface import Outcome, Report
 from cgap_bench.run.executors.server import HELD, context, signals_held
 from cgap_bench.run.experiences import train
@@ -62,7 +63,7 @@ class Crew:
         self.retries = 1
         self._size, self._report = size, report
         self._context = context()
-        self._busy: dict[Connection, tuple[Job, Any]] = {}
+        self._busy: dict[Connection, tuple[Job, Any, str | None]] = {}
 
     def __len__(self) -> int:
         return len(self._busy)
@@ -77,18 +78,20 @@ class Crew:
     ) -> None:
         """Begin a run in a process of its own."""
         ours, theirs = self._context.Pipe(duplex=False)
-        arguments = (theirs, job, root, reference, checkpoints)
+        used = [gpu for _, _, gpu in self._busy.values()]
+        gpu = least_used(visible(), used) if job.config.device == CUDA else None
+        arguments = (theirs, gpu, job, root, reference, checkpoints)
         process = self._context.Process(target=_live, args=arguments, daemon=True)  # type: ignore[attr-defined]
         with signals_held():  # else a handler's exception may be lost, or its process
             process.start()
             theirs.close()  # what comes from it ends when the worker does
-            self._busy[ours] = job, process
+            self._busy[ours] = job, process, gpu
 
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
         """Wait for whatever workers have to say; those that have ended, and how."""
         for ready in wait(list(self._busy)):
             assert isinstance(ready, Connection)
-            job, process = self._busy[ready]
+            job, process, _ = self._busy[ready]
             try:
                 message = ready.recv()
             except (EOFError, OSError):
@@ -111,7 +114,7 @@ class Crew:
         trace: TracebackType | None,
     ) -> None:
         """Ask all that are left to keep where they are and end; after a moment, end them."""
-        processes = [process for _, process in self._busy.values()]
+        processes = [process for _, process, _ in self._busy.values()]
         for process in processes:
             process.terminate()
         until = time.monotonic() + GRACE_S
@@ -196,6 +199,7 @@ def lived(
 
 def _live(
     connection: Connection,
+    gpu: str | None,
     job: Job,
     root: Path,
     reference: Reference | None,
@@ -203,6 +207,7 @@ def _live(
 ) -> None:
     """The life of a worker process."""
     _heed_the_parent()
+    see_only(gpu)
     multiprocessing.current_process().daemon = False  # it may have processes that read images
     keeper = Keeper(checkpoints, job.run_id, connection.send)
     signal.signal(signal.SIGTERM, lambda *_: keeper.end())
