@@ -1,9 +1,17 @@
 """What can be chosen, one line each."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from cgap_bench.errors import UnknownNameError
+from cgap_bench.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from cgap_bench.run.recipe import Overlay
+
+Rows: TypeAlias = Sequence[tuple[str, ...]]
 
 
 def listing(what: str | None, output: Path = Path("results")) -> str:
@@ -11,7 +19,8 @@ def listing(what: str | None, output: Path = Path("results")) -> str:
 
     Args:
         what: ``benchmarks``, ``methods``, ``networks``, ``boards`` or ``cells``; None: all.
-        output: Results folder, whose records stand beside published numbers.
+        output: Results folder, whose records stand beside published numbers, and whose times
+            beside presets.
 
     Raises:
         UnknownNameError: It is none of these.
@@ -23,9 +32,7 @@ def listing(what: str | None, output: Path = Path("results")) -> str:
         return cells_text(output)
     if what not in TABLES:
         raise UnknownNameError("list", what, [*TABLES, CELLS])
-    rows = TABLES[what]()
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
+    return _left(TABLES[what](output))
 
 
 def cells_text(output: Path) -> str:
@@ -51,39 +58,59 @@ def _left(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
-def _benchmarks() -> list[tuple[str, str]]:
+def _benchmarks(output: Path) -> Rows:
     from cgap_bench.run.recipe import load_recipe, recipe_names
 
     rows = []
     for name in recipe_names():
         _, recipe = load_recipe(name)
-        rows.append((name, recipe.description))
+        rows.append((name, "", recipe.description))
+        times = _times(name, output)
         for preset, layer in recipe.presets.items():
             mark = " (default)" if preset == recipe.default_preset else ""
-            rows.append((f"  --preset {preset}", layer.description + mark))
+            text = layer.description + mark
+            rows.append((f"  --preset {preset}", times(recipe.preset(preset)[1], preset), text))
     return rows
 
 
-def _methods() -> list[tuple[str, str]]:
+def _times(benchmark: str, output: Path) -> Callable[["Overlay", str], str]:
+    """A preset and its name -> what it took where it was run; `-` where it was not."""
+    from cgap_bench.commands.records.spent import spent_s
+    from cgap_bench.record.store import read_records
+    from cgap_bench.show.text_tables import duration
+
+    runs = defaultdict(list)
+    with suppress(UsageError):  # of an older schema: nothing is known
+        for record in read_records(output, benchmark, tell=lambda _line: None):
+            runs[record.config.preset].append(record)
+
+    def time(overlay: "Overlay", preset: str) -> str:
+        seconds = spent_s(overlay, runs[preset])
+        return "-" if seconds is None else f"about {duration(seconds)}"
+
+    return time
+
+
+def _methods(_output: Path) -> Rows:
     from cgap_bench.learn.method import METHODS
 
     return [(name, METHODS[name].summary) for name in METHODS.names()]
 
 
-def _networks() -> list[tuple[str, str]]:
+def _networks(_output: Path) -> Rows:
     from cgap_bench.learn.network import NETWORKS
 
     names = NETWORKS.names()
     return [(name, (NETWORKS[name].__doc__ or "").splitlines()[0]) for name in names]
 
 
-def _boards() -> list[tuple[str, str]]:
+def _boards(_output: Path) -> Rows:
     from cgap_hw import board_names, load_board
 
     return [(name, load_board(name).description) for name in board_names()]
 
 
-TABLES: dict[str, Callable[[], list[tuple[str, str]]]] = {
+TABLES: dict[str, Callable[[Path], Rows]] = {
     "benchmarks": _benchmarks,
     "methods": _methods,
     "networks": _networks,

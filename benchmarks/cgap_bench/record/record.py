@@ -97,6 +97,12 @@ class Record(BaseModel):
     __hash__ = None  # type: ignore[assignment]
 
     @property
+    def spent_s(self) -> float:
+        """Seconds of training and evaluation that it took; of one core, a run has no more."""
+        lists = (self.timings.get(name, []) for name in ("train_s", "evaluate_s"))
+        return float(sum(map(sum, lists)))
+
+    @property
     def _compared(self) -> dict[str, Any]:
         content = self.model_dump(mode="json", exclude=NOT_COMPARED)
         return content | comparable(self.config, content["history"])

@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from cgap_bench.record.store import write_record
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.seeds import parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,30 @@ def test_list(run, what, name):
     result = run("list", what)
     assert result.exit_code == 0
     assert name in result.output
+
+
+def test_what_presets_took_stands_beside_them(run, make_record, tmp_path):
+    """Each method's mean, as often as the preset runs it; nothing where a method is missing."""
+    own = {"benchmark": "permuted-mnist", "preset": "domain-rehearsal"}
+    for method, times in (("cgap", (20.0, 40.0)), ("replay-equal", (60.0,))):
+        for seed, seconds in enumerate(times):
+            record = make_record(method, seed, **own)
+            timings = {"train_s": [seconds - 5, 2.0], "evaluate_s": [1.0, 2.0]}
+            write_record(record.model_copy(update={"timings": timings}), tmp_path)
+    varied = make_record("cgap", 9, **own)
+    config = varied.config.model_copy(update={"variant": "cgap.memory=9"})
+    timings = {"train_s": [1e6], "evaluate_s": []}
+    write_record(varied.model_copy(update={"config": config, "timings": timings}), tmp_path)
+
+    lines = run("list", "benchmarks", "--output", tmp_path).output.splitlines()
+    start = lines.index(next(line for line in lines if line.startswith("permuted-mnist")))
+    told = {line.split()[1]: line.split("  ") for line in lines[start + 1 : start + 6]}
+    _, recipe = load_recipe("permuted-mnist")
+    _, preset = recipe.preset("domain-rehearsal")
+    assert set(preset.methods) == {"cgap", "replay-equal"}
+    minutes = len(parse_seeds(preset.seeds)) * (30 + 60) / 60
+    assert f"about {minutes:.0f} min" in told["domain-rehearsal"]
+    assert [word.strip() for word in told["domain"] if word][1] == "-"
 
 
 def test_list_of_something_else(run):

@@ -73,7 +73,7 @@ class Forecast:
         """Seconds that a finished run took; its record is read once."""
         if job.run_id not in self._taken:
             record = self._finished(job)
-            self._taken[job.run_id] = None if record is None else _taken_s(record)
+            self._taken[job.run_id] = None if record is None else record.spent_s
         return self._taken[job.run_id]
 
     def images(self, config: RunConfig) -> int:
@@ -200,9 +200,3 @@ def _share(job: Job) -> float:
         return 1.0
     target, peak = (one.method_settings[key] for key in ("target_price", "peak_ratio"))
     return float(min(1.0, target * peak if job.config.method == AT_PEAK else target))
-
-
-def _taken_s(record: Record) -> float:
-    return float(
-        sum(record.timings.get("train_s", [])) + sum(record.timings.get("evaluate_s", []))
-    )

@@ -8,7 +8,7 @@ from cgap_bench.commands.before.forecast import Forecast, kind
 from cgap_bench.record.plain import printable
 from cgap_bench.run.jobs import Job
 from cgap_bench.run.recipe import Recipe
-from cgap_bench.show.text_tables import aligned
+from cgap_bench.show.text_tables import aligned, duration
 
 LONG_S = 1800.0  # from here on the preset that takes minutes is named
 HEADER = ("method", "seeds", "epochs", "state", "time", "differs")
@@ -118,19 +118,6 @@ def left_s(
     """
     times = [forecast.seconds(job, jobs) for job in todo]
     return max([sum(times) / processes, *times], default=0.0)
-
-
-def duration(seconds: float) -> str:
-    """In the unit that fits.
-
-    >>> duration(42), duration(600), duration(3 * 3600), duration(90 * 3600)
-    ('42 s', '10 min', '3.0 h', '3.8 days')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.1f} days"
 
 
 def _row(group: Sequence[Job], jobs: Sequence[Job], forecast: Forecast) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from cgap_bench.commands.before.plan import duration
 from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.plain import printable
+from cgap_bench.show.text_tables import duration
 
 FIRST_S, AGAIN_S = 5.0, 600.0  # lines on the time left, where the output is no terminal
 TITLES = ("run", "experience", "epoch", "loss", "accuracy", "widths", "left")

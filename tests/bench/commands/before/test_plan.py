@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from cgap_bench.commands.before.plan import duration, full_text, plan_text
+from cgap_bench.commands.before.plan import full_text, plan_text
 from cgap_bench.commands.run import Request
 from cgap_bench.errors import UsageError
 from cgap_bench.run.jobs import jobs_of
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
+from cgap_bench.show.text_tables import duration
 
 
 class _Forecast:
