@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from cgap_bench.learn.batches import BatchSource, TensorLoader
+from cgap_bench.learn.training_macs import beside_training
 from cgap_bench.record.configuration import LearningRateSchedule, TrainingSettings
 
 CALLBACK = Any  # Avalanche passes the strategy and keywords
@@ -138,7 +139,7 @@ class PlateauPlugin(SupervisedPlugin):  # type: ignore[misc]
         """Mean cross-entropy on what was held out of the present experience."""
         total, n = 0.0, 0
         strategy.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), beside_training(strategy, "held-out images"):
             for dataset in self._heldout_of(strategy.experience):
                 for x, y, t in TensorLoader(
                     dataset, self._source, strategy.eval_mb_size, train=False

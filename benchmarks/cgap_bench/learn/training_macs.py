@@ -1,6 +1,8 @@
 """What training costs: multiply-adds of forward and backward passes, by torch's formulas."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,12 +12,14 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+Shapes = list[torch.Size]
+
 
 class CountingMode(TorchDispatchMode):
     """Adds up the multiply-adds of all operations within it, those of autograd included.
 
     The formulas are those of `torch.utils.flop_counter`: matrix products and convolutions,
-    forwards and backwards; what acts on single values is not counted.
+    forwards and backwards; what acts on single values is not counted, nor are decompositions.
 
     Attributes:
         macs: So far.
@@ -39,40 +43,44 @@ class CountingMode(TorchDispatchMode):
 class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
     """Multiply-adds of training, for whatever network trains.
 
-    Passes are counted in the first batch of an experience and after each change of a shape;
-    other batches take as many for an image. What a plugin computes between Avalanche's
-    `before_forward` and `after_backward` counts, what it computes elsewhere, a Fisher matrix
-    say, does not.
+    What a plugin computes between Avalanche's `before_forward` and `after_backward` counts as
+    part of the batch: old images, a teacher's outputs, gradients on a memory. Batches are
+    counted at the beginning of an experience and after each change of a shape, then at twice,
+    four times ... as many, since a memory may have filled up; those between take as many for
+    an image. What is computed elsewhere is counted apart (`beside_training`).
 
     Attributes:
-        total: Since the last `taken`.
+        total: In batches, since the last `taken`.
+        beside: Beside them, likewise.
     """
 
-    STATE = ("total", "_shapes", "_per_image")
+    STATE = ("total", "beside", "_shapes", "_per_image", "_n_batches", "_noted")
 
     def __init__(self) -> None:
         super().__init__()
-        self.total = 0
-        self._shapes: list[torch.Size] = []
-        self._per_image = 0
+        self.total = self.beside = 0
+        self._shapes: Shapes = []
+        self._per_image = self._n_batches = 0  # since the shapes changed
+        self._noted: dict[str, tuple[Shapes, int, int]] = {}
         self._mode: CountingMode | None = None
 
-    def taken(self) -> int:
-        """What was counted; counting starts anew."""
-        total, self.total = self.total, 0
-        return total
+    def taken(self) -> tuple[int, int]:
+        """What was counted in batches and beside them; counting starts anew."""
+        counts = self.total, self.beside
+        self.total = self.beside = 0
+        return counts
 
     def before_training_exp(self, *_: Any, **__: Any) -> None:
         """Passes may be others now in the same shapes: layers are frozen, losses added."""
-        self._shapes = []
+        self._shapes, self._noted = [], {}
 
     def before_forward(self, strategy: Any, **_: Any) -> None:
-        """Count this batch if the network is not what it was."""
-        # what changes is trained; the optimizer lists it, where a walk over modules is slow
-        groups = strategy.optimizer.param_groups
-        shapes = [parameter.shape for group in groups for parameter in group["params"]]
-        if shapes != self._shapes:
-            self._shapes, self._mode = shapes, CountingMode()
+        """Count this batch if the network is not what it was, or it is time again."""
+        shapes = _shapes_of(strategy)
+        self._n_batches = self._n_batches + 1 if shapes == self._shapes else 1
+        self._shapes = shapes
+        if self._n_batches & (self._n_batches - 1) == 0:
+            self._mode = CountingMode()
             self._mode.__enter__()  # type: ignore[no-untyped-call]
 
     def after_backward(self, strategy: Any, **_: Any) -> None:
@@ -83,11 +91,62 @@ class TrainingMacs(SupervisedPlugin):  # type: ignore[misc]
             self.stop()
         self.total += self._per_image * n_images
 
+    @contextmanager
+    def apart(self, strategy: Any, what: str, n: int) -> Iterator[None]:
+        """Add what is computed meanwhile to `beside`; see `beside_training`."""
+        shapes = _shapes_of(strategy)
+        noted = self._noted.get(what)
+        if noted is not None and noted[0] == shapes:
+            yield
+        else:
+            with CountingMode() as mode:
+                yield
+            noted = self._noted[what] = shapes, mode.macs, n
+        _, macs, n_then = noted
+        self.beside += macs * n // n_then
+
     def stop(self) -> None:
         """Count no further; a mode that a failed batch left on would see all of torch."""
         if self._mode is not None:
             self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self._mode = None
+
+
+@contextmanager
+def beside_training(strategy: Any, what: str, n: int = 1) -> Iterator[None]:
+    """Count passes that a plugin makes beside the batches of training, if anybody counts.
+
+    Not between `before_forward` and `after_backward`, where everything is counted anyway.
+
+    Args:
+        strategy: Avalanche's; without `TrainingMacs` among its plugins nothing is done.
+        what: Name of the passes. They are counted once in an experience, and again when a
+            shape has changed; later ones of that name take as many for each of n.
+        n: Images, where the passes are over more or fewer; else 1.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> counter, layer = TrainingMacs(), nn.Linear(6, 5)
+        >>> optimizer = torch.optim.SGD(layer.parameters())
+        >>> strategy = SimpleNamespace(plugins=[counter], optimizer=optimizer)
+        >>> with beside_training(strategy, "importances", n=2):
+        ...     output = layer(torch.zeros(2, 6))
+        >>> counter.beside
+        60
+    """
+    plugins = getattr(strategy, "plugins", ())
+    counter = next((one for one in plugins if isinstance(one, TrainingMacs)), None)
+    if counter is None:
+        yield
+        return
+    with counter.apart(strategy, what, n):
+        yield
+
+
+def _shapes_of(strategy: Any) -> Shapes:
+    """Of what is trained: the optimizer lists it, where a walk over modules is slow."""
+    groups = strategy.optimizer.param_groups
+    return [parameter.shape for group in groups for parameter in group["params"]]
 
 
 def training_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:

@@ -56,6 +56,8 @@ class Record(BaseModel):
         stored_parameters: Everything stored for all tasks after experience i, heads included.
         training_macs: Multiply-adds of the forward and backward passes of each experience
             (`cgap_bench.learn.training_macs`); empty in records older than the count.
+        macs_beside: Multiply-adds of each experience beside those: importances, bases and
+            projections, choice of exemplars, held-out images; empty likewise.
         history: What the method did to the structure, in order.
         extra: Plain facts of the method, for instance the width it chose; `class_names` where
             the data name their classes.
@@ -80,6 +82,7 @@ class Record(BaseModel):
     subnetworks: list[list[str]]
     stored_parameters: list[int]
     training_macs: list[int] = []
+    macs_beside: list[int] = []
     history: list[dict[str, Any]] = []
     extra: dict[str, Any] = {}
     classes: list[list[int]] = []
@@ -92,7 +95,16 @@ class Record(BaseModel):
         """
         if not isinstance(other, Record):
             return NotImplemented
-        return self._compared == other._compared
+        mine, theirs = self._compared, other._compared
+        if not (self.macs_beside and other.macs_beside):  # one is older than the count
+            del mine["macs_beside"], theirs["macs_beside"]
+        return mine == theirs
+
+    @property
+    def all_training_macs(self) -> list[int]:
+        """Multiply-adds of each experience, in batches and beside them, as far as counted."""
+        beside = self.macs_beside or [0] * len(self.training_macs)
+        return [sum(pair) for pair in zip(self.training_macs, beside, strict=True)]
 
     __hash__ = None  # type: ignore[assignment]
 

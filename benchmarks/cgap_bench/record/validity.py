@@ -92,9 +92,13 @@ def _counts(record: Record) -> Iterator[str]:
     n, n_rows = n_tasks(record), n_finished(record)
     yield from _long("stored_parameters", record.stored_parameters, n_rows)
     yield from _above("stored_parameters", record.stored_parameters, 0)
-    if record.training_macs:
-        yield from _long("training_macs", record.training_macs, n_rows)
-        yield from _above("training_macs", record.training_macs, 0)
+    for name in ("training_macs", "macs_beside"):
+        counted = getattr(record, name)
+        if counted:
+            yield from _long(name, counted, n_rows)
+            yield from _above(name, counted, 0)
+    if record.macs_beside and not record.training_macs:
+        yield "macs_beside: without training_macs"
     if record.classes:
         yield from _long("classes", record.classes, n)
 

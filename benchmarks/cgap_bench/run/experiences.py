@@ -200,6 +200,7 @@ class Run:
             subnetworks=results.subnetworks,
             stored_parameters=results.stored_parameters,
             training_macs=results.training_macs,
+            macs_beside=results.macs_beside,
             history=self.learner.history,
             extra=self.learner.extra | self._names,
             classes=[list(group) for group in self.context.stream.classes],

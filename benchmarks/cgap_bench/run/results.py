@@ -28,6 +28,7 @@ class Results:
         "subnetworks",
         "stored_parameters",
         "training_macs",
+        "macs_beside",
         "timings",
     )
 
@@ -45,6 +46,7 @@ class Results:
         self.timings: dict[str, Any] = {"train_s": [], "evaluate_s": []}
         self._since = time.perf_counter()
         self.training_macs: list[int] = []
+        self.macs_beside: list[int] = []
 
     def measure(self, learner: Learner) -> None:
         """Measure a learner on all tasks so far, one more than at the last call."""
@@ -66,7 +68,9 @@ class Results:
         self.accuracy_8bit = rounded if n_learnt == n else []
         self.subnetworks.append(used)
         self.stored_parameters.append(stored_by(whose, learner))
-        self.training_macs.append(self._context.training_macs.taken())
+        in_batches, beside = self._context.training_macs.taken()
+        self.training_macs.append(in_batches)
+        self.macs_beside.append(beside)
 
     @property
     def measured_networks(self) -> list[str]:

@@ -158,7 +158,8 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
     means = {
         key: math.fsum(task[key] for task in tasks) / len(tasks) for key in INFERENCE_COSTS
     }
-    trained = {"training_macs": sum(record.training_macs)} if record.training_macs else {}
+    in_all = sum(record.all_training_macs)
+    trained = {"training_macs": in_all} if record.training_macs else {}
     return identity | trained | means
 
 

@@ -61,6 +61,16 @@ def test_equality_ignores_environment_and_timings_only() -> None:
     assert record() != record(extra={"width": 0.5})
 
 
+def test_records_older_than_a_count_equal_those_that_have_it() -> None:
+    older, counted = (
+        record(training_macs=[5, 5], macs_beside=beside) for beside in ([], [1, 2])
+    )
+    assert older == counted
+    assert older.all_training_macs == [5, 5]
+    assert counted.all_training_macs == [6, 7]
+    assert counted != record(training_macs=[5, 5], macs_beside=[1, 3])
+
+
 def test_newer_schema_is_one_clear_error(tmp_path: Path) -> None:
     path = write_record(record(), tmp_path)
     content = json.loads(path.read_text()) | {
@@ -135,6 +145,7 @@ NETWORK = network_hash([{"name": "head", "kind": "linear", "n_in": 4, "n_out": 2
         ("stored_parameters", [10], "stored_parameters: has 1 entries"),
         ("stored_parameters", [10, -1], "stored_parameters: -1 is less than 0"),
         ("training_macs", [10], "training_macs: has 1 entries"),
+        ("macs_beside", [10, 10], "macs_beside: without training_macs"),
         ("classes", [[0]], "classes: has 1 entries"),
         ("extra", {"mask_bits": []}, "extra.mask_bits: no list of numbers"),
         ("extra", {"capacity": ["0.5"]}, "extra.capacity: no list of numbers"),

@@ -18,6 +18,10 @@ from cgap_bench.show.derive import Platform
 from cgap_bench.show.memory import stored_bytes
 
 JOINT, ALONE = "joint", "independent"
+OLDER = (
+    "The records are older than the count of passes beside training batches (importances,"
+    " bases, exemplars): training MACs are without them."
+)
 COLUMNS = (
     TableColumn(
         "learning_accuracy",
@@ -57,6 +61,15 @@ COLUMNS = (
         "multiply-adds of the whole training: a backward pass counts as two forward passes",
     ),
     TableColumn(
+        "share_beside",
+        "beside batches",
+        "%",
+        Scale.PERCENT,
+        "the part of them beside training batches: passes for the importances of EWC and MAS,"
+        " bases and projections of GPM and TRGP, exemplars of iCaRL, held-out images that"
+        " training looks at; - where the records are older than this count and lack them",
+    ),
+    TableColumn(
         "train_s",
         "training time",
         "s",
@@ -68,10 +81,11 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Learning:
-    """The table, and what its columns mean."""
+    """The table, what its columns mean, and what its numbers lack."""
 
     table: tables.Table
     columns: tuple[TableColumn, ...]
+    note: str = ""
 
 
 def learning(
@@ -100,7 +114,9 @@ def learning(
         for i, method in enumerate(summary["method"])
     )
     header = ("method", *(title for title, _ in cells))
-    return Learning(tables.Table(header, rows), shown)
+    keys = {column.key for column in shown}
+    older = "training_macs" in keys and "share_beside" not in keys
+    return Learning(tables.Table(header, rows), shown, OLDER if older else "")
 
 
 def experiences_frame(
@@ -144,11 +160,18 @@ def _rows(records: Sequence[Record], names: Mapping[str, str]) -> list[dict[str,
                 record, joint, lambda mine, other: metrics.intransigence(mine, other[-1])
             ),
             "plasticity": _against(record, alone, metrics.plasticity),
-            "training_macs": float(sum(record.training_macs)) or math.nan,
+            "training_macs": float(sum(record.all_training_macs)) or math.nan,
+            "share_beside": _share_beside(record),
             "train_s": sum(record.timings.get("train_s", ())) or math.nan,
         }
         for record in records
     ]
+
+
+def _share_beside(record: Record) -> float:
+    """Of all multiply-adds of training, those beside its batches; nan where not counted."""
+    total = sum(record.all_training_macs)
+    return sum(record.macs_beside) / total if record.macs_beside and total else math.nan
 
 
 def _references(records: Sequence[Record], method: str) -> dict[Any, metrics.Matrix]:
@@ -192,6 +215,6 @@ def _after(
         "parameters": record.stored_parameters[i],
         "stored_bytes": stored_bytes(record, bits, i),
         **means,
-        "training_macs": record.training_macs[i] if record.training_macs else math.nan,
+        "training_macs": record.all_training_macs[i] if record.training_macs else math.nan,
         "train_s": record.timings["train_s"][i] if "train_s" in record.timings else math.nan,
     }

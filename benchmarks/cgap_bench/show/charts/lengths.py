@@ -52,7 +52,7 @@ def _frame(records: Sequence[Record]) -> pd.DataFrame:
             "method": names[record.run_id],
             "epochs": record.config.training.epochs,
             "accuracy": 100 * metrics.mean_accuracy(record.accuracy),
-            "training_macs": sum(record.training_macs),
+            "training_macs": sum(record.all_training_macs),
         }
         for record in records
         if record.training_macs

@@ -50,6 +50,7 @@ def _partial(records: Sequence[Record]) -> Iterator[str]:
     facts: dict[str, Callable[[Record], object]] = {
         "accuracy at 8 bits": lambda record: record.accuracy_8bit,
         "training multiply-adds": lambda record: record.training_macs,
+        "multiply-adds beside training batches": lambda record: record.macs_beside,
         "times of training": lambda record: record.timings.get("train_s"),
     }
     for fact, of in facts.items():

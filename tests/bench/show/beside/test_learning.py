@@ -35,6 +35,19 @@ def test_against_references_of_the_same_seed(runs):
     assert cells["training MACs [k]"] == "3.00"
 
 
+def test_what_is_counted_beside_batches_is_told_apart_from_older_records(runs):
+    older = runs("fixed", MINE)
+    counted = runs("ewc", MINE).model_copy(update={"macs_beside": [0, 1000]})
+    told = learning([older, counted])
+    cells = cells_of(told.table)
+    assert cells["ewc"]["training MACs [k]"] == "4.00"
+    assert cells["ewc"]["beside batches [%]"] == "25.00"
+    assert cells["fixed"]["training MACs [k]"] == "3.00"
+    assert cells["fixed"]["beside batches [%]"] == "-"
+    assert not told.note
+    assert "older than the count" in learning([older]).note
+
+
 def test_a_reference_of_another_seed_is_none(runs):
     told = learning([runs("fixed", MINE), runs("joint", JOINT, seed=1)])
     assert {column.key for column in told.columns} == {

@@ -14,6 +14,7 @@ from cgap_bench.learn.methods.masks.scored import StraightThrough
 from cgap_bench.learn.methods.masks.structured import is_chain
 from cgap_bench.learn.methods.masks.task_network import PerChannel, TaskPlugin
 from cgap_bench.learn.methods.masks.widening import corner, widened
+from cgap_bench.learn.training_macs import beside_training
 from cgap_cl.change.optimizer_state import adopt
 
 
@@ -207,11 +208,11 @@ class CPGPlugin(TaskPlugin):
 
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
         """Grow or cut where it is time."""
-        total, model = strategy.train_epochs, strategy.model
+        total = strategy.train_epochs
         if self._epoch == round(self.grow_at * total) and self._goal is not None:
             self._maybe_grow(strategy, self._goal)
         while self._epoch >= self._due(total) and self._cuts < len(self._shares):
-            self._cut(model)
+            self._cut(strategy)
         self._epoch += 1
 
     def _due(self, total: int) -> float:
@@ -221,16 +222,21 @@ class CPGPlugin(TaskPlugin):
 
     def _maybe_grow(self, strategy: Any, goal: float) -> None:
         model = strategy.model
-        if float(model.size) < self._largest and self._judge(model, model.current) < goal:
+        if float(model.size) < self._largest and self._accuracy(strategy) < goal:
             model.grow(min(self._largest, float(model.size) + 0.5))
             model.train_only(model.current)
             adopt(strategy.optimizer, model.named_parameters())
             strategy.optimized_param_id = dict(model.named_parameters())
 
-    def _cut(self, model: CPG) -> None:
+    def _accuracy(self, strategy: Any) -> float:
+        """Of the task that learns, by the judge."""
+        model = strategy.model
+        with beside_training(strategy, "held-out images"):
+            return self._judge(model, model.current)
+
+    def _cut(self, strategy: Any) -> None:
         """One step further, unless the last one has cost too much."""
-        assert model.current is not None
-        accuracy = self._judge(model, model.current)
+        model, accuracy = strategy.model, self._accuracy(strategy)
         if self._cuts == 0:
             self._before = accuracy
         elif accuracy < self._before - self._tolerance:
@@ -244,9 +250,7 @@ class CPGPlugin(TaskPlugin):
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """The last cut is taken back if it has cost too much; then the task ends."""
         model = strategy.model
-        if self._good and model.current is not None:
-            accuracy = self._judge(model, model.current)
-            if accuracy < self._before - self._tolerance:
-                model.load_state_dict(self._good)
+        if self._good and self._accuracy(strategy) < self._before - self._tolerance:
+            model.load_state_dict(self._good)
         super().after_training_exp(strategy)
         self._good = {}

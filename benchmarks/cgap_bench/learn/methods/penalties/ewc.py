@@ -73,7 +73,7 @@ class EWC(QuadraticPenalty):
             return functional.cross_entropy(logits, _chosen(logits, targets, self._labels))
 
         data = batches(strategy, self._batch_size, self._n_images)
-        return mean_over_batches(strategy.model, data, loss, torch.square)
+        return mean_over_batches(strategy, data, loss, torch.square)
 
     def merged(self, new: Named, now: Named) -> tuple[Named, Named]:
         """Importances and anchors of the parabola that all tasks so far add up to."""

@@ -37,7 +37,7 @@ class MemoryAwareSynapses(QuadraticPenalty):
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Add the importances of the experience that ends."""
         data = batches(strategy, self._batch_size, self._n_images)
-        new = mean_over_batches(strategy.model, data, _squared_length, torch.abs)
+        new = mean_over_batches(strategy, data, _squared_length, torch.abs)
         self.settle(summed(self.importance, new), weights_of(strategy.model))
 
 

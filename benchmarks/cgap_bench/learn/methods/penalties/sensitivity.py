@@ -5,8 +5,10 @@ from typing import Any
 
 import torch
 from avalanche.models import avalanche_forward
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Subset
+
+from cgap_bench.learn.training_macs import beside_training
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -32,7 +34,7 @@ def batches(
 
 
 def mean_over_batches(
-    model: nn.Module,
+    strategy: Any,
     data: Iterator[Batch],
     loss: Callable[[Tensor, Tensor], Tensor],
     size: Callable[[Tensor], Tensor],
@@ -42,17 +44,19 @@ def mean_over_batches(
     The model is in eval mode meanwhile, and has no gradients afterwards.
 
     Args:
-        model: Called as Avalanche calls it.
+        strategy: Avalanche's; its model is called as Avalanche calls it.
         data: Batches.
         loss: Of logits (N, classes) and targets (N,).
         size: Gradient -> its size, element by element.
     """
+    model = strategy.model
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     was_training, n = model.training, 0
     model.eval()
     for x, y, labels in data:
         model.zero_grad(set_to_none=True)
-        loss(avalanche_forward(model, x, labels), y).backward()
+        with beside_training(strategy, "importances", len(x)):
+            loss(avalanche_forward(model, x, labels), y).backward()
         for name, parameter in model.named_parameters():
             if parameter.grad is not None:
                 total[name] += size(parameter.grad)

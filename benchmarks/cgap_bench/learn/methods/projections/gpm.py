@@ -16,6 +16,7 @@ from cgap_bench.learn.methods.projections.spaces import (
     layers_of,
     watched_inputs,
 )
+from cgap_bench.learn.training_macs import beside_training
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -96,20 +97,24 @@ class GradientProjection(SupervisedPlugin):  # type: ignore[misc]
     @torch.no_grad()
     def after_update(self, strategy: Any, **_: Any) -> None:
         """Take back what the step has along the inputs of old tasks."""
+        if not self._before:
+            return
         layers = layers_of(self.protected(strategy))
-        for name, before in self._before.items():
-            weight = layers[name].weight
-            weight.copy_(before + beside(weight - before, self.bases[name]))
+        with beside_training(strategy, "projection"):
+            for name, before in self._before.items():
+                weight = layers[name].weight
+                weight.copy_(before + beside(weight - before, self.bases[name]))
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Extend the bases by the inputs of the experience that ends."""
         threshold = self._first
-        for name, inputs in self.inputs(strategy).items():
-            empty = inputs.new_zeros(len(inputs), 0)
-            basis = self.bases.get(name, empty)
-            share = min(1.0, threshold + self.n_learnt * self._step)
-            self.bases[name] = extended(basis, inputs, share)
-            threshold = self._threshold
+        with beside_training(strategy, "bases"):
+            for name, inputs in self.inputs(strategy).items():
+                empty = inputs.new_zeros(len(inputs), 0)
+                basis = self.bases.get(name, empty)
+                share = min(1.0, threshold + self.n_learnt * self._step)
+                self.bases[name] = extended(basis, inputs, share)
+                threshold = self._threshold
         self.n_learnt += 1
         self._before = {}
 

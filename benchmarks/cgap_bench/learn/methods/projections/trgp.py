@@ -12,6 +12,7 @@ from cgap_bench.learn.methods.masks.task_network import PerChannel, TaskNetwork
 from cgap_bench.learn.methods.penalties.sensitivity import batches
 from cgap_bench.learn.methods.projections.gpm import GradientProjection
 from cgap_bench.learn.methods.projections.spaces import extended, layers_of
+from cgap_bench.learn.training_macs import beside_training
 
 
 class TrustRegionNetwork(TaskNetwork):
@@ -142,8 +143,9 @@ class TrustRegionProjection(GradientProjection):
         elders = [task for task in model.labels if model.position(task) >= 0]
         model.begin(label)
         if elders:
-            for name, gradient in self._gradients(strategy).items():
-                model.relate(name, self._relatives(model, name, gradient, elders))
+            with beside_training(strategy, "relatedness"):
+                for name, gradient in self._gradients(strategy).items():
+                    model.relate(name, self._relatives(model, name, gradient, elders))
         super().before_training_exp(strategy)
 
     def _relatives(
@@ -163,8 +165,8 @@ class TrustRegionProjection(GradientProjection):
         (x, y, labels), *_others = batches(strategy, self._n_images, self._n_images)
         was_training = model.training
         model.eval()
-        loss = functional.cross_entropy(avalanche_forward(model, x, labels), y)
         names = model.weight_names()
+        loss = functional.cross_entropy(avalanche_forward(model, x, labels), y)
         found = torch.autograd.grad(loss, [model.weight(name) for name in names])
         model.train(was_training)
         return {name: g.flatten(1) for name, g in zip(names, found, strict=True)}
@@ -174,11 +176,12 @@ class TrustRegionProjection(GradientProjection):
         model = strategy.model
         (label,) = strategy.experience.task_labels
         threshold = min(1.0, self._threshold + self.n_learnt * self._step)
-        for layer, inputs in self.inputs(strategy).items():
-            empty = inputs.new_zeros(len(inputs), 0)
-            basis = extended(empty, inputs, threshold)
-            model.remember(f"{layer}.weight", label, basis)
-            self.bases[layer] = extended(self.bases.get(layer, empty), basis, 1 - 1e-9)
+        with beside_training(strategy, "bases"):
+            for layer, inputs in self.inputs(strategy).items():
+                empty = inputs.new_zeros(len(inputs), 0)
+                basis = extended(empty, inputs, threshold)
+                model.remember(f"{layer}.weight", label, basis)
+                self.bases[layer] = extended(self.bases.get(layer, empty), basis, 1 - 1e-9)
         self.n_learnt += 1
         self._before = {}
         model.finish(label)

@@ -15,6 +15,7 @@ from cgap_bench.learn.methods.rehearsal.memory import (
     rows_by_class,
 )
 from cgap_bench.learn.methods.rehearsal.replay import Replay
+from cgap_bench.learn.training_macs import beside_training
 
 
 class ICaRL(Replay):
@@ -90,7 +91,8 @@ class ICaRL(Replay):
             order = herded(self._normalised(model, images), n)
             return [rows[i] for i in order]
 
-        self.memory.insert(dataset, device, choose)
+        with beside_training(strategy, "exemplars"):
+            self.memory.insert(dataset, device, choose)
 
     @torch.no_grad()
     def _normalised(self, model: nn.Module, images: Examples) -> Tensor:
