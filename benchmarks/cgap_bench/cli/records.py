@@ -8,14 +8,16 @@ from cgap_bench.cli.options import BOARD, EXAMPLES, output
 
 
 @click.command("list", epilog=EXAMPLES + "cgap-cl list boards\n  cgap-cl list cells")
-@click.argument("what", metavar="[benchmarks|methods|networks|boards|cells]", required=False)
+@click.argument(
+    "what", metavar="[benchmarks|methods|networks|boards|searched|cells]", required=False
+)
 @output("Results folder: its runs stand beside published numbers, its times beside presets.")
 def list_(what: str | None, output: Path) -> None:
     """List what can be chosen; without a word, everything.
 
-    `cells` are published numbers: each with our runs of it, the verdict, and the command that
-    makes what is missing. Beside the presets of `benchmarks` stands what all their runs took,
-    one after the other.
+    `searched` are the ranges of `tune`, `cells` are published numbers: each with our runs of
+    it, the verdict, and the command that makes what is missing. Beside the presets of
+    `benchmarks` stands what all their runs took, one after the other.
     """
     from cgap_bench.commands.list import listing
 

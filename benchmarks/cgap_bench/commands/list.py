@@ -18,7 +18,8 @@ def listing(what: str | None, output: Path = Path("results")) -> str:
     """A table of names and descriptions.
 
     Args:
-        what: ``benchmarks``, ``methods``, ``networks``, ``boards`` or ``cells``; None: all.
+        what: ``benchmarks``, ``methods``, ``networks``, ``boards``, ``searched`` or
+            ``cells``; None: all.
         output: Results folder, whose records stand beside published numbers, and whose times
             beside presets.
 
@@ -97,6 +98,19 @@ def _methods(_output: Path) -> Rows:
     return [(name, METHODS[name].summary) for name in METHODS.names()]
 
 
+def _searched(_output: Path) -> Rows:
+    from cgap_bench.learn.method import METHODS
+    from cgap_bench.run.search.space import LR_FACTOR, searched_settings
+
+    rows = [
+        ("training.lr", f"recipe's / {LR_FACTOR:g} to recipe's x {LR_FACTOR:g}, logarithmic")
+    ]
+    for name in METHODS.names():
+        for key, one in searched_settings(name).items():
+            rows.append((f"{name}.{key}", f"{one.low:g} to {one.high:g}, {one.spacing}"))
+    return rows
+
+
 def _networks(_output: Path) -> Rows:
     from cgap_bench.learn.network import NETWORKS
 
@@ -115,6 +129,7 @@ TABLES: dict[str, Callable[[Path], Rows]] = {
     "methods": _methods,
     "networks": _networks,
     "boards": _boards,
+    "searched": _searched,
 }
 CELLS = "cells"
 CELL_COLUMNS = ("cell", "published [%]", "ours [%]", "runs", "verdict")

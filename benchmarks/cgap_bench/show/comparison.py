@@ -15,7 +15,7 @@ from cgap_bench.record.configuration import Claims, Split
 from cgap_bench.record.record import Record
 from cgap_bench.record.retired import retired
 from cgap_bench.show import derive, stats, tables
-from cgap_bench.show.beside import changes, learning
+from cgap_bench.show.beside import changes, learning, searched
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.paired.differences import differences, paired
@@ -157,6 +157,11 @@ class Comparison:
         """One row a (run, experience): scores and prices so far."""
         return learning.experiences_frame(self.records, self.platform, self.labels)
 
+    @cached_property
+    def settings(self) -> tables.Table | None:
+        """Where the settings of each row are from; none where nothing was searched."""
+        return searched.settings_table(self.records, self.labels, self.runs)
+
     @property
     def claims(self) -> Claims:
         """What the recipe named before the runs, as far as all of them were made under it."""
@@ -211,15 +216,8 @@ class Comparison:
         n_seeds = sorted(set(self.summary["n_seeds"]))
         seeds = " to ".join(str(n) for n in dict.fromkeys((n_seeds[0], n_seeds[-1])))
         note = INTERVAL_NOTE if n_seeds[-1] > 1 else "One run says nothing about the spread."
-        return f"{self.title}; {self._training}runs per method: {seeds}. {note}"
-
-    @property
-    def _training(self) -> str:
-        """Whether methods are compared under one training, or each under its paper's."""
-        if len({record.config.method for record in self.records}) == 1:
-            return ""
-        trained = {record.config.training for record in self.records}
-        return "one training for all, " if len(trained) == 1 else "each trained its own way, "
+        training = searched.training_words(self.records)
+        return f"{self.title}; {training}runs per method: {seeds}. {note}"
 
     def cell(self, method: str, column: str) -> str:
         """One formatted number of the table, without its unit.

@@ -10,10 +10,12 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
     boards NAME                      CGaP against the dense network on the paper's boards
     caption NAME                     benchmark, preset, board, seeds
     command NAME                     the command that makes the numbers
+    settings NAME                    where the settings of its rows are from
     figure NAME KIND                 a link to a figure
     value NAME METHOD COLUMN         one number with its interval
     share NAME METHOD OTHER COLUMN   a number as a percentage of another method's
     cells                            every published number beside ours
+    searches                         every search for settings that is kept
     measured SCRIPT FIGURE           a figure, to three significant digits
 
 `validation` is written by `cgap-cl validate-hardware --page`, `published` and `parts` by
@@ -26,8 +28,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from cgap_bench.errors import UnknownNameError, UsageError
+from cgap_bench.record.searches import SearchFile
 from cgap_bench.show import tables
 from cgap_bench.show.beside.changes import on_boards
+from cgap_bench.show.beside.searched import table_of_searches
 from cgap_bench.show.cells.verdict import table_of_cells
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.markers import Render
@@ -52,6 +56,8 @@ _N_WORDS = {
     "share": 4,
     "measured": 2,
     "cells": 0,
+    "settings": 1,
+    "searches": 0,
 }
 
 
@@ -60,6 +66,7 @@ def renderer(
     measured: Measurements,
     page: Path,
     figure_path: Callable[[Comparison, str], Path],
+    kept: Sequence[SearchFile] = (),
 ) -> Render:
     """What `markers.fill` needs to fill one page from the comparisons there are.
 
@@ -68,6 +75,7 @@ def renderer(
         measured: The figures that markers may name.
         page: The page, for relative links.
         figure_path: Where the figure of a kind is.
+        kept: Searches for settings.
 
     Raises:
         UsageError: (By the returned function) a marker asks for something unknown.
@@ -86,10 +94,8 @@ def renderer(
                 f" not {len(arguments)}"
             )
 
-        if word == "cells":
-            return table_of_cells(
-                [record for one in known for record in one.records]
-            ).markdown()
+        if not arguments:
+            return _whole(word, known, kept)
         name, *rest = arguments
         if word == "measured":
             return f"{_find('figure', rest[0], _find('script', name, measured)):.3g}"
@@ -130,6 +136,25 @@ def _boards(comparison: Comparison) -> str:
     return table.markdown() if table else "No run of CGaP, or no dense network to compare."
 
 
+def _settings(comparison: Comparison) -> str:
+    """The table of where settings are from, or that there is nothing to tell."""
+    table = comparison.settings
+    return table.markdown() if table else "Nothing was searched: settings from recipe or --set."
+
+
+def _whole(word: str, known: Sequence[Comparison], kept: Sequence[SearchFile]) -> str:
+    """What is no part of one comparison."""
+    if word == "searches":
+        return _searches(kept)
+    return table_of_cells([record for one in known for record in one.records]).markdown()
+
+
+def _searches(kept: Sequence[SearchFile]) -> str:
+    """The table of all searches, or that there are none."""
+    table = table_of_searches(kept)
+    return table.markdown() if table else "No search has been kept yet."
+
+
 def _link(comparison: Comparison, page: Path, figure: Path) -> str:
     """A Markdown image with a link relative to the page."""
     link = os.path.relpath(figure.resolve(), page.resolve().parent)
@@ -142,6 +167,7 @@ _TEXT: Mapping[str, Renderer] = {
     "differences": _differences,
     "changes": _changes,
     "boards": _boards,
+    "settings": _settings,
     "caption": lambda one: markdown(one.caption),
     "command": lambda one: f"`{markdown(one.command)}`",
     "value": lambda one, method, column: one.cell(method, column),

@@ -21,6 +21,7 @@ from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import read_records
 from cgap_bench.show import files, markers, pages
+from cgap_bench.show.beside.searched import kept_searches
 from cgap_bench.show.comparison import Comparison, comparisons
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.measurements import read_measurements
@@ -167,13 +168,17 @@ def _read(out: Path, platform: Platform) -> list[Comparison]:
 def _filled_pages(known: Sequence[Comparison], out: Path, root: Path | None) -> dict[Path, str]:
     """Every page with markers: path -> text with its generated parts made anew."""
     filled: dict[Path, str] = {}
-    measurements = read_measurements(out)
+    measurements, searches = read_measurements(out), kept_searches(out)
     for name in PAGES:
         page = _root(out, root) / name
         text = files.text_of(page)
         if text is not None and markers.OPENING in text:
             render = pages.renderer(
-                known, measurements, page, lambda one, kind: files.figure_path(one, out, kind)
+                known,
+                measurements,
+                page,
+                lambda one, kind: files.figure_path(one, out, kind),
+                searches,
             )
             filled[page] = markers.fill(text, render)
     return filled

@@ -17,6 +17,7 @@ from cgap_bench.run.seeds import parse_seeds
         ("methods", "fixed-equal"),
         ("networks", "alexnet-gpm"),
         ("boards", "zcu10"),
+        ("searched", "ewc-online.decay"),
     ],
 )
 def test_list(run, what, name):
@@ -57,7 +58,7 @@ def test_list_of_something_else(run):
 
 def test_without_a_word_everything_is_listed(run):
     whole = run("list").output
-    for what in ("benchmarks", "methods", "networks", "boards", "cells"):
+    for what in ("benchmarks", "methods", "networks", "boards", "searched", "cells"):
         assert f"# {what}\n{run('list', what).output.strip()}" in whole
 
 

@@ -93,7 +93,9 @@ def is_run_of(cell: Cell, record: Record) -> bool:
     """Whether a record is one of the runs that a cell asks for, whatever its seed."""
     config = record.config
     named = (config.benchmark, config.preset, config.method)
-    if named != (cell.table.benchmark, cell.preset, cell.method) or config.variant:
+    if named != (cell.table.benchmark, cell.preset, cell.method):
+        return False
+    if config.variant or config.tuning.file:
         return False
     content = config.model_dump(mode="json")
     content[config.method] = content["method_settings"]

@@ -34,6 +34,7 @@ class Section:
     titles: Sequence[str]
     rows: Sequence[cells.Row]
     table_csv: str
+    settings: Table | None
     differences: Table | None
     learnt: Table | None
     charts: Sequence[Chart]
@@ -106,6 +107,7 @@ def _section(one: Comparison, out: Path) -> Section:
         titles=titles,
         rows=rows,
         table_csv=csv_of(one.summary),
+        settings=one.settings,
         differences=one.difference_table,
         learnt=one.learnt.table if one.learnt else None,
         charts=charts_of(one),
