@@ -1,17 +1,13 @@
 """Data that somebody else brings: `folder:PATH`, `torchvision:NAME`, `module:function`."""
 
-from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.dataset import DATASETS, Dataset, ImageData
-from cgap_bench.learn.datasets.folder import image_folder, mean_and_std
+from cgap_bench.learn.datasets.folder import image_folder
+from cgap_bench.learn.datasets.from_torchvision import torchvision_dataset
 from cgap_bench.learn.own.mistakes import checked_call, own_function, told
 
 ENTRY_POINTS = "cgap_cl.datasets"
@@ -35,7 +31,7 @@ def own_dataset(name: str, size: int | None) -> Dataset:
     if place == "folder":
         return Dataset(lambda root: image_folder(rest, size, root), needs_download=False)
     if place == "torchvision":
-        return Dataset(lambda root: _torchvision(rest, size, root), needs_download=True)
+        return Dataset(lambda root: torchvision_dataset(rest, size, root), needs_download=True)
     return _checked(name, own_function(f"dataset {name}", name, PARAMETERS, Path()))
 
 
@@ -73,40 +69,3 @@ def _checked(name: str, load: Any) -> Dataset:
         return data
 
     return Dataset(checked, needs_download=False)
-
-
-def _torchvision(name: str, size: int | None, root: Path) -> ImageData:
-    """A dataset of torchvision whose constructor takes `train` and `download`."""
-    from torchvision import datasets
-
-    from cgap_bench.learn.datasets.files import download
-
-    if name not in datasets.__all__:
-        raise UnknownNameError("torchvision dataset", name, datasets.__all__)
-    found: dict[bool, Any] = {}
-
-    def fetch() -> None:
-        for train in (True, False):
-            found[train] = getattr(datasets, name)(str(root), train=train, download=True)
-
-    try:
-        download(fetch, name, root, root)
-    except TypeError as error:
-        raise UsageError(
-            f"torchvision:{name} has no (root, train, download): {error}"
-        ) from error
-    train, test = (_tensors(found[split], size) for split in (True, False))
-    names = tuple(map(str, getattr(found[True], "classes", ())))
-    data = ImageData(*train, *test, *mean_and_std(train[0]))
-    return replace(data, class_names=names) if len(names) == data.n_classes else data
-
-
-def _tensors(split: Any, size: int | None) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W), uint8, and classes (N,)."""
-    images, targets = [], []
-    for image, target in split:
-        picture = image if size is None else image.resize((size, size))
-        pixels = torch.from_numpy(np.array(picture))
-        images.append(pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1))
-        targets.append(int(target))
-    return torch.stack(images), torch.tensor(targets)

@@ -140,7 +140,6 @@ def test_a_function_of_a_module_brings_data(module):
         ("my_data:number", "is 3, not a function"),
         ("my_data:nothing", "has no attribute 'nothing'"),
         ("nowhere:load", "No module named 'nowhere'"),
-        ("torchvision:Nothing", "unknown torchvision dataset 'Nothing'"),
         ("digitz", "did you mean 'digits'"),
     ],
 )
@@ -197,25 +196,6 @@ def test_an_installed_entry_point_is_a_name_like_any_other(module, monkeypatch):
     point = EntryPoint("installed", "my_data:load", own.ENTRY_POINTS)
     monkeypatch.setattr(own, "entry_points", lambda group: [point])
     assert find_dataset("installed").load(Path()).n_classes == 2
-
-
-def test_a_dataset_of_torchvision_is_read_at_the_asked_size(tmp_path, monkeypatch):
-    from torchvision import datasets
-
-    class Tiny:
-        def __init__(self, root, train, download):
-            self._n, self.classes = 4 if train else 2, ["no", "yes"]
-
-        def __iter__(self):
-            for n in range(self._n):
-                yield Image.fromarray(np.full((10, 10), 30 * n, dtype=np.uint8)), n % 2
-
-    monkeypatch.setattr(datasets, "KMNIST", Tiny)
-    data = load_data("torchvision:KMNIST", 5, tmp_path)
-    assert data.train_images.shape == (4, 1, 5, 5)
-    assert data.train_images[2].unique().tolist() == [60]
-    assert data.class_names == ("no", "yes")
-    assert data.test_targets.tolist() == [0, 1]
 
 
 def test_mean_and_deviation_are_those_of_torch():
