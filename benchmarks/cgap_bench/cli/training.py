@@ -128,6 +128,9 @@ def tune(benchmark: str, **options: Any) -> None:
     Every method gets as many trials, in orders of classes of their own; test images are not
     looked at. What was best is written as tables of a recipe that `cgap-cl run --tuned` takes.
     """
+    from cgap_bench.run.executors.server import begin
+
+    begin()
     from cgap_bench.commands.tune import TuneRequest, tune_text
 
     click.echo(tune_text(TuneRequest(benchmark, **options)))

@@ -32,6 +32,7 @@ from cgap_bench.run.resolver import resolve
 from cgap_bench.run.search.trials import Plan, plan_of, run_trials, sampler
 from cgap_bench.run.search.tuned import tuned_text
 from cgap_bench.run.seeds import parse_seeds
+from cgap_bench.show.beside.searched import value_words
 from cgap_bench.show.text_tables import aligned
 
 HELD_OUT = (
@@ -130,7 +131,8 @@ def tune_text(request: TuneRequest) -> str:
     assert file is not None
     tuned = request.path.with_suffix(".toml")
     shown = search_table([file.searches[name] for name in names])
-    return f"{shown}\n\nwritten to {tuned}; use it with --tuned {tuned}"
+    kept = f"all trials: {request.path}\nwritten to {tuned}; use it with --tuned {tuned}"
+    return f"{shown}\n\n{kept}"
 
 
 def _plan(config: RunConfig, budget: SearchBudget) -> Plan:
@@ -144,15 +146,12 @@ def _trials(plan: Plan, trials: Iterator[TrialResult], console: Console) -> list
     for result in trials:
         best = max((one.mean for one in results), default=-1.0)
         results.append(result)
-        values = ", ".join(f"{key}={value:g}" for key, value in result.values.items())
         mark = " (the recipe)" if len(results) == 1 else " (best so far)" * (result.mean > best)
         lost = result.accuracy.count(0.0)
         said = f", {lost} of {len(result.accuracy)} runs with nothing right" if lost else ""
-        _say(
-            console,
-            f"{plan.method}, trial {len(results)} of {plan.n_trials}: {values}:"
-            f" {100 * result.mean:.2f} %{mark}{said}",
-        )
+        place = f"{plan.method}, trial {len(results)} of {plan.n_trials}"
+        scored = f"{100 * result.mean:.2f} %{mark}{said}"
+        _say(console, f"{place}: {value_words(result.values)}: {scored}")
     return results
 
 
@@ -195,12 +194,13 @@ def _kept(request: TuneRequest, search: Search) -> SearchFile:
 
 def search_table(searches: Sequence[Search]) -> str:
     """The best trial of every method, for a terminal."""
-    rows: list[tuple[str, ...]] = [("method", "trials", "recipe [%]", "best [%]", "values")]
+    rows: list[tuple[str, ...]] = [("method", "trials", "recipe [%]", "best [%]")]
+    told = ["values of the best"]
     for search in searches:
-        values = ", ".join(f"{key}={value:g}" for key, value in search.best.values.items())
+        told.append(value_words(search.best.values))
         accuracies = (f"{100 * one.mean:.2f}" for one in (search.recipe, search.best))
-        rows.append((search.method, str(len(search.results)), *accuracies, values))
-    return aligned(rows)
+        rows.append((search.method, str(len(search.results)), *accuracies))
+    return "\n".join(map("  ".join, zip(aligned(rows).splitlines(), told, strict=True)))
 
 
 def _runner(request: TuneRequest) -> Callable[[Sequence[Job]], Iterator[tuple[Job, Record]]]:
