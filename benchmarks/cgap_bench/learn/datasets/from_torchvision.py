@@ -87,7 +87,8 @@ def _tensors(name: str, split: Any, size: int | None) -> tuple[Tensor, Tensor]:
         picture = image if size is None else image.resize((size, size))
         pixels = torch.from_numpy(np.array(picture))
         images.append(pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1))
-        if not isinstance(target, int | np.integer) and getattr(target, "ndim", 1):
+        plain = isinstance(target, int | np.integer) or getattr(target, "ndim", None) == 0
+        if not plain:
             raise UsageError(
                 f"torchvision:{name} has {type(target).__name__} as targets, not classes"
             )
