@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -169,6 +169,9 @@ class TensorLoader:
 class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
     """Avalanche's plain strategy, fed with our batches; plugins may still adapt its dataset.
 
+    Those of Avalanche work as they are: one that brings a loader of its own (replay) trains on
+    that. Where a watch may keep the state, each plugin must say what its own is.
+
     Args:
         source: Where batches come from.
         precision: Number format of the forward pass in training.
@@ -176,7 +179,7 @@ class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
         arguments: Those of `avalanche.training.Naive`.
 
     Raises:
-        TypeError: A plugin does not say what its state is.
+        TypeError: There is a watch, and a plugin does not say what its state is.
     """
 
     def __init__(
@@ -190,7 +193,8 @@ class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
         super().__init__(**arguments)
         self._source, self._precision = source, precision
         self._watch = watch or TrainingWatch()
-        for plugin in self.plugins:
+        self._evaluated: tuple[ImageStore, ImageStore] | None = None  # as it is, and moved
+        for plugin in self.plugins if watch else ():
             check_stateful(plugin)
 
     def forward(self) -> Tensor:
@@ -229,11 +233,18 @@ class TensorStrategy(PluginCalls, Naive):  # type: ignore[misc]
             before_batch=lambda: self._watch.before_batch(self),
         )
 
-    def make_eval_dataloader(self, **_: Any) -> None:
-        """Called by Avalanche after `self.adapted_dataset` is set."""
-        self.dataloader = TensorLoader(
-            self.adapted_dataset, self._source, self.eval_mb_size, train=False
-        )
+    def make_eval_dataloader(self, **options: Any) -> None:
+        """Called by Avalanche after `self.adapted_dataset` is set; of any split."""
+        dataset, size = self.adapted_dataset, self.eval_mb_size
+        stores = {id(part): part for part in dataset._datasets}
+        store, *others = stores.values()
+        if others or not isinstance(store, ImageStore):
+            super().make_eval_dataloader(**options)
+            return
+        if self._evaluated is None or self._evaluated[0] is not store:
+            self._evaluated = store, store.to(self.device)
+        source = replace(self._source, store=self._evaluated[1])
+        self.dataloader = TensorLoader(dataset, source, size, train=False)
 
     def _train_exp(self, *_: Any, **options: Any) -> None:
         """Avalanche's loop over epochs, which may also go on in the middle of one."""

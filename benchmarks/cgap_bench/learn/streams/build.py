@@ -11,7 +11,12 @@ from avalanche.benchmarks import (
     with_classes_timeline,
     with_task_labels,
 )
-from avalanche.benchmarks.utils import AvalancheDataset, ConstantSequence, DataAttribute
+from avalanche.benchmarks.utils import (
+    AvalancheDataset,
+    ConstantSequence,
+    DataAttribute,
+    TaskAwareClassificationDataset,
+)
 from torch import Generator, Tensor
 
 from cgap_bench.errors import UsageError
@@ -242,9 +247,9 @@ def datasets_of(
         [store], data_attributes=[targets, DataAttribute(range(len(store)), "rows")]
     )
 
-    # every subset refers to one store, so that images are held once
+    # every subset refers to one store, so that images are held once; plugins ask for tasks
     return [
-        AvalancheDataset(
+        TaskAwareClassificationDataset(
             [whole.subset(chosen.tolist())],
             data_attributes=[
                 DataAttribute(
