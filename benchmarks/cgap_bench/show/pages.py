@@ -7,7 +7,8 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
     short NAME                       accuracy, parameters and latency of it
     differences NAME                 CGaP against the others, paired by seed
     changes NAME                     what methods save of the dense network
-    boards NAME                      CGaP against the dense network on the paper's boards
+    boards NAME                      CGaP against the dense network on three boards
+    claims NAME                      the result in sentences, one a line
     caption NAME                     benchmark, preset, board, seeds
     command NAME                     the command that makes the numbers
     settings NAME                    where the settings of its rows are from
@@ -18,6 +19,7 @@ The first word of a marker (`markers.py`) names what to show, the second a compa
     searches                         every search for settings that is kept
     measured SCRIPT FIGURE           a figure, to three significant digits
 
+A comparison of a recipe of the package that has not been run is told to be so.
 `validation` is written by `cgap-cl validate-hardware --page`, `published` and `parts` by
 `cgap-cl price-published --page`.
 """
@@ -36,6 +38,8 @@ from cgap_bench.show.cells.verdict import table_of_cells
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.markers import Render
 from cgap_bench.show.measurements import Measurements
+from cgap_bench.show.page import not_run
+from cgap_bench.show.page.claims import sentences
 from cgap_bench.show.text.escaping import markdown
 
 Renderer = Callable[..., str]
@@ -49,6 +53,7 @@ _N_WORDS = {
     "differences": 1,
     "changes": 1,
     "boards": 1,
+    "claims": 1,
     "caption": 1,
     "command": 1,
     "figure": 2,
@@ -86,25 +91,32 @@ def renderer(
         word, *arguments = words
         if word in _ELSEWHERE:
             return None
-        if word not in _N_WORDS:
-            raise UnknownNameError("generated content", word, _N_WORDS)
-        if len(arguments) != _N_WORDS[word]:
-            raise UsageError(
-                f"marker {' '.join(words)!r}: {word!r} takes {_N_WORDS[word]} words,"
-                f" not {len(arguments)}"
-            )
-
+        _check_words(words)
         if not arguments:
             return _whole(word, known, kept)
         name, *rest = arguments
         if word == "measured":
             return f"{_find('figure', rest[0], _find('script', name, measured)):.3g}"
+        if name not in by_name and (command := not_run.command_of(name)):
+            return not_run.in_place_of(word, command)
         one = _find("comparison", name, by_name)
         if word == "figure":
             return _link(one, page, figure_path(one, rest[0]))
         return _TEXT[word](one, *rest)
 
     return render
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Raises `UsageError` where a marker asks for something unknown, or says too little."""
+    word, *arguments = words
+    if word not in _N_WORDS:
+        raise UnknownNameError("generated content", word, _N_WORDS)
+    if len(arguments) != _N_WORDS[word]:
+        raise UsageError(
+            f"marker {' '.join(words)!r}: {word!r} takes {_N_WORDS[word]} words,"
+            f" not {len(arguments)}"
+        )
 
 
 def _find(kind: str, name: str, known: Mapping[str, T]) -> T:
@@ -121,7 +133,7 @@ def _find(kind: str, name: str, known: Mapping[str, T]) -> T:
 def _differences(comparison: Comparison) -> str:
     """The table of paired differences, or why there is none."""
     table = comparison.difference_table
-    return table.markdown() if table else "One seed: no paired differences."
+    return table.markdown() if table else "No method shares two runs with CGaP: no differences."
 
 
 def _changes(comparison: Comparison) -> str:
@@ -155,6 +167,12 @@ def _searches(kept: Sequence[SearchFile]) -> str:
     return table.markdown() if table else "No search has been kept yet."
 
 
+def _claims(comparison: Comparison) -> str:
+    """A list of the sentences; one alone needs none."""
+    lines = [markdown(line) for line in sentences(comparison)]
+    return "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else lines[0]
+
+
 def _link(comparison: Comparison, page: Path, figure: Path) -> str:
     """A Markdown image with a link relative to the page."""
     link = os.path.relpath(figure.resolve(), page.resolve().parent)
@@ -168,6 +186,7 @@ _TEXT: Mapping[str, Renderer] = {
     "changes": _changes,
     "boards": _boards,
     "settings": _settings,
+    "claims": _claims,
     "caption": lambda one: markdown(one.caption),
     "command": lambda one: f"`{markdown(one.command)}`",
     "value": lambda one, method, column: one.cell(method, column),

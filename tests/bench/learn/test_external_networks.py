@@ -130,6 +130,21 @@ def test_timm_that_is_not_there_is_named(monkeypatch):
         build("timm:resnet18")
 
 
+def test_timm_makes_a_network_for_these_images_and_classes(monkeypatch):
+    made = []
+
+    def create_model(name, num_classes, in_chans):
+        made.append((name, in_chans))
+        return Own(num_classes)
+
+    timm = SimpleNamespace(list_models=lambda: ["resnet18"], create_model=create_model)
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    assert build("timm:resnet18")(torch.zeros(2, *SHAPE)).shape == (2, 7)
+    assert made == [("resnet18", 3)]
+    with pytest.raises(UnknownNameError, match="did you mean 'resnet18'"):
+        build("timm:resnet81")
+
+
 def test_a_module_in_the_present_folder_is_found(tmp_path, monkeypatch):
     """Programs like `cgap-cl` do not look there by themselves."""
     (tmp_path / "networks_of_mine.py").write_text(

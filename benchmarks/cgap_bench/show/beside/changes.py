@@ -14,7 +14,12 @@ from cgap_hw import load_board
 
 BASELINE = "fixed"  # the dense network
 OURS = "cgap"
-BOARDS = ("stratix-10-gx2800", "arria-10-gx1150", "zcu102")  # of the paper's kind
+PAIR = ["seed", "order"]  # what two runs that are compared have in common
+BOARDS = (
+    "stratix-10-gx2800",
+    "arria-10-gx1150",
+    "zcu102",
+)  # with arrays like those of Ma et al.
 BITS = (8, 16)
 # benchmark -> network, changes in percent (Du et al. 2019, arXiv 1905.11530 and 1905.11533)
 PUBLISHED: dict[str, tuple[str, dict[str, float]]] = {
@@ -43,7 +48,7 @@ PRICED = ("latency_ms", "dram_bytes", "dram_energy_mj", "energy_mj")  # what a b
 
 
 def changes(runs: pd.DataFrame, benchmark: str) -> Table | None:
-    """Every method against the dense network of the same seed, the published figures below.
+    """Every method against the dense network of the same seed and order, published ones below.
 
     Percentages do not depend on whether a multiply-add counts as one operation or as two.
 
@@ -54,12 +59,12 @@ def changes(runs: pd.DataFrame, benchmark: str) -> Table | None:
     Returns:
         The table, or None without a dense network.
     """
-    dense = runs[runs["method"] == BASELINE].set_index("seed")
+    dense = runs[runs["method"] == BASELINE].set_index(PAIR)
     if dense.empty:
         return None
     columns = [key for key in COLUMNS if key in runs]
     rows = [
-        (str(method), *_cells(group.set_index("seed"), dense, columns))
+        (str(method), *_cells(group.set_index(PAIR), dense, columns))
         for method, group in runs.groupby("method", sort=True)
         if method != BASELINE
     ]
@@ -76,7 +81,7 @@ def changes(runs: pd.DataFrame, benchmark: str) -> Table | None:
 
 
 def on_boards(records: Sequence[Record]) -> Table | None:
-    """CGaP against the dense network of the same seed on `BOARDS`, at 8 and 16 bits.
+    """CGaP against the dense network of the same seed and order on `BOARDS`, 8 and 16 bits.
 
     Returns:
         The table, or None without both.
@@ -87,7 +92,7 @@ def on_boards(records: Sequence[Record]) -> Table | None:
         runs = runs_frame(compared, platform) if compared else pd.DataFrame()
         if set(runs.get("method", ())) < {BASELINE, OURS}:
             return None
-        by_method = {name: group.set_index("seed") for name, group in runs.groupby("method")}
+        by_method = {name: group.set_index(PAIR) for name, group in runs.groupby("method")}
         cells = _cells(by_method[OURS], by_method[BASELINE], PRICED)
         rows.append((platform.title, *cells[1:]))
     header = (f"{OURS} against {BASELINE}", *(f"{COLUMNS[key]} [%]" for key in PRICED))
@@ -104,11 +109,11 @@ def platforms(boards: Sequence[str] = BOARDS) -> list[Platform]:
 
 
 def _cells(method: pd.DataFrame, dense: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Differences over the seeds that both have; "-" where there are none."""
-    seeds = method.index.intersection(dense.index)
-    if seeds.empty:
+    """Differences over the pairs of runs that there are; "-" where there are none."""
+    pairs = method.index.intersection(dense.index)
+    if pairs.empty:
         return ["-"] * (1 + len(columns))
-    mine, theirs = method.loc[seeds], dense.loc[seeds]
+    mine, theirs = method.loc[pairs], dense.loc[pairs]
     points = _estimate(100 * (mine["accuracy"] - theirs["accuracy"]), 2)
     return [points, *(_estimate(100 * (mine[k] / theirs[k] - 1), 1) for k in columns)]
 

@@ -133,13 +133,18 @@ def _share(runs: pd.DataFrame, name: str, key: str) -> str:
 
 
 def _without_pairs(one: Comparison) -> str:
-    """The most that one run a method can say."""
-    rows = [
-        f"{row['method']} {100 * row['accuracy']:.2f} %" for _, row in one.summary.iterrows()
-    ]
+    """The most that one run a method can say; what was named is never left out."""
+    accuracy = {row["method"]: row["accuracy"] for _, row in one.summary.iterrows()}
+    named = [name for name in (REFERENCE_METHOD, *one.claims.named) if name in accuracy]
+    told = {
+        *named,
+        *[name for name in accuracy if name not in named][: MAX_SCREENED - len(named)],
+    }
+    rows = [f"{name} {100 * value:.2f} %" for name, value in accuracy.items() if name in told]
+    left = len(accuracy) - len(rows)
     return (
         f"No method shares two runs with {REFERENCE_METHOD}: no interval, no claim. Accuracies:"
-        f" {', '.join(rows[:MAX_SCREENED])}."
+        f" {', '.join(rows)}{f'; {left} more in the table' if left else ''}."
     )
 
 

@@ -5,6 +5,9 @@ import pytest
 from scipy.io import savemat
 
 from cgap_bench.learn.dataset import DATASETS
+from cgap_bench.run.experiences import train
+from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.resolver import resolve
 
 
 @pytest.fixture
@@ -37,3 +40,14 @@ def test_svhn_reads_the_official_format(tiny_svhn):
     assert data.train_images.shape == (30, 3, 32, 32)
     assert data.test_targets.tolist() == [*range(1, 10), 0, *range(1, 10), 0]
     assert (data.train_images[3].numpy() == raw["X"][..., 3].transpose(2, 0, 1)).all()
+
+
+def test_its_recipe_trains_on_such_files(tiny_svhn):
+    """Preset and methods as they are, but for the network and how long."""
+    name, recipe = load_recipe("svhn")
+    short = ("network.name=mlp", "network.width=0.05", "training.epochs=1")
+    made = resolve(name, recipe, "quick", [*short, "stream.n_train_per_class=3"])
+    record = train(made.config("fixed", 0), tiny_svhn)
+    assert record.n_test == [20]
+    assert len(record.accuracy) == 1
+    assert record.config.training.holdout_share == pytest.approx(5000 / 73257, abs=1e-6)

@@ -7,7 +7,11 @@ from cgap_bench.show.beside.changes import changes
 
 def frame(**columns):
     """Two seeds of the dense network and of CGaP, and one of a method without a pair."""
-    rows = {"method": ["fixed", "fixed", "cgap", "cgap", "alone"], "seed": [0, 1, 0, 1, 7]}
+    rows = {
+        "method": ["fixed", "fixed", "cgap", "cgap", "alone"],
+        "seed": [0, 1, 0, 1, 7],
+        "order": "null",
+    }
     return pd.DataFrame(rows | columns)
 
 
@@ -38,3 +42,12 @@ def test_published_figures_stand_below_ours_and_say_what_is_not_known():
 
 def test_without_a_dense_network_there_is_nothing_to_compare_with():
     assert changes(RUNS[RUNS["method"] != "fixed"], "toy") is None
+
+
+def test_orders_of_classes_are_pairs_of_their_own():
+    """Two seeds in two orders each; the last run of CGaP is still to be made."""
+    seeds, orders = [0, 0, 1, 1], ["0", "1", "0", "1"]
+    dense = pd.DataFrame({"seed": seeds, "order": orders, "accuracy": [0.9, 0.8, 0.7, 0.6]})
+    grown = dense.iloc[[2, 0, 1]].assign(accuracy=[0.71, 0.91, 0.81])
+    runs = pd.concat([dense.assign(method="fixed"), grown.assign(method="cgap")])
+    assert rows_of(changes(runs, "toy"))["cgap"]["accuracy [points]"] == "+1.00"

@@ -72,6 +72,23 @@ def test_one_run_claims_nothing(make_record, platform):
     assert "no interval, no claim" in line
 
 
+def test_what_was_named_is_told_of_single_runs_however_many_others_there_are(
+    make_record, platform
+):
+    methods = ["fixed", "joint", "warm", "ewc", "si", "gpm", "lwf", "cgap"]
+    records = []
+    for place, method in enumerate(methods):
+        record = make_record(method, 0, (0.9 - 0.01 * place,) * 3)
+        config = record.config.model_copy(update={"claims": Claims(primary="lwf")})
+        records.append(record.model_copy(update={"config": config}))
+    (one,) = comparisons(records, platform)
+    *_, line = sentences(one)
+    assert line.endswith(
+        "Accuracies: fixed 90.00 %, joint 89.00 %, warm 88.00 %, ewc 87.00 %, lwf 84.00 %,"
+        " cgap 83.00 %; 2 more in the table."
+    )
+
+
 def test_the_result_comes_first(some_records, platform):
     # cgap is 0.05 above ewc and 0.3 above fixed in each of three pairs
     (one,) = comparisons(some_records, platform)
