@@ -68,7 +68,25 @@ def test_what_the_page_says_of_resnet20_is_in_the_recipe():
     training = small.training
     assert "20 epochs" in TEXT
     assert training["epochs"] == 20
-    assert "rate .1, weight decay 1e-4" in TEXT
+    assert "rate .1, weight decay 1e-4" in " ".join(TEXT.split())
     assert (training["lr"], training["weight_decay"]) == (0.1, 1e-4)
     assert small.claims.named == ("pruned", "fixed-equal")
     assert small.method["cgap"]["target_price"] == pytest.approx(1 - 0.633)
+
+
+def test_what_the_page_says_of_the_big_networks_is_what_the_model_says(tmp_path):
+    page = tmp_path / "paper.md"
+    page.write_text(TEXT)
+    made = CliRunner().invoke(main, ["price-published", "--page", str(page)])
+    assert made.exit_code == 0, made.output
+    assert page.read_text() == TEXT
+
+
+def test_published_latency_lies_within_the_rows_and_dram_energy_does_not():
+    """As the page says of ResNet-110."""
+    told = [line.split("|") for line in TEXT.splitlines() if line.startswith("| ResNet-110, c")]
+    ours = [[float(cell) for cell in row[4:10]] for row in told[1:]]
+    latency, dram_energy = ([row[place] for row in ours] for place in (2, 4))
+    assert len(ours) == 12
+    assert min(latency) < -40.2 < max(latency)
+    assert max(dram_energy) < 2 * -11.8
