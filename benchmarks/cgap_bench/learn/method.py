@@ -45,7 +45,11 @@ class Learner(Protocol):
         """Train on one experience of Avalanche."""
 
     def network_for(self, task: int) -> nn.Module | None:
-        """What one inference of a task seen so far executes; None before anything is learnt."""
+        """What one inference of a task seen so far executes.
+
+        Before anything is learnt, the untrained network, which forward transfer is measured
+        from where one head answers for all tasks; None where there is none to ask yet.
+        """
 
     def stored_parameters(self) -> int:
         """Parameters stored for all tasks learnt so far, heads included."""

@@ -11,6 +11,7 @@ from cgap_bench.record.retired import comparable
 
 SCHEMA_VERSION = 3  # older ones are rewritten by `cgap_bench.record.migration`
 NOT_COMPARED = {"environment", "timings"}
+AHEAD = ("accuracy_untrained", "accuracy_before")  # of tasks that were not learnt yet
 
 
 class Outcome(BaseModel):
@@ -49,6 +50,12 @@ class Record(BaseModel):
             i, None where nothing was evaluated (j > i, or the method learns only at the end).
         accuracy_8bit: The last row again, of the same networks with weights and maps rounded to
             8 bits (`cgap_bench.learn.quantise`); empty where it was not measured.
+        accuracy_untrained: T accuracies before any training, measured where one head answers
+            for the same classes in all tasks; None where the method had no network to ask.
+            Empty elsewhere, and in records older than this.
+        accuracy_before: ``[j]``: accuracy on task j just before it was learnt, after experience
+            j - 1 (before any training for j = 0). None and empty as above; None also of tasks
+            that the run did not come to.
         n_test: Test images per task.
         networks: Content hash -> layer shapes (`cgap_hw.LayerShape` as JSON).
         subnetworks: ``[i][j]`` (j <= i): hash of what one inference of task j executes
@@ -77,6 +84,8 @@ class Record(BaseModel):
     depends_on: str | None = None
     accuracy: list[list[float | None]]
     accuracy_8bit: list[float | None] = []
+    accuracy_untrained: list[float | None] = []
+    accuracy_before: list[float | None] = []
     n_test: list[int]
     networks: dict[str, list[dict[str, Any]]]
     subnetworks: list[list[str]]
@@ -91,13 +100,15 @@ class Record(BaseModel):
     def __eq__(self, other: object) -> bool:
         """Two records are equal when everything but environment and timings is.
 
-        Settings and notes that one of them lacks count as those of a run without them.
+        Settings and notes that one of them lacks count as those of a run without them; what an
+        older one did not count beside batches, or measure on tasks to come, is not compared.
         """
         if not isinstance(other, Record):
             return NotImplemented
         mine, theirs = self._compared, other._compared
-        if not (self.macs_beside and other.macs_beside):  # one is older than the count
-            del mine["macs_beside"], theirs["macs_beside"]
+        for key in ("macs_beside", *AHEAD):
+            if not (mine[key] and theirs[key]):  # one is older than that
+                del mine[key], theirs[key]
         return mine == theirs
 
     @property

@@ -149,6 +149,8 @@ class Run:
             DivergedError: Training went to where no numbers are.
         """
         experience = self.context.stream.benchmark.train_stream[self.next_experience]
+        if not self.next_experience:
+            self.results.measure_untrained(self.learner)
         try:
             with self.results.timed("train_s"):
                 self.learner.learn(experience)
@@ -195,6 +197,8 @@ class Run:
             depends_on=depends_on,
             accuracy=results.accuracy,
             accuracy_8bit=results.accuracy_8bit,
+            accuracy_untrained=results.ahead["accuracy_untrained"],
+            accuracy_before=results.ahead["accuracy_before"],
             n_test=[len(dataset) for dataset in self.context.stream.scored],
             networks={key: results.networks[key] for key in results.measured_networks},
             subnetworks=results.subnetworks,

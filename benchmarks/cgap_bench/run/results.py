@@ -14,16 +14,22 @@ from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import Learner
 from cgap_bench.learn.own.learners import network_of, stored_by
 from cgap_bench.learn.quantise import Quantised, thinned
-from cgap_bench.record.record import network_hash
+from cgap_bench.record.configuration import Scenario
+from cgap_bench.record.record import AHEAD, network_hash
 from cgap_bench.shapes.tracing import layer_shapes
 
 
 class Results:
-    """The measurements of one run so far; the public attributes are those of a record."""
+    """The measurements of one run so far; the public attributes are those of a record.
+
+    Attributes:
+        ahead: The fields of a record on tasks that were not learnt yet.
+    """
 
     STATE = (
         "accuracy",
         "accuracy_8bit",
+        "ahead",
         "networks",
         "subnetworks",
         "stored_parameters",
@@ -40,6 +46,7 @@ class Results:
         self._scored = BatchSource(store, training.augment, Generator(), training.memory_format)
         self.accuracy: list[list[float | None]] = []
         self.accuracy_8bit: list[float | None] = []
+        self.ahead: dict[str, list[float | None]] = {key: [] for key in AHEAD}
         self.networks: dict[str, list[dict[str, Any]]] = {}
         self.subnetworks: list[list[str]] = []
         self.stored_parameters: list[int] = []
@@ -48,14 +55,35 @@ class Results:
         self.training_macs: list[int] = []
         self.macs_beside: list[int] = []
 
+    def measure_untrained(self, learner: Learner) -> None:
+        """Measure a learner on all tasks before any training, where one head answers for all.
+
+        It is left as it was, random numbers included. With a head of its own a task has none
+        before it is learnt; one head over all classes knows none of its classes by then.
+        """
+        stream = self._context.stream
+        if stream.scenario is not Scenario.DOMAIN:
+            return
+        n, on_cuda = stream.n_experiences, self._context.device.type == "cuda"
+        untrained, before = (self.ahead[key] for key in AHEAD)
+        untrained[:], before[:] = [None] * n, [None] * n
+        with torch.random.fork_rng([self._context.device] if on_cuda else []):
+            network = network_of(self._whose, learner, stream.task_labels[0])
+            if network is None:
+                return
+            with evaluating(network):
+                untrained[:] = [self._accuracy_ahead(network, task) for task in range(n)]
+        before[0] = untrained[0]
+
     def measure(self, learner: Learner) -> None:
         """Measure a learner on all tasks so far, one more than at the last call."""
         n, n_learnt = self._context.stream.n_experiences, len(self.accuracy) + 1
         row: list[float | None] = [None] * n
         rounded: list[float | None] = [None] * n
-        used, whose = [], f"method {self._context.config.method}"
+        used, network = [], None
         for task in range(n_learnt):  # one network at a time: together they may not fit
-            network = network_of(whose, learner, self._context.stream.task_labels[task])
+            label = self._context.stream.task_labels[task]
+            network = network_of(self._whose, learner, label)
             if network is None:
                 continue
             network.eval()
@@ -64,10 +92,13 @@ class Results:
             if n_learnt == n:
                 rounded[task] = self._accuracy(self._in_8_bits(network, task), task)
 
+        before = self.ahead["accuracy_before"]
+        if before and n_learnt < n and network is not None:  # the one network of all tasks
+            before[n_learnt] = self._accuracy_ahead(network, n_learnt)
         self.accuracy.append(row)
         self.accuracy_8bit = rounded if n_learnt == n else []
         self.subnetworks.append(used)
-        self.stored_parameters.append(stored_by(whose, learner))
+        self.stored_parameters.append(stored_by(self._whose, learner))
         in_batches, beside = self._context.training_macs.taken()
         self.training_macs.append(in_batches)
         self.macs_beside.append(beside)
@@ -109,6 +140,18 @@ class Results:
             n_right += int((logits.argmax(1) == y).sum())
         return n_right / len(dataset)
 
+    def _accuracy_ahead(self, network: nn.Module, task: int) -> float | None:
+        """The same on a task that was not learnt yet; None where its outputs are no numbers."""
+        try:
+            return self._accuracy(network, task)
+        except DivergedError:  # of images that are none of those learnt: the run is not over
+            return None
+
+    @property
+    def _whose(self) -> str:
+        """The method, for messages."""
+        return f"method {self._context.config.method}"
+
     def _in_8_bits(self, network: nn.Module, task: int) -> Quantised:
         """The network with 8-bit words, calibrated on the task's training images."""
         dataset = self._context.stream.benchmark.train_stream[task].dataset
@@ -125,3 +168,15 @@ class Results:
         key = network_hash(layers)
         self.networks[key] = layers
         return key
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """In evaluation mode for a while; then every module is in the mode that it was in."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

@@ -99,6 +99,14 @@ COLUMNS = (
         spare=True,
     ),
     TableColumn(
+        "latency_max_ms",
+        "max latency",
+        "ms",
+        Scale.MEASURE,
+        "latency of the task whose inference takes longest",
+        spare=True,
+    ),
+    TableColumn(
         "stored_bytes",
         "memory",
         "B",

@@ -16,6 +16,7 @@ from cgap_bench.show.memory import capacity, stored_bytes, stores_more, structur
 from cgap_bench.show.versions import versions
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
 
+OPTIONAL = ("accuracy_8bit", "forward_transfer")  # not measured by every run
 INFERENCE_COSTS = (
     "macs",
     "weights",
@@ -59,7 +60,8 @@ def runs_frame(
 
     The column ``method`` is the method's name, followed by the settings that tell it from
     other runs of the same method where there are several (`labels`). The column
-    ``accuracy_8bit`` is there on hardware of 8 bits, if any of the runs measured it.
+    ``accuracy_8bit`` is there on hardware of 8 bits, and ``forward_transfer``, if any of the
+    runs measured it.
 
     Args:
         records: Of one comparison.
@@ -78,9 +80,18 @@ def runs_frame(
             row["stored_bytes"] = stored_bytes(record, platform.bits)
         rows.append(row | {"method": names[record.run_id]})
     frame = pd.DataFrame(rows)
-    if platform.bits != 8 or frame["accuracy_8bit"].isna().all():
-        return frame.drop(columns="accuracy_8bit")
-    return frame
+    empty = [key for key in OPTIONAL if frame[key].isna().all()]
+    if platform.bits != 8:
+        empty.append("accuracy_8bit")
+    return frame.drop(columns=empty)
+
+
+def forward_transfer(record: Record) -> float:
+    """Of one run, see `metrics.forward_transfer`; nan where nothing was measured for it."""
+    if not record.accuracy_untrained:
+        return math.nan
+    ahead = metrics.with_ahead(record.accuracy, record.accuracy_before)
+    return metrics.forward_transfer(ahead, record.accuracy_untrained)
 
 
 def labels(records: Sequence[Record]) -> dict[str, str]:
@@ -150,6 +161,7 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
         "learning_accuracy": metrics.learning_accuracy(matrix),
         "forgetting": metrics.forgetting(matrix),
         "backward_transfer": metrics.backward_transfer(matrix),
+        "forward_transfer": forward_transfer(record),
         "parameters": record.stored_parameters[-1],
         "macs_max": max(task["macs"] for task in tasks),
         "latency_max_ms": max(task["latency_ms"] for task in tasks),

@@ -8,6 +8,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from cgap_bench.errors import RunError, UnknownNameError
 from cgap_bench.record.files import read_text, write_file
+from cgap_bench.show.beside.per_task import per_task_frame
 from cgap_bench.show.charts.chart import csv_of
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.text.escaping import markdown
@@ -19,7 +20,7 @@ FIGURES = (
 )
 
 
-TABLES = (".md", ".csv", "-runs.csv", "-experiences.csv", ".tex")
+TABLES = (".md", ".csv", "-runs.csv", "-experiences.csv", "-tasks.csv", ".tex")
 
 
 def figure_path(comparison: Comparison, out: Path, kind: str) -> Path:
@@ -47,6 +48,7 @@ def table_files(comparison: Comparison, out: Path) -> dict[Path, str]:
         Path(f"{stem}.csv"): csv_of(comparison.summary),
         Path(f"{stem}-runs.csv"): csv_of(comparison.runs),
         Path(f"{stem}-experiences.csv"): csv_of(comparison.experiences),
+        Path(f"{stem}-tasks.csv"): csv_of(per_task_frame(comparison)),
         Path(f"{stem}.tex"): comparison.table.latex(),
     }
 

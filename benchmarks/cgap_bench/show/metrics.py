@@ -3,6 +3,13 @@
 ``matrix[i][j]`` is the test accuracy in [0, 1] on task ``j`` after experience ``i``, or
 ``None`` where it was not evaluated (usually ``j > i``). A metric that needs an entry which
 was not evaluated is undefined: it returns ``nan``, never a guess.
+
+Forward transfer is there where one head answers for the same outputs in all tasks (scenario
+``domain``): only there can a task be asked for before it is learnt. A head of its own is
+untrained until then, so that what it says is chance; one head over all classes has never been
+shown the classes to come, says an old one instead, and is wrong by construction. What old tasks
+do for later ones is told there by :func:`gain_over` and :func:`plasticity`, against networks
+trained from scratch.
 """
 
 import math
@@ -59,14 +66,40 @@ def backward_transfer(matrix: Matrix) -> float:
 def forward_transfer(matrix: Matrix, untrained: Sequence[float | None]) -> float:
     """Mean over all tasks but the first of (accuracy just before it is learnt - untrained).
 
-    FWT of Lopez-Paz and Ranzato (2017), eq. 4.
+    FWT of Lopez-Paz and Ranzato (2017), eq. 4; ``nan`` with fewer than two experiences.
 
     Args:
-        matrix: The accuracy matrix; needs the entries ``[j - 1][j]``.
+        matrix: The accuracy matrix; needs the entries ``[j - 1][j]`` (:func:`with_ahead`).
         untrained: Accuracy of the network at random initialisation, per task.
+
+    Raises:
+        ValueError: They differ in their number of tasks.
+
+    Example:
+        >>> forward_transfer([[0.75, 0.625], [0.5, 1.0]], [0.5, 0.5])
+        0.125
     """
+    _check_length(matrix, untrained)
     gains = [_minus(matrix[j - 1][j], untrained[j]) for j in range(1, len(matrix))]
     return _mean(gains)
+
+
+def with_ahead(matrix: Matrix, before: Sequence[float | None]) -> Matrix:
+    """The matrix with what was measured on each task just before it was learnt.
+
+    Args:
+        matrix: The accuracy matrix.
+        before: ``[j]``: accuracy on task j after experience j - 1; empty: not measured.
+
+    Example:
+        >>> with_ahead([[0.75, None], [0.5, 1.0]], [0.5, 0.625])
+        [[0.75, 0.625], [0.5, 1.0]]
+    """
+    rows = [list(row) for row in matrix]
+    for j, value in enumerate(before[1:], start=1):
+        if j <= len(rows):  # a run may have ended before
+            rows[j - 1][j] = value
+    return rows
 
 
 def learning_accuracy(matrix: Matrix) -> float:

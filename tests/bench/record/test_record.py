@@ -71,6 +71,13 @@ def test_records_older_than_a_count_equal_those_that_have_it() -> None:
     assert counted != record(training_macs=[5, 5], macs_beside=[1, 3])
 
 
+def test_what_older_ones_did_not_measure_is_not_compared() -> None:
+    ahead = {"accuracy_untrained": [0.5, 0.25], "accuracy_before": [0.5, None]}
+    assert record(**ahead) == record()
+    assert record(**ahead) == record(**ahead)
+    assert record(**ahead) != record(**ahead | {"accuracy_before": [0.5, 0.75]})
+
+
 def test_newer_schema_is_one_clear_error(tmp_path: Path) -> None:
     path = write_record(record(), tmp_path)
     content = json.loads(path.read_text()) | {
@@ -134,6 +141,8 @@ NETWORK = network_hash([{"name": "head", "kind": "linear", "n_in": 4, "n_out": 2
         ("accuracy.1.0", float("nan"), "cannot read .* nan, not a finite number"),
         ("accuracy_8bit", [0.5], "accuracy_8bit: has 1 entries, not 2"),
         ("accuracy_8bit", [0.5, -1], "accuracy_8bit: -1.0 is not between"),
+        ("accuracy_untrained", [0.5], "accuracy_untrained: has 1 entries, not 2"),
+        ("accuracy_before", [0.5, 2.0], "accuracy_before: 2.0 is not between"),
         ("n_test", [10], "n_test: has 1 entries, not 2"),
         ("n_test", [10, 0], "n_test: 0 is less than 1"),
         (f"networks.{NETWORK}.0.n_in", 5, f"networks.{NETWORK}: holds"),

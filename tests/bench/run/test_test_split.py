@@ -5,7 +5,7 @@ import pytest
 from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.learn.streams.store import ImageStore
-from cgap_bench.record.configuration import RunConfig, Split
+from cgap_bench.record.configuration import RunConfig, Scenario, Split
 from cgap_bench.run import stream
 from cgap_bench.run.results import Results
 
@@ -62,11 +62,18 @@ def scored_on(config, split):
 
 
 @pytest.mark.every_method
-@pytest.mark.parametrize("name", METHODS.names())
+@pytest.mark.parametrize(
+    ("name", "scenario"),
+    [  # with one head, tasks to come are measured too
+        (name, scenario)
+        for name in METHODS.names()
+        for scenario in sorted(METHODS[name].scenarios - {Scenario.CLASS})
+    ],
+)
 @pytest.mark.parametrize("split", Split)
-def test_nothing_but_evaluation_reads_test_images(split, name, tiny, run):
+def test_nothing_but_evaluation_reads_test_images(split, name, scenario, tiny, run):
     """Runs that are scored on held-out images, as trials of a search are, read none at all."""
-    record = run(scored_on(tiny(name, holdout_share=0.2), split))
+    record = run(scored_on(tiny(name, holdout_share=0.2, scenario=scenario), split))
     assert record.accuracy[1][1] > 0
     assert (Locked.n_read > 0) == (split is Split.TEST)
 

@@ -1,5 +1,7 @@
 """Numbers derived from records, against values computed by hand."""
 
+import math
+
 import pytest
 
 from cgap_bench.show import derive
@@ -23,6 +25,17 @@ def test_one_run_in_numbers(make_record, platform):
     assert row["latency_ms"] == pytest.approx(sum(cost.latency_ms for cost in costs) / 3)
     assert row["latency_max_ms"] == pytest.approx(costs[2].latency_ms)
     assert row["energy_mj"] == pytest.approx(sum(cost.energy_mj.mid for cost in costs) / 3)
+
+
+def test_forward_transfer_is_there_where_it_was_measured(make_record, platform):
+    plain = make_record(final=(0.9, 0.8))
+    assert "forward_transfer" not in derive.runs_frame([plain], platform)
+    measured = make_record("ewc", final=(0.9, 0.8)).model_copy(
+        update={"accuracy_untrained": [0.5, 0.25], "accuracy_before": [0.5, 0.625]}
+    )
+    frame = derive.runs_frame([measured, plain], platform).set_index("method")
+    assert frame.loc["ewc", "forward_transfer"] == 0.375
+    assert math.isnan(frame.loc["cgap", "forward_transfer"])
 
 
 def test_only_what_differs_tells_rows_apart(make_record):

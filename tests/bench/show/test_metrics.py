@@ -68,6 +68,19 @@ def test_forward_transfer_is_avalanches(matrix, untrained):
     assert ours == pytest.approx(np.mean(list(theirs.result().values())), abs=1e-12)
 
 
+def test_what_was_measured_ahead_stands_above_the_diagonal():
+    ahead = metrics.with_ahead(MATRIX, [0.3, 0.4, 0.35])
+    assert ahead == [[0.9, 0.4, None], [0.95, 0.8, 0.35], [0.7, 0.6, 0.5]]
+    assert metrics.with_ahead(MATRIX[:1], [0.3, 0.4, None]) == [[0.9, 0.4, None]]
+    assert metrics.with_ahead(MATRIX, []) == MATRIX
+    # (0.4 - 0.2 + 0.35 - 0.25) / 2
+    assert metrics.forward_transfer(ahead, [0.3, 0.2, 0.25]) == pytest.approx(0.15)
+    assert math.isnan(metrics.forward_transfer(ahead, [0.3, None, 0.25]))
+    assert math.isnan(metrics.forward_transfer([[0.9]], [0.3]))
+    with pytest.raises(ValueError, match="3 and 2 tasks"):
+        metrics.forward_transfer(ahead, [0.3, 0.2])
+
+
 def test_what_was_not_evaluated_is_undefined():
     only_last = [[None, None], [0.8, 0.6]]
     assert metrics.mean_accuracy(only_last) == pytest.approx(0.7)

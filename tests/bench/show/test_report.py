@@ -36,6 +36,7 @@ def test_everything_is_rebuilt_from_the_records_alone(out):
         "tables/toy-standard.csv",
         "tables/toy-standard-experiences.csv",
         "tables/toy-standard-runs.csv",
+        "tables/toy-standard-tasks.csv",
         "tables/toy-standard.tex",
         *(
             f"figures/toy-standard-{kind}.{suffix}"

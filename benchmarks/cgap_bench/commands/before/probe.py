@@ -20,6 +20,7 @@ from cgap_bench.record.configuration import (
     MemoryFormat,
     NetworkSettings,
     RunConfig,
+    Scenario,
 )
 from cgap_bench.run.stream import stream_of
 
@@ -63,9 +64,11 @@ class Work:
         """
         stream = stream_of(config, root, memory)
         experiences = stream.benchmark.train_stream
-        # after experience k all tasks up to the k-th are scored, in the end once more in 8 bits
+        # after experience k all tasks up to the k-th are scored, in the end again in 8 bits;
+        # with one head for all also before any training, all but the first before their own
+        ahead = stream.scenario is Scenario.DOMAIN
         scored = [
-            len(dataset) * (stream.n_experiences - k + 1)
+            len(dataset) * (stream.n_experiences - k + 1 + (1 + (k > 0)) * ahead)
             for k, dataset in enumerate(stream.scored)
         ]
         return cls(

@@ -22,6 +22,7 @@ RATIOS = {
     "macs": "MACs [%]",
     "parameters": "parameters [%]",
     "latency_ms": "latency [%]",
+    "latency_max_ms": "max latency [%]",
     "energy_mj": "energy [%]",
 }
 

@@ -1,5 +1,6 @@
 """What `cgap-cl show` does: one run on the terminal."""
 
+import math
 from pathlib import Path
 
 from cgap_bench.errors import UsageError
@@ -8,7 +9,7 @@ from cgap_bench.record.plain import printable
 from cgap_bench.record.record import Record
 from cgap_bench.record.store import read_record, record_paths
 from cgap_bench.show import metrics
-from cgap_bench.show.derive import Platform
+from cgap_bench.show.derive import Platform, forward_transfer
 from cgap_bench.show.text_tables import aligned
 from cgap_hw import load_board
 
@@ -58,6 +59,9 @@ def _head(record: Record) -> str:
         f" forgetting {100 * metrics.forgetting(matrix):.2f} points,"
         f" {record.stored_parameters[-1]:,} parameters stored",
     ]
+    forward = forward_transfer(record)
+    if not math.isnan(forward):
+        lines.append(f"forward transfer {100 * forward:.2f} points")
     if record.timings.get("train_s"):
         lines.append(f"trained {sum(record.timings['train_s']):.0f} s")
     return "\n".join([*lines, *map(printable, tasks)])
@@ -66,9 +70,12 @@ def _head(record: Record) -> str:
 def _accuracies(record: Record) -> str:
     n = len(record.n_test)
     rows: list[tuple[str, ...]] = [("accuracy [%] after", *(f"task {j + 1}" for j in range(n)))]
+    ahead = metrics.with_ahead(record.accuracy, record.accuracy_before)
+    named = [(f"experience {i + 1}", row) for i, row in enumerate(ahead)]
+    if record.accuracy_untrained:
+        named.insert(0, ("no training", record.accuracy_untrained))
     rows += [
-        (f"experience {i + 1}", *("-" if a is None else f"{100 * a:.1f}" for a in row))
-        for i, row in enumerate(record.accuracy)
+        (name, *("-" if a is None else f"{100 * a:.1f}" for a in row)) for name, row in named
     ]
     return aligned(rows)
 

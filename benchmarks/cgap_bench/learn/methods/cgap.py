@@ -124,6 +124,19 @@ class _Plugin(CGaPPlugin, supports_distributed=False):  # type: ignore[call-arg]
         super().load_state_dict(saved, network or self._network)
 
 
+class Unlearnt(nn.Module):
+    """What a plastic network answers for a task that it has not learnt."""
+
+    def __init__(self, network: PlasticNetwork, task: int) -> None:
+        super().__init__()
+        self.network, self._task = network, task
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes)."""
+        logits: Tensor = self.network(x, self._task)
+        return logits
+
+
 class PlasticLearner:
     """`CGaPPlugin` in Avalanche's plain strategy."""
 
@@ -161,7 +174,9 @@ class PlasticLearner:
             self.extra["stored_images"].append(len(self._memory))
 
     def network_for(self, task: int) -> nn.Module | None:
-        """The task's subnetwork."""
+        """The task's subnetwork; before anything is learnt, the untrained seed column."""
+        if not self.network.labels:
+            return Unlearnt(self.network, task)
         return self.network.subnetwork(task)
 
     def stored_parameters(self) -> int:

@@ -90,8 +90,11 @@ class ExemplarNetwork(RememberingNetwork):
         self._plugin = plugin
 
     def network_for(self, task: int) -> nn.Module | None:
-        """The backbone with the means of the task's exemplars as head."""
-        *body, head = super().network_for(task).children()  # type: ignore[union-attr]
+        """The backbone with the means of the task's exemplars as head; its own without any."""
+        network = super().network_for(task)
+        if network is None or self._plugin.memory.content is None:
+            return network
+        *body, head = network.children()
         means = self._plugin.means(self.model, task, head.out_features)  # type: ignore[arg-type]
         nearest = nn.Linear(means.shape[1], means.shape[0], bias=False, device=means.device)
         nearest.weight = nn.Parameter(means, requires_grad=False)

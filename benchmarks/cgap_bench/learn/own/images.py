@@ -10,6 +10,7 @@ from cgap_bench.errors import UsageError
 from cgap_bench.learn.images.stored import Images
 
 SHAPE = "(N, C, H, W)"
+LEAST_SPREAD = torch.finfo(torch.float32).tiny  # what can still be divided by as float32
 
 
 def check_images(what: str, data: Any, size: int | None = None) -> None:
@@ -37,9 +38,30 @@ def check_images(what: str, data: Any, size: int | None = None) -> None:
         raise UsageError(f"{what}: train_images are {shapes[0]}, test_images are {shapes[1]}")
     for name in ("mean", "std"):
         _check_channels(f"{what}: {name}", getattr(data, name), shapes[0][1])
-    if any(value < 0 for value in data.std):  # of a channel that is the same everywhere it is 0
+    if any(value < 0 for value in data.std):  # 0: see `check_spread`
         raise UsageError(f"{what}: std is {data.std}, which no deviation is")
     _check_classes(what, data)
+
+
+def check_spread(what: str, data: Any) -> None:
+    """See that every channel can be divided by its deviation: by 0, all outputs would be nan.
+
+    Args:
+        what: Whose, for instance ``"dataset mine:load"``.
+        data: An `ImageData`, with the mean and deviation that a stream takes.
+
+    Raises:
+        UsageError: A channel is the same in all images, or is said to be.
+    """
+    spreads = [source.std for source in data.sources] or [data.std]
+    for spread in spreads:
+        for channel, value in enumerate(spread, start=1):
+            if value < LEAST_SPREAD:
+                raise UsageError(
+                    f"{what}: std is {value} in channel {channel} of {len(spread)}, as if it"
+                    " were the same in all images, and values are divided by it; leave the"
+                    " channel out, or set stream.pixel_scale=unit"
+                )
 
 
 def _check_pixels(what: str, images: Any) -> None:

@@ -8,13 +8,18 @@ from torch import Tensor
 from cgap_bench.learn.dataset import ImageData
 from cgap_bench.learn.images.resizing import resized
 from cgap_bench.learn.images.stored import Pixels
+from cgap_bench.learn.own.images import check_spread
 from cgap_bench.learn.streams.store import ImageStore, MixedStore, ViewStore
 from cgap_bench.learn.streams.views import even_angles, permutations, rotations
 from cgap_bench.record.configuration import Cut, PixelScale, StreamSettings
 
 
 def prepared(data: ImageData, settings: StreamSettings) -> ImageData:
-    """A dataset at the asked size, with the asked mean and deviation."""
+    """A dataset at the asked size, with the asked mean and deviation.
+
+    Raises:
+        UsageError: A channel that is to be divided by its deviation has none.
+    """
     if settings.size is not None:
         images = (resized(i, settings.size) for i in (data.train_images, data.test_images))
         train_images, test_images = images
@@ -23,6 +28,7 @@ def prepared(data: ImageData, settings: StreamSettings) -> ImageData:
         n_channels = data.train_images.shape[1]
         zeros, full = (0.0,) * n_channels, (255.0,) * n_channels
         data = replace(data, mean=zeros, std=full, sources=())
+    check_spread(f"dataset {settings.dataset}", data)
     return data
 
 

@@ -39,6 +39,14 @@ COLUMNS = (
         " 2017)",
     ),
     TableColumn(
+        "forward_transfer",
+        "forward transfer",
+        "points",
+        Scale.PERCENT,
+        "accuracy just before a task is learnt minus that of the untrained network, mean over"
+        " all tasks but the first (Lopez-Paz and Ranzato 2017)",
+    ),
+    TableColumn(
         "intransigence",
         "intransigence",
         "points",
@@ -130,7 +138,8 @@ def experiences_frame(
         names: Their labels, where they are known.
 
     Returns:
-        Accuracies and forgetting in [0, 1]; prices are means over the tasks so far.
+        Accuracies and forgetting in [0, 1]; prices are means over the tasks so far, the latency
+        also that of the dearest of them.
     """
     known = list(records)
     names = names or derive.labels(known)
@@ -156,6 +165,7 @@ def _rows(records: Sequence[Record], names: Mapping[str, str]) -> list[dict[str,
             "accuracy": metrics.mean_accuracy(record.accuracy),  # rows are sorted by it
             "learning_accuracy": metrics.learning_accuracy(record.accuracy),
             "backward_transfer": metrics.backward_transfer(record.accuracy),
+            "forward_transfer": derive.forward_transfer(record),
             "intransigence": _against(
                 record, joint, lambda mine, other: metrics.intransigence(mine, other[-1])
             ),
@@ -209,6 +219,7 @@ def _after(
         key: math.fsum(task[key] for task in tasks) / len(tasks)
         for key in ("macs", "latency_ms", "energy_mj")
     }
+    means["latency_max_ms"] = max(task["latency_ms"] for task in tasks)
     return {
         "accuracy": metrics.mean_accuracy(so_far),
         "forgetting": metrics.forgetting(so_far),

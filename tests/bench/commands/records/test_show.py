@@ -21,6 +21,16 @@ def test_a_run_is_shown_by_the_beginning_of_its_identity(make_record, tmp_path):
     assert "torch 2.0" in text
 
 
+def test_what_was_measured_before_tasks_were_learnt_is_told(make_record, tmp_path):
+    ahead = {"accuracy_untrained": [0.5, 0.25], "accuracy_before": [0.5, 0.625]}
+    record = make_record("ewc", final=(0.9, 0.8)).model_copy(update=ahead)
+    text = show_text(str(write_record(record, tmp_path)), tmp_path, "zcu102")
+    assert "\nforward transfer 37.50 points\n" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["no", "training", "50.0", "25.0"] in lines
+    assert ["experience", "1", "90.0", "62.5"] in lines
+
+
 def test_what_the_tasks_are_is_told(make_record, tmp_path):
     facts = {"classes": [[2, 0], [1]], "extra": {"class_names": ["ash", "beech", "\x1bfir"]}}
     record = make_record("cgap", final=(0.9, 0.8)).model_copy(update=facts)

@@ -48,6 +48,14 @@ def test_what_is_counted_beside_batches_is_told_apart_from_older_records(runs):
     assert "older than the count" in learning([older]).note
 
 
+def test_forward_transfer_is_told_of_whom_it_was_measured(runs):
+    ahead = {"accuracy_untrained": [0.5, 0.25], "accuracy_before": [0.5, 0.625]}
+    told = learning([runs("fixed", MINE).model_copy(update=ahead), runs("joint", JOINT)])
+    cells = cells_of(told.table)
+    assert cells["fixed"]["forward transfer [points]"] == "37.50"
+    assert cells["joint"]["forward transfer [points]"] == "-"
+
+
 def test_a_reference_of_another_seed_is_none(runs):
     told = learning([runs("fixed", MINE), runs("joint", JOINT, seed=1)])
     assert {column.key for column in told.columns} == {
@@ -70,6 +78,7 @@ def test_experience_by_experience(runs, platform):
     assert frame["forgetting"][1] == 0.25
     assert list(frame["training_macs"]) == [2000, 1000]
     assert (frame["latency_ms"] > 0).all()
+    assert (frame["latency_max_ms"] >= frame["latency_ms"]).all()
 
 
 def test_what_learns_all_tasks_at_once_has_one_row(runs, platform):
