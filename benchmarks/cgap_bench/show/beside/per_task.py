@@ -25,10 +25,10 @@ def per_task_frame(one: Comparison) -> pd.DataFrame:
     Returns:
         Accuracies in [0, 1]: when just learnt and after the last experience and, as far as any
         run measured it, before any training, just before the task was learnt and at 8 bits;
-        nan where a run did not. ``parameters`` (biases included, batch norms folded into them),
-        MACs, latency and energy are those of the network that one inference of the task executes
-        after the last experience. ``stored_bits`` is all that was stored for this task and those before
-        once it was learnt: the row of the last task has what the run stores in the end.
+        nan where a run did not. ``parameters`` (biases included, batch norms folded), MACs,
+        latency and energy are those of the network that one inference of the task executes
+        after the last experience. ``stored_bits`` is all that was stored for this task and
+        those before once it was learnt: the last task's row has what the run stores in the end.
     """
     rows = [
         {
