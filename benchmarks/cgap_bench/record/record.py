@@ -11,7 +11,9 @@ from cgap_bench.record.retired import comparable
 
 SCHEMA_VERSION = 3  # older ones are rewritten by `cgap_bench.record.migration`
 NOT_COMPARED = {"environment", "timings"}
-AHEAD = ("accuracy_untrained", "accuracy_before")  # of tasks that were not learnt yet
+# Fields that are accuracies beside the matrix
+IN_8_BITS, UNTRAINED, BEFORE = "accuracy_8bit", "accuracy_untrained", "accuracy_before"
+AHEAD = (UNTRAINED, BEFORE)  # of tasks that were not learnt yet
 
 
 class Outcome(BaseModel):

@@ -15,7 +15,7 @@ from cgap_bench.learn.method import Learner
 from cgap_bench.learn.own.learners import network_of, stored_by
 from cgap_bench.learn.quantise import Quantised, thinned
 from cgap_bench.record.configuration import Scenario
-from cgap_bench.record.record import AHEAD, network_hash
+from cgap_bench.record.record import AHEAD, BEFORE, IN_8_BITS, network_hash
 from cgap_bench.shapes.tracing import layer_shapes
 
 
@@ -23,13 +23,12 @@ class Results:
     """The measurements of one run so far; the public attributes are those of a record.
 
     Attributes:
-        ahead: The fields of a record on tasks that were not learnt yet.
+        rows: The fields that are accuracies beside the matrix, T or none of them each.
     """
 
     STATE = (
         "accuracy",
-        "accuracy_8bit",
-        "ahead",
+        "rows",
         "networks",
         "subnetworks",
         "stored_parameters",
@@ -45,8 +44,7 @@ class Results:
             store = context.stream.scored_store.to(context.device)
         self._scored = BatchSource(store, training.augment, Generator(), training.memory_format)
         self.accuracy: list[list[float | None]] = []
-        self.accuracy_8bit: list[float | None] = []
-        self.ahead: dict[str, list[float | None]] = {key: [] for key in AHEAD}
+        self.rows: dict[str, list[float | None]] = {key: [] for key in (IN_8_BITS, *AHEAD)}
         self.networks: dict[str, list[dict[str, Any]]] = {}
         self.subnetworks: list[list[str]] = []
         self.stored_parameters: list[int] = []
@@ -65,7 +63,7 @@ class Results:
         if stream.scenario is not Scenario.DOMAIN:
             return
         n, on_cuda = stream.n_experiences, self._context.device.type == "cuda"
-        untrained, before = (self.ahead[key] for key in AHEAD)
+        untrained, before = (self.rows[key] for key in AHEAD)
         untrained[:], before[:] = [None] * n, [None] * n
         with torch.random.fork_rng([self._context.device] if on_cuda else []):
             network = network_of(self._whose, learner, stream.task_labels[0])
@@ -92,11 +90,11 @@ class Results:
             if n_learnt == n:
                 rounded[task] = self._accuracy(self._in_8_bits(network, task), task)
 
-        before = self.ahead["accuracy_before"]
+        before = self.rows[BEFORE]
         if before and n_learnt < n and network is not None:  # the one network of all tasks
             before[n_learnt] = self._accuracy_ahead(network, n_learnt)
         self.accuracy.append(row)
-        self.accuracy_8bit = rounded if n_learnt == n else []
+        self.rows[IN_8_BITS] = rounded if n_learnt == n else []
         self.subnetworks.append(used)
         self.stored_parameters.append(stored_by(self._whose, learner))
         in_batches, beside = self._context.training_macs.taken()

@@ -98,7 +98,7 @@ def test_modes_and_generators_are_left_as_they_were(tiny):
         if "_extra" not in name
     }
     run.results.measure_untrained(run.learner)
-    assert None not in run.results.ahead["accuracy_untrained"]
+    assert None not in run.results.rows["accuracy_untrained"]
     assert [m.training for m in model.modules()] == modes
     assert torch.equal(torch.get_rng_state(), drawn)
     assert all(torch.equal(model.state_dict()[name], value) for name, value in state.items())

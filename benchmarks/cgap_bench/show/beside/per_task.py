@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from cgap_bench.record.record import AHEAD, Record
+from cgap_bench.record.record import AHEAD, IN_8_BITS, Record
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.memory import stored_bytes
 from cgap_hw import LayerShape
 
-OPTIONAL = ("accuracy_8bit", *AHEAD)  # not measured by every run
+OPTIONAL = (IN_8_BITS, *AHEAD)  # not measured by every run
 PRICES = ("macs", "latency_ms", "energy_mj")
 
 
