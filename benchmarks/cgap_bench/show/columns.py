@@ -112,7 +112,17 @@ COLUMNS = (
         "B",
         Scale.COUNT,
         "parameters at the word width, bits of masks and rehearsed images (8 bits a value), for"
-        " all tasks together",
+        " all tasks together; what else training alone keeps of the past (importances, bases,"
+        " an older network) is not in it",
+    ),
+    TableColumn(
+        "mask_bytes",
+        "in masks",
+        "B",
+        Scale.COUNT,
+        "the part of that memory in bits of masks; what one inference executes is the dense"
+        " network, zeros included",
+        spare=True,
     ),
     TableColumn(
         "capacity",

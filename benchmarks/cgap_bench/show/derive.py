@@ -12,7 +12,13 @@ import pandas as pd
 from cgap_bench.record.identity import distinguishing
 from cgap_bench.record.record import Record
 from cgap_bench.show import metrics
-from cgap_bench.show.memory import capacity, stored_bytes, stores_more, structured_costs
+from cgap_bench.show.memory import (
+    capacity,
+    mask_bytes,
+    stored_bytes,
+    stores_more,
+    structured_costs,
+)
 from cgap_bench.show.versions import versions
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
 
@@ -78,6 +84,7 @@ def runs_frame(
         row = _row(record, prices) | structured_costs(record, platform.price) | capacity(record)
         if more:  # then it is worth a column, for all
             row["stored_bytes"] = stored_bytes(record, platform.bits)
+            row |= mask_bytes(record)
         rows.append(row | {"method": names[record.run_id]})
     frame = pd.DataFrame(rows)
     empty = [key for key in OPTIONAL if frame[key].isna().all()]

@@ -32,6 +32,12 @@ def stored_bytes(record: Record, bits: int, experience: int = -1) -> float:
     return (record.stored_parameters[experience] * bits + mask_bits) / 8 + images * values
 
 
+def mask_bytes(record: Record) -> dict[str, float]:
+    """Those of the masks after the last experience; nothing where there are none."""
+    bits = _after(record, BESIDE[0], -1)
+    return {"mask_bytes": bits / 8} if bits else {}
+
+
 def image_values(layers: Layers) -> int:
     """Numbers that a network reads: channels, height and width of its first layer."""
     first = layers[0]

@@ -57,6 +57,13 @@ def test_cap_is_shown_where_a_record_notes_it(make_record, masked):
     assert {row[0]: row[place] for row in table.rows} == {"wsn": "41.00", "packnet": "-"}
 
 
+def test_bytes_of_masks_are_told_apart(make_record, masked):
+    frame = runs_frame([make_record("fixed"), masked], Platform(load_board("zcu104")))
+    table = comparison(summarise(frame))
+    place = table.header.index("in masks [B]")
+    assert {row[0]: row[place] for row in table.rows} == {"packnet": "50.0", "fixed": "-"}
+
+
 def test_a_method_without_masks_has_an_empty_cell(make_record, masked):
     frame = runs_frame([make_record("fixed"), masked], Platform(load_board("zcu104")))
     table = comparison(summarise(frame))

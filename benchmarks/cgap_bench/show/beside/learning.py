@@ -185,10 +185,10 @@ def _share_beside(record: Record) -> float:
 
 
 def _references(records: Sequence[Record], method: str) -> dict[Any, metrics.Matrix]:
-    """Seed and order -> matrix of the run of a method; none where several would do."""
+    """Seed and order -> matrix of the plain run of a method; none where several would do."""
     found: dict[Any, list[metrics.Matrix]] = {}
     for record in records:
-        if record.config.method == method:
+        if record.config.method == method and not record.config.variant:
             found.setdefault(_pair(record), []).append(record.accuracy)
     return {key: matrices[0] for key, matrices in found.items() if len(matrices) == 1}
 

@@ -1,6 +1,6 @@
 """What a chart is: the data behind it, and panels that draw them in Vega-Lite."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from cgap_bench.show.text.escaping import csv_cell
 
 Spec = Mapping[str, Any]
 FLOAT = "%.9g"  # so that machines agree on the text
+GRID_ROW, GRID_CELL = 17, 46  # pixels
 MOST = 200  # marks a method in one row; more are one blot, and a file of megabytes
 
 
@@ -107,6 +108,32 @@ def value(name: str, title: str, **more: Any) -> dict[str, Any]:
 def numbers(scale: Scale) -> dict[str, Any]:
     """How an axis of a table column's numbers is labelled."""
     return {"format": "~s" if scale is Scale.COUNT else "~g", "tickCount": 5}
+
+
+def grid(
+    frame: pd.DataFrame, x: str, y: Sequence[str], number: Mapping[str, Any], ink: Any = None
+) -> Panel:
+    """A row a method, a column a step, every number written: for more than lines can tell.
+
+    Args:
+        frame: One row a (method, step).
+        x: Table column of the step.
+        y: Methods, from the top.
+        number: The number as `value` has it, with scale and format.
+        ink: Colour of the digits in Vega-Lite's words; that of all text by default.
+    """
+    place = {"field": x, "type": "ordinal", "axis": {"labelAngle": 0, "orient": "top"}}
+    row = {"field": "method", "type": "nominal", "title": None, "sort": list(y)}
+    cell = {"color": {**number, "legend": None}, "tooltip": told("method", x, number["field"])}
+    digits = {"text": {"field": number["field"], "format": number["format"]}}
+    digits |= {"color": ink} if ink else {}
+    layers = [
+        {"mark": {"type": "rect", "opacity": 1 if ink else 0.5}, "encoding": cell},
+        {"mark": "text", "encoding": digits},
+    ]
+    spec = {"encoding": {"x": place, "y": row}, "layer": layers}
+    n = frame[x].nunique()
+    return Panel(number["title"], spec, 30 + GRID_ROW * len(y), min(900, 60 + GRID_CELL * n))
 
 
 def told(*names: str) -> list[dict[str, Any]]:

@@ -5,8 +5,9 @@ import math
 import pandas as pd
 
 from cgap_bench.show import stats
-from cgap_bench.show.charts.chart import Chart, Panel, told, value
-from cgap_bench.show.charts.look import encoded
+from cgap_bench.show.charts.chart import Chart, Panel, grid, told, value
+from cgap_bench.show.charts.look import crowded, encoded
+from cgap_bench.show.charts.matrices import ink_on
 from cgap_bench.show.comparison import Comparison
 
 
@@ -21,6 +22,8 @@ def over_experiences(one: Comparison) -> Chart | None:
     frame = _frame(one.tasks)
     if frame["experience"].nunique() < 2:
         return None
+    if crowded(frame["method"]):
+        return _grid(frame)
     method = encoded(frame["method"])
     x = {"field": "experience", "type": "ordinal", "axis": {"labelAngle": 0}}
     x |= {"title": "after experience"}
@@ -52,6 +55,24 @@ def over_experiences(one: Comparison) -> Chart | None:
         "Mean accuracy on all tasks seen so far; bands are 95 % intervals over seeds.",
         frame,
         (Panel("", {"layer": marks}, height=320, width=520),),
+        wide=True,
+    )
+
+
+def _grid(frame: pd.DataFrame) -> Chart:
+    """The same where lines would cover one another: numbers, the best at the end on top."""
+    last = frame[frame["experience"] == frame["experience"].max()]
+    methods = last.sort_values("accuracy", ascending=False, kind="stable")["method"]
+    low = float(frame["accuracy"].min())
+    scale = {"scheme": "viridis", "domain": [low, 100]}
+    title = "mean accuracy on the tasks seen [%], after experience"
+    number = value("accuracy", title, scale=scale, format=".1f")
+    return Chart(
+        "experiences",
+        "Accuracy over experiences",
+        "Mean accuracy on all tasks seen so far, mean over seeds; intervals are in the data.",
+        frame,
+        (grid(frame, "experience", list(methods), number, ink_on(low)),),
         wide=True,
     )
 

@@ -20,6 +20,7 @@ KNOWN = (
     *(REFERENCE_METHOD, "warm", "independent", "fixed", "fixed-equal"),
     *("ewc", "joint", "shaped", "shaped-warm"),
 )
+MANY = 20  # methods: as lines and marks they cover one another
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 # What a chart draws with: names of the page's own colours there, fixed ones in files.
 PAGE = {name: f"var(--{name})" for name in ("ink", "faint", "line", "paper")}
@@ -86,6 +87,11 @@ def config(colours: Mapping[str, str]) -> dict[str, Any]:
         "line": {"strokeWidth": 2},
         "point": {"filled": False, "size": 70, "strokeWidth": 2},
     }
+
+
+def crowded(methods: Iterable[str]) -> bool:
+    """Whether there are too many methods for a line or mark each."""
+    return len(set(methods)) > MANY
 
 
 def _is_ours(method: str) -> bool:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from cgap_bench.show.charts.chart import Chart, Panel, numbers, told, value
-from cgap_bench.show.charts.look import encoded
+from cgap_bench.show.charts.chart import Chart, Panel, grid, numbers, told, value
+from cgap_bench.show.charts.look import crowded, encoded
 from cgap_bench.show.columns import Scale
 from cgap_bench.show.comparison import Comparison
 
@@ -13,25 +13,45 @@ PRICES = {
     "macs": ("MACs", Scale.COUNT),
 }
 
+WRITTEN = {  # where there are many methods
+    "latency_ms": PRICES["latency_ms"],
+    "weights": ("weights executed", Scale.COUNT),
+    "macs": PRICES["macs"],
+}
+
 
 def task_costs(one: Comparison) -> Chart:
     """The price of one inference of every task after the last experience, mean over seeds."""
-    names = one.labels
+    names, many = one.labels, crowded(one.summary["method"])
+    prices = WRITTEN if many else PRICES
     rows = [
         {"method": names[record.run_id], "task": task + 1}
-        | {key: one.prices[network][key] for key in PRICES}
+        | {key: one.prices[network][key] for key in prices}
         for record in one.records
         for task, network in enumerate(record.subnetworks[-1])
     ]
     frame = pd.DataFrame(rows).groupby(["method", "task"], as_index=False).mean()
+    methods = [str(name) for name in one.summary["method"]]  # best accuracy first
+    panels = tuple(
+        _grid(frame, methods, key, *named) if many else _panel(frame, key, *named)
+        for key, named in prices.items()
+    )
     return Chart(
         "task-costs",
         "What each task's subnetwork costs",
         f"One inference of the task on {one.platform.title}, after the last experience, mean"
         " over seeds.",
         frame,
-        tuple(_panel(frame, key, *named) for key, named in PRICES.items()),
+        panels,
+        wide=many,
     )
+
+
+def _grid(frame: pd.DataFrame, methods: list[str], key: str, title: str, scale: Scale) -> Panel:
+    """Numbers, where lines would cover one another; columns are tasks."""
+    written = ".3s" if scale is Scale.COUNT else ".3r"
+    colours = {"type": "log", "scheme": "blues", "nice": False}
+    return grid(frame, "task", methods, value(key, title, scale=colours, format=written))
 
 
 def _panel(frame: pd.DataFrame, key: str, title: str, scale: Scale) -> Panel:

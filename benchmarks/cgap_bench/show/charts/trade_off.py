@@ -6,24 +6,33 @@ from typing import Any
 import pandas as pd
 
 from cgap_bench.show.charts.chart import Chart, Panel, numbers, told, value
-from cgap_bench.show.charts.look import encoded
+from cgap_bench.show.charts.look import crowded, encoded
 from cgap_bench.show.columns import COLUMNS
 from cgap_bench.show.comparison import Comparison
 
 PRICES = ("latency_ms", "energy_mj", "parameters")
 LOG_RATIO = 30.0  # prices further apart than this are shown on a logarithmic axis
+CROWDED_RATIO = 3.0  # the same where there are many methods
+ERRORS = [0, 0.5, 1, 2, 5, 10, 20, 50, 100]  # on the axis of crowded charts, in percent
 
 
 def trade_off(one: Comparison) -> Chart:
     """A point a method with its intervals, and the Pareto front, for each price."""
     frame = _frame(one.summary)
+    many = crowded(frame["method"])
+    if many:
+        for end in ("", "_low", "_high"):
+            frame[f"error{end}"] = 100 - frame[f"accuracy{end}"]
+    named = " They are named above it. Errors are drawn out near zero, where most methods are."
     return Chart(
         "trade-off",
         "Accuracy against price",
         "Up and to the left is better; bars are 95 % intervals over seeds. The grey line joins"
-        " the methods that no other beats in both (Pareto front).",
+        " the methods that no other beats in both (Pareto front)." + (named if many else ""),
         frame,
-        tuple(_panel(frame, key) for key in PRICES),
+        tuple(_panel(frame, key, many) for key in PRICES),
+        columns=1 if many else 3,
+        wide=many,
     )
 
 
@@ -55,15 +64,18 @@ def _frame(summary: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _panel(frame: pd.DataFrame, key: str) -> Panel:
+def _panel(frame: pd.DataFrame, key: str, many: bool) -> Panel:
     column = next(column for column in COLUMNS if column.key == key)
-    far = frame[key].max() > LOG_RATIO * frame[key].min()
+    ratio = CROWDED_RATIO if many else LOG_RATIO
+    far = frame[key].max() > ratio * frame[key].min()
     # From zero: what is half as far to the right costs half as much.
-    axis = {"scale": {"type": "log"} if far else {"zero": True}}
+    room = {"nice": False, "padding": 20} if many else {}
+    axis = {"scale": {"type": "log", **room} if far else {"zero": True}}
     axis |= {"axis": numbers(column.scale)}
     unit = f" [{column.unit}]" if column.unit else ""
     x = value(key, column.title + unit, **axis)
-    y = value("accuracy", "accuracy [%]", scale={"zero": False})
+    y = _quality(many)
+    quality = y["field"]
 
     method = encoded(frame["method"])
     marks: list[dict[str, Any]] = [
@@ -74,7 +86,7 @@ def _panel(frame: pd.DataFrame, key: str) -> Panel:
         },
         _interval({"x": x | {"field": f"{key}_low"}, "x2": {"field": f"{key}_high"}, "y": y}),
         _interval(
-            {"x": x, "y": y | {"field": "accuracy_low"}, "y2": {"field": "accuracy_high"}}
+            {"x": x, "y": y | {"field": f"{quality}_low"}, "y2": {"field": f"{quality}_high"}}
         ),
         {
             "mark": {"type": "point"},
@@ -83,8 +95,21 @@ def _panel(frame: pd.DataFrame, key: str) -> Panel:
     ]
     for interval in marks[1:3]:
         interval["encoding"]["color"] = method["color"]
-    return Panel(column.title, {"layer": marks})
+    if not many:
+        return Panel(column.title, {"layer": marks})
+    best = frame[frame[f"{key}_front"] > 0].sort_values(key)["method"]
+    named = f"{column.title}, front: {', '.join(best)}"
+    return Panel(named, {"layer": marks}, height=330, width=680)
 
 
 def _interval(encoding: dict[str, Any]) -> dict[str, Any]:
     return {"mark": {"type": "rule", "opacity": 0.7}, "encoding": encoding}
+
+
+def _quality(many: bool) -> dict[str, Any]:
+    """The vertical axis: accuracy, or error where most of many methods are near none."""
+    if not many:
+        return value("accuracy", "accuracy [%]", scale={"zero": False})
+    drawn_out = {"type": "symlog", "constant": 0.5, "reverse": True, "nice": False}
+    ticks = {"values": ERRORS, "format": "~g"}
+    return value("error", "error [%]", scale=drawn_out, axis=ticks)

@@ -35,6 +35,7 @@ class Section:
     rows: Sequence[cells.Row]
     table_csv: str
     settings: Table | None
+    each_task: Table | None
     differences: Table | None
     learnt: Table | None
     charts: Sequence[Chart]
@@ -108,6 +109,7 @@ def _section(one: Comparison, out: Path) -> Section:
         rows=rows,
         table_csv=csv_of(one.summary),
         settings=one.settings,
+        each_task=one.each_task,
         differences=one.difference_table,
         learnt=one.learnt.table if one.learnt else None,
         charts=charts_of(one),

@@ -63,6 +63,19 @@ def test_a_reference_of_another_seed_is_none(runs):
     }
 
 
+def test_the_plain_run_is_the_reference_beside_its_variants(runs):
+    plain = runs("independent", ALONE)
+    varied = plain.model_copy(
+        update={
+            "run_id": "0" * 12,
+            "config": plain.config.model_copy(update={"variant": "budget=training-macs"}),
+            "accuracy": [[0.25, None], [0.25, 0.25]],
+        }
+    )
+    cells = cells_of(learning([runs("fixed", MINE), plain, varied]).table)
+    assert cells["fixed"]["plasticity [%]"] == "100.00"
+
+
 def test_one_run_without_a_reference_leaves_its_row_without_a_number(runs):
     some = [runs("fixed", MINE), runs("fixed", MINE, seed=1), runs("joint", JOINT)]
     cells = cells_of(learning([*some, runs("ewc", MINE)]).table)
