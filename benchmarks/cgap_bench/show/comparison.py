@@ -16,7 +16,6 @@ from cgap_bench.record.record import Record
 from cgap_bench.record.retired import retired
 from cgap_bench.show import derive, stats, tables
 from cgap_bench.show.beside import changes, learning, searched
-from cgap_bench.show.beside.each_task import each_task
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.paired.differences import differences, paired
@@ -152,12 +151,6 @@ class Comparison:
     def learnt(self) -> learning.Learning | None:
         """What methods learn on the way; none where there is a single experience."""
         return learning.learning(self.records, self.labels)
-
-    @cached_property
-    def each_task(self) -> tables.Table | None:
-        """What each task's own network takes; none where there is a single task."""
-        methods = [str(name) for name in self.summary["method"]]
-        return each_task(self.records, self.labels, self.prices, methods)
 
     @cached_property
     def experiences(self) -> pd.DataFrame:

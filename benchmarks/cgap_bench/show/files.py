@@ -8,9 +8,10 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from cgap_bench.errors import RunError, UnknownNameError
 from cgap_bench.record.files import read_text, write_file
-from cgap_bench.show.beside.per_task import per_task_frame
 from cgap_bench.show.charts.chart import csv_of
 from cgap_bench.show.comparison import Comparison
+from cgap_bench.show.tasks.each_task import each_task
+from cgap_bench.show.tasks.per_task import per_task_frame
 from cgap_bench.show.text.escaping import markdown
 
 # Keys of `cgap_bench.show.charts.all_charts`, which draws: imported only by who does
@@ -42,7 +43,7 @@ def stem_of(comparison: Comparison, out: Path, kind: str) -> Path:
 def table_files(comparison: Comparison, out: Path) -> dict[Path, str]:
     """Every table file of one comparison: path -> text."""
     stem = stem_of(comparison, out, "tables")
-    page = _template("table.md").render(one=comparison)
+    page = _template("table.md").render(one=comparison, each=each_task(comparison))
     return {
         Path(f"{stem}.md"): page,
         Path(f"{stem}.csv"): csv_of(comparison.summary),

@@ -6,6 +6,7 @@ from cgap_bench.show.charts.chart import Chart, Panel, grid, numbers, told, valu
 from cgap_bench.show.charts.look import crowded, encoded
 from cgap_bench.show.columns import Scale
 from cgap_bench.show.comparison import Comparison
+from cgap_bench.show.tasks.each_task import costs_of_tasks
 
 PRICES = {
     "latency_ms": ("latency [ms]", Scale.MEASURE),
@@ -15,22 +16,22 @@ PRICES = {
 
 WRITTEN = {  # where there are many methods
     "latency_ms": PRICES["latency_ms"],
-    "weights": ("weights executed", Scale.COUNT),
+    "parameters": ("parameters executed", Scale.COUNT),
     "macs": PRICES["macs"],
 }
 
 
 def task_costs(one: Comparison) -> Chart:
     """The price of one inference of every task after the last experience, mean over seeds."""
-    names, many = one.labels, crowded(one.summary["method"])
+    many = crowded(one.summary["method"])
     prices = WRITTEN if many else PRICES
+    costs = costs_of_tasks(one)
     rows = [
-        {"method": names[record.run_id], "task": task + 1}
-        | {key: one.prices[network][key] for key in prices}
-        for record in one.records
-        for task, network in enumerate(record.subnetworks[-1])
+        {"method": name, "task": task + 1} | {key: costs[name][key][task] for key in prices}
+        for name in sorted(costs)
+        for task in range(len(costs[name]["macs"]))
     ]
-    frame = pd.DataFrame(rows).groupby(["method", "task"], as_index=False).mean()
+    frame = pd.DataFrame(rows)
     methods = [str(name) for name in one.summary["method"]]  # best accuracy first
     panels = tuple(
         _grid(frame, methods, key, *named) if many else _panel(frame, key, *named)

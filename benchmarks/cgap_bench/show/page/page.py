@@ -17,6 +17,7 @@ from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.page import cells, claims, state
 from cgap_bench.show.page.libraries import vega_script
 from cgap_bench.show.tables import Table
+from cgap_bench.show.tasks.each_task import each_task
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _section(one: Comparison, out: Path) -> Section:
         rows=rows,
         table_csv=csv_of(one.summary),
         settings=one.settings,
-        each_task=one.each_task,
+        each_task=each_task(one),
         differences=one.difference_table,
         learnt=one.learnt.table if one.learnt else None,
         charts=charts_of(one),

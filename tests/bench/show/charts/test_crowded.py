@@ -32,10 +32,10 @@ def test_many_are_rows_of_numbers_the_most_accurate_on_top(crowd, make, step):
         assert panel.spec["encoding"]["y"]["sort"] == ["cgap", "ewc", "fixed"]
 
 
-def test_weights_of_each_task_are_among_them(crowd):
+def test_parameters_of_each_task_are_among_them(crowd):
     frame = task_costs(crowd).frame
-    assert set(frame) == {"method", "task", "latency_ms", "weights", "macs"}
-    assert set(frame.query("method == 'cgap'")["weights"]) == {2 * 9 + 20 * 2}
+    assert set(frame) == {"method", "task", "latency_ms", "parameters", "macs"}
+    assert set(frame.query("method == 'cgap'")["parameters"]) == {2 * 10 + 2 * 21}
 
 
 def test_the_front_is_named_and_errors_are_drawn_out(crowd):

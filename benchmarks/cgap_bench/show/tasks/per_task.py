@@ -30,6 +30,7 @@ def per_task_frame(one: Comparison) -> pd.DataFrame:
         after the last experience. ``stored_bits`` is all that was stored for this task and
         those before once it was learnt: the last task's row has what the run stores in the end.
     """
+    sizes = parameters_of(one)
     rows = [
         {
             "method": one.labels[record.run_id],
@@ -39,7 +40,7 @@ def per_task_frame(one: Comparison) -> pd.DataFrame:
             "task": task + 1,
         }
         | _scores(record, task)
-        | {"parameters": n_parameters(record.networks[key])}
+        | {"parameters": sizes[key]}
         | {price: one.prices[key][price] for price in PRICES}
         | {"stored_bits": 8 * stored_bytes(record, one.platform.bits, _learnt_in(record, task))}
         for record in one.records
@@ -47,6 +48,14 @@ def per_task_frame(one: Comparison) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows)
     return frame.drop(columns=[key for key in OPTIONAL if frame[key].isna().all()])
+
+
+def parameters_of(one: Comparison) -> dict[str, int]:
+    """Hash of a network -> its parameters, for all that tasks end with."""
+    networks = {
+        key: record.networks[key] for record in one.records for key in record.subnetworks[-1]
+    }
+    return {key: n_parameters(layers) for key, layers in networks.items()}
 
 
 def n_parameters(layers: Iterable[Mapping[str, Any]]) -> int:

@@ -1,0 +1,1 @@
+"""What does each task end with? Numbers of single tasks, where the tables have means."""
