@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from cgap_bench.record.environment import describe_environment
-from cgap_bench.show.measurements import write_measurements
+from cgap_bench.show.measurements import read_measurements, write_measurements
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:
@@ -32,3 +32,16 @@ def keep(script: str, figures: Mapping[str, float], output: Path | None) -> None
     if output is not None:
         here = describe_environment(torch.device("cpu"))
         print(write_measurements(script, dict(figures), here, output))
+
+
+def keep_beside(script: str, figures: Mapping[str, float], output: Path | None) -> None:
+    """The same, beside what the script measured before of other things.
+
+    Args:
+        script: Its name.
+        figures: Name -> number.
+        output: Results folder; None: nothing is written.
+    """
+    if output is not None:
+        before = read_measurements(output).get(script, {})
+        keep(script, {**before, **figures}, output)

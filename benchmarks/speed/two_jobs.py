@@ -6,22 +6,27 @@ is finished. Beside it what two processes can be worth on this machine: a loop t
 small matrices and shares nothing, twice one after the other and twice side by side.
 
 Run: `OMP_NUM_THREADS=1 python benchmarks/speed/two_jobs.py`, on a machine that does nothing
-else. With `--output results` the figure is kept.
+else. With `--output benchmarks/speed` each turn is kept, beside those of earlier calls.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from subprocess import PIPE
 
-from keeping import keep, parser
+from keeping import keep_beside, parser
 
+from cgap_bench.show.measurements import read_measurements
+
+NAME, HOUR_S = "two_jobs", 3600.0
+SEEDS, METHODS = 4, ("cgap", "fixed", "ewc", "independent", "joint")
+N_RUNS = SEEDS * len(METHODS)
 RUNS = (
     *("run", "split-digits", "--preset", "standard", "--records-only", "--quiet"),
-    *("--seeds", "0-3", "--methods", "cgap,fixed,ewc,independent,joint"),
+    *("--seeds", f"0-{SEEDS - 1}", "--methods", ",".join(METHODS)),
 )
 
 MULTIPLY = """
@@ -75,17 +80,28 @@ def _go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def main(turns: int) -> dict[str, float]:
-    """Print and give the ratios."""
-    ratios, most = [], []
-    for _ in range(turns):
-        most.append(loops_s(side_by_side=False) / loops_s(side_by_side=True))
+def main(first: int, turns: int) -> dict[str, float]:
+    """Print and give the figures of each turn.
+
+    Args:
+        first: Number of the first one.
+        turns: How many.
+    """
+    found = {}
+    for k in range(first, first + turns):
+        loops = loops_s(side_by_side=False) / loops_s(side_by_side=True)
         one, two = trained_s(1), trained_s(2)
-        print(f"one process {one:.1f} s, two {two:.1f} s; loops {most[-1]:.2f}", flush=True)
-        ratios.append(one / two)
-    found = {"two_of_one": statistics.median(ratios), "loops": statistics.median(most)}
-    print(f"runs an hour with two processes, of one: {found['two_of_one']:.2f}")
+        print(f"one process {one:.1f} s, two {two:.1f} s; loops {loops:.2f}", flush=True)
+        turn = {"two_of_one": one / two, "loops": loops}
+        turn |= {"one_per_hour": HOUR_S * N_RUNS / one, "two_per_hour": HOUR_S * N_RUNS / two}
+        found |= {f"{name}_turn_{k}": value for name, value in turn.items()}
     return found
+
+
+def kept(output: Path | None) -> int:
+    """Turns that are kept already."""
+    figures = read_measurements(output).get(NAME, {}) if output else {}
+    return sum(name.startswith("two_of_one_turn_") for name in figures)
 
 
 if __name__ == "__main__":
@@ -93,4 +109,5 @@ if __name__ == "__main__":
     command.add_argument("--turns", type=int, default=3)
     options = command.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    keep("two_jobs", main(options.turns), options.output)
+    figures = main(kept(options.output) + 1, options.turns)
+    keep_beside(NAME, figures, options.output)

@@ -30,3 +30,18 @@ def test_a_figure_above_its_bar_is_said_to_miss_it(page):
     for value, said in ((1.9, "met"), (1.7, "**missed**")):
         *_, last = page.table({"two_jobs": {"two_of_one": value}}).splitlines()
         assert last.endswith(f"| {value} | at least 1.8 | {said} |")
+
+
+def test_of_several_turns_the_median_counts_and_the_range_is_shown(page):
+    figures = {f"two_of_one_turn_{k}": value for k, value in enumerate((1.95, 1.7, 1.75), 1)}
+    *_, last = page.table({"two_jobs": figures | {"two_of_one_less": 9.0}}).splitlines()
+    assert last.endswith("| 1.75 (1.7 to 1.95) | at least 1.8 | **missed** |")
+
+
+@pytest.mark.parametrize("source", ["records", "plan"])
+def test_a_default_preset_says_where_its_minutes_are_from(page, source):
+    *_, last = page.table({"default_presets": {f"split_mnist_{source}": 3.21}}).splitlines()
+    assert last == (
+        f"| default preset of split-mnist, two processes, by its {source} | 3.21 min"
+        " | at most 20 min | met |"
+    )
