@@ -35,6 +35,7 @@ from cgap_cl.errors import UnreachableTargetError
 from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.network.recall import Recall
 from cgap_cl.train.births import ceiling, check_groups, choose_birth
+from cgap_cl.train.followers import Follower, tell, tell_birth
 from cgap_cl.train.progress import Peak, Progress
 from cgap_cl.train.scores import Scores
 
@@ -53,6 +54,7 @@ class GrowthLoop:
         history: what happened to the structure, as plain values.
         progress: where the present experience stands.
         scores: saliency of the column's units, added up since the last change.
+        followers: who is told where each weight has gone.
 
     >>> from cgap_cl import CGaPConfig, PlasticNetwork
     >>> cnn = torch.nn.Sequential(
@@ -83,6 +85,7 @@ class GrowthLoop:
         self.history: list[dict[str, Any]] = []
         self.progress = Progress()
         self.scores = Scores(config.score)
+        self.followers: Sequence[Follower] = ()
 
     @property
     def column(self) -> Block:
@@ -118,7 +121,10 @@ class GrowthLoop:
             classes: ids of the experience's classes, or how many: 0, 1, ...
         """
         birth = choose_birth(self.network, label, self.config)
+        older = self.network.labels.get(label)
         column = self.network.sprout(label, classes, birth)
+        if older is not None:
+            tell_birth(self.followers, self.network, older)
 
         self.progress = Progress(frozenset(birth.share))
         self._follow(column)
@@ -193,6 +199,11 @@ class GrowthLoop:
         """Follow the column that is there, after a state of another structure was loaded."""
         gone, column = self.scores.column, self.column
         if gone is not column:
+            if self.followers and gone is not None and gone.widths != column.widths:
+                raise ValueError(
+                    "a state of other widths was restored (EarlyStopping?), to which what is "
+                    "kept for each weight cannot go back: leave out one of the two"
+                )
             live = self.network.named_live_parameters()
             Places().hand_over(optimizer, gone, column, live)
             self._follow(column)
@@ -244,6 +255,7 @@ class GrowthLoop:
         check_supported(optimizer)  # before anything is changed
         index_map = surgery.apply(self.column, plan, self.config.newborn, self.generator)
         carry(optimizer, index_map)
+        tell(self.followers, self.column, index_map)
 
         changed = {group: len(units) for group, units in (plan.grow or plan.prune).items()}
         self._note(kind, changed=changed)

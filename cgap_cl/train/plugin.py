@@ -38,6 +38,7 @@ from cgap_cl.config import CGaPConfig
 from cgap_cl.network.mixed import Unlabelled
 from cgap_cl.network.plastic_network import PlasticNetwork
 from cgap_cl.train.experience import classes_of, task_label_of
+from cgap_cl.train.followers import check_followers, followers_in
 from cgap_cl.train.growth import GrowthLoop
 from cgap_cl.train.neighbours import check_strategy, check_training
 
@@ -112,6 +113,9 @@ class CGaPPlugin(SupervisedPlugin, supports_distributed=False):  # type: ignore[
             strategy.model.unlabelled = Unlabelled.ALL_HEADS
         if self.loop is None or self.loop.network is not strategy.model:
             self.loop = GrowthLoop(strategy.model, self.config)
+        known = set(strategy.model.labels)
+        check_followers(strategy.plugins, self, strategy.experience, known)
+        self.loop.followers = followers_in(strategy.plugins)
 
         label = task_label_of(strategy.experience, strategy.model.labels)
         column = self.loop.network.column

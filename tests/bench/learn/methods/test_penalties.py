@@ -11,8 +11,6 @@ from cgap_bench.learn.methods.penalties.ewc import EWC, Labels, OnlineEWC
 from cgap_bench.learn.methods.penalties.mas import MemoryAwareSynapses
 from cgap_bench.learn.methods.penalties.quadratic import QuadraticPenalty, weights_of
 from cgap_bench.learn.methods.penalties.si import SynapticIntelligence
-from cgap_cl import CGaPPlugin, Plan, PlasticNetwork
-from cgap_cl.change.surgery import apply
 
 
 def test_ewc_pulls_as_avalanches_penalty_does():
@@ -265,42 +263,3 @@ def test_its_state_can_be_stored(make, toy):
         model[1].weight.add_(1.0)
     assert plugin.penalty(model) > 0
     assert torch.equal(copy.penalty(model), plugin.penalty(model))
-
-
-@pytest.mark.parametrize("make", [EWC, OnlineEWC, MemoryAwareSynapses, SynapticIntelligence])
-@pytest.mark.parametrize("first", [False, True])
-def test_beside_growth_they_are_refused_before_anything_is_trained(make, first, toy):
-    """What they would hold is frozen there, as it is told of Avalanche's."""
-    network = PlasticNetwork(toy.chain(), torch.zeros(1, 2, 4, 4))
-    pair = [make(1.0), CGaPPlugin()]
-    strategy = toy.strategy(network, pair if first else pair[::-1], epochs=1)
-    said = f"CGaPPlugin cannot run beside {make.__name__}: it holds learned weights"
-    with pytest.raises(TypeError, match=said) as caught:
-        strategy.train(toy.stream()[0])
-    assert "\n" not in str(caught.value)
-    assert not network.labels
-
-
-@pytest.mark.parametrize("make", [EWC, OnlineEWC, MemoryAwareSynapses, SynapticIntelligence])
-def test_importances_follow_a_network_that_grows_and_is_pruned(make, toy):
-    """A unit that splits: parent keeps its importance, the newborn has none, others stay."""
-    torch.manual_seed(0)
-    network = PlasticNetwork(toy.chain(), torch.zeros(1, 2, 4, 4), seed_ratio=1.0)
-    network.sprout(0, 2)
-    plugin = make(1.0)
-    toy.strategy(network, [plugin], epochs=1).train(toy.stream()[0])
-    name = next(n for n in plugin.importance if n.endswith("5.own.weight"))
-    prefix = name.removesuffix("body.5.own.weight")
-    old = plugin.importance[name].clone()
-    assert old.shape == (12, 24)
-    assert old.abs().max() > 0
-    change = apply(network.column, Plan(grow={"5": (3,)}, prune={"0": (1,)}))
-    plugin.follow(change, prefix)
-    new = plugin.importance[name]
-    assert new.shape == dict(network.named_parameters())[name].shape == (13, 20)
-    rows = change.units["5"]
-    columns = [c for c in range(24) if c // 4 != 1]
-    for row, (source, newborn) in enumerate(zip(rows.source, rows.newborn, strict=True)):
-        expected = torch.zeros(20) if newborn else old[source, columns]
-        assert torch.equal(new[row], expected)
-    assert plugin.penalty(network).isfinite()

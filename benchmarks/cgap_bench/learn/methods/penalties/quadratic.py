@@ -8,9 +8,7 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 
-from cgap_cl import CGaPPlugin
 from cgap_cl.blocks.index_maps import IndexMap
-from cgap_cl.train.neighbours import PENALTY
 
 Named = dict[str, Tensor]
 
@@ -40,16 +38,6 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
         self._stiffness: Named = {}
         self._held: list[Tensor] = []  # by the optimizer, when springs were looked up
         self._springs: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-
-    def before_training(self, strategy: Any, **_: Any) -> None:
-        """Stand beside no `CGaPPlugin`, as Avalanche's penalties do not.
-
-        Raises:
-            TypeError: There is one.
-        """
-        if any(isinstance(plugin, CGaPPlugin) for plugin in strategy.plugins):
-            kind = type(self).__name__
-            raise TypeError(f"CGaPPlugin cannot run beside {kind}: {PENALTY}")
 
     @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
@@ -90,25 +78,37 @@ class QuadraticPenalty(SupervisedPlugin):  # type: ignore[misc]
                 total = total.to(pull) + pull.sum() / 2
         return total
 
-    def follow(self, change: IndexMap, prefix: str = "") -> None:
+    @torch.no_grad()
+    def follow_growth(self, change: IndexMap, prefix: str, source: str) -> None:
         """Go with a network that has grown or been pruned: newborn units are of no importance.
 
-        For a network that goes on training what it has learned; CGaP freezes that instead.
+        Called by `CGaPPlugin`, behind this plugin, where a task label returns. A weight that a
+        split has changed keeps its way to its anchor; one that stayed keeps its anchor's bits.
 
         Args:
             change: What was done to its column.
             prefix: What the model's names of parameters have before those of the column.
+            source: The same of the names so far.
         """
         self._held = []
         for tensor in change.tensors:
-            name = prefix + tensor.name
+            name, before = prefix + tensor.name, source + tensor.name
             for values in self._per_weight():
-                if name in values:
-                    values[name] = tensor.carry(values[name])
+                if before in values:
+                    values[name] = tensor.carry(values.pop(before))
+            places = [values for values in self._places() if before in values]
+            if places:
+                moved = tensor.new.detach() - tensor.carry(tensor.old.detach(), newborn=None)
+                for values in places:
+                    values[name] = tensor.carry(values.pop(before), newborn=None) + moved
 
     def _per_weight(self) -> list[Named]:
-        """Everything that is kept for each weight; a subclass adds its own."""
-        return [self.importance, self.anchor, self._stiffness]
+        """What is added up for each weight, of a newborn 0; a subclass adds its own."""
+        return [self.importance, self._stiffness]
+
+    def _places(self) -> list[Named]:
+        """Weights as they once were; likewise."""
+        return [self.anchor]
 
     def state_dict(self) -> dict[str, Any]:
         """Importances and anchors, tensors by name."""

@@ -81,7 +81,10 @@ class SynapticIntelligence(QuadraticPenalty):
         self.settle(summed(self.importance, new), now)
 
     def _per_weight(self) -> list[Named]:
-        return [*super()._per_weight(), self._work, self._start]
+        return [*super()._per_weight(), self._work]
+
+    def _places(self) -> list[Named]:
+        return [*super()._places(), self._start]
 
     def state_dict(self) -> dict[str, Any]:
         """Also the way so far."""
