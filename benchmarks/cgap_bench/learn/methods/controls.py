@@ -17,7 +17,7 @@ from cgap_bench.learn.method import (
     NoSettings,
 )
 from cgap_bench.learn.methods.cgap import PlasticLearner, settings_of
-from cgap_bench.learn.methods.fixed import OTHER_CONTROL, SharedNetwork, narrowed
+from cgap_bench.learn.methods.fixed import SharedNetwork, narrowed
 from cgap_bench.learn.methods.own_networks import OWN_NETWORK
 from cgap_bench.learn.methods.separate import SeparateNetworks
 from cgap_bench.learn.methods.shaped import shaped_network
@@ -175,12 +175,14 @@ _add(
     "fixed-peak",
     "plain fine-tuning at the MACs of CGaP's peak",
     _fixed_peak,
-    reason=OTHER_CONTROL,
+    scenarios=ANY_SCENARIO,
+    reason="",
 )
 _add(
     "fixed-compute",
     "plain fine-tuning at the MACs of CGaP's training",
     _fixed_compute,
-    reason=OTHER_CONTROL,
+    scenarios=ANY_SCENARIO,
+    reason="",
 )
 _add("fixed-pruned", "one full network a task, pruned to CGaP's MACs", _fixed_pruned)

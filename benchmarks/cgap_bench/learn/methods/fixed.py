@@ -131,11 +131,6 @@ def _equal_width(context: Context, size: Size) -> float:
     return context.equal_width()
 
 
-OTHER_CONTROL = (
-    "it is the control of CGaP with a head for each task; of CGaP with one head, which"
-    " rehearses, it is replay-equal"
-)
-
 METHODS.add(
     "fixed",
     Method(
@@ -152,7 +147,7 @@ METHODS.add(
         EqualSettings,
         lambda context, own: narrowed(context, _equal_width(context, own.size), own.budget),
         sized_by_cgap=True,
-        why_no_other=OTHER_CONTROL,
+        scenarios=ANY_SCENARIO,
     ),
 )
 METHODS.add(

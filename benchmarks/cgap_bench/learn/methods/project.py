@@ -101,6 +101,7 @@ METHODS.add(
         "the same, with scaled directions of related old tasks",
         TRGPSettings,
         TrustRegionLearner,
-        why_no_other=f"every task scales the weights in its own way, {NEEDS_TASK}",
+        why_no_other="every task scales the weights in its own way, when it is asked too,"
+        f" {NEEDS_TASK}",
     ),
 )

@@ -7,7 +7,7 @@ from avalanche.training.plugins import SupervisedPlugin
 from pydantic import Field
 
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.method import ANY_SCENARIO, METHODS, TASK_ONLY, Method
+from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method
 from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.learn.methods.penalties.ewc import EWC, Labels, OnlineEWC
 from cgap_bench.learn.methods.penalties.mas import MemoryAwareSynapses
@@ -89,11 +89,6 @@ def _mas(settings: MASSettings, lr: float) -> SupervisedPlugin:
     return MemoryAwareSynapses(settings.strength, bound, settings.batch, settings.images)
 
 
-LAST_WIDTHS = (
-    "it has the widths of CGaP's network for the last task, and there CGaP has one for all"
-)
-
-
 def _add(
     name: str,
     summary: str,
@@ -107,9 +102,7 @@ def _add(
         apart = getattr(own, "own_channels", False)
         return SharedNetwork(context, network, plugins, own_channels=apart)
 
-    scenarios = TASK_ONLY if shaped else ANY_SCENARIO
-    reason = LAST_WIDTHS if shaped else ""
-    METHODS.add(name, Method(summary, settings, build, shaped, scenarios, why_no_other=reason))
+    METHODS.add(name, Method(summary, settings, build, shaped, ANY_SCENARIO))
 
 
 _add("ewc", "the reference network with elastic weight consolidation", EWCSettings, _ewc)
