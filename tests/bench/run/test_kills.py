@@ -376,7 +376,7 @@ context = multiprocessing.get_context("fork")
 ours, theirs = context.Pipe(duplex=False)
 job = SimpleNamespace(run_id="0" * 12)
 process = context.Process(
-    target=workers._live, args=(theirs, job, Path(), None, Checkpoints(Path(sys.argv[1])))
+    target=workers._live, args=(theirs, None, job, Path(), None, Checkpoints(Path(sys.argv[1])))
 )
 process.start()
 print(process.pid, flush=True)
@@ -409,6 +409,7 @@ def test_a_worker_that_says_nothing_ends_with_its_parent(tmp_path):
 SIGNAL_IN_A_FORK = """
 import multiprocessing, os, signal
 from pathlib import Path
+from types import SimpleNamespace
 from cgap_bench.commands.during.stopping import stoppable
 from cgap_bench.errors import Stop
 from cgap_bench.run.executors import workers
@@ -417,7 +418,8 @@ workers._live = lambda *_: None
 os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
 try:
     with stoppable(), workers.Crew(1, print) as crew:
-        crew.start(None, Path(), None, None)
+        job = SimpleNamespace(config=SimpleNamespace(device="cpu"))
+        crew.start(job, Path(), None, None)
     print("went on")
 except Stop:
     print("stopped")
