@@ -9,8 +9,7 @@ from avalanche.training.plugins import EvaluationPlugin
 from cgap_bench.errors import DivergedError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
-from cgap_bench.learn.streams.build import benchmark_of
-from cgap_bench.record.configuration import RunConfig, Scenario, Split
+from cgap_bench.record.configuration import RunConfig, Scenario
 from cgap_bench.record.record import AHEAD
 from cgap_bench.run.experiences import Run
 from cgap_bench.run.results import Results
@@ -46,17 +45,16 @@ def test_elsewhere_a_task_cannot_be_asked_for_before_it_is_learnt(name, scenario
     assert record.accuracy_untrained == record.accuracy_before == []
 
 
-def scored_on_held_out(config):
-    """In three experiences of two classes, scored on images that Avalanche's loop reads."""
+def in_three(config):
+    """In three experiences of two classes."""
     content = config.model_dump(mode="json")
     content["stream"] |= {"n_experiences": 5, "first": 3, "n_train_per_class": 100}
-    content["stream"]["score_on"] = Split.HELD_OUT
     return RunConfig.model_validate(content)
 
 
 @pytest.mark.parametrize("name", ["fixed", "ewc", "cgap", "replay"])
 def test_it_is_avalanches(name, tiny, run):
-    config = scored_on_held_out(tiny(name, scenario=Scenario.DOMAIN, holdout_share=0.3))
+    config = in_three(tiny(name, scenario=Scenario.DOMAIN))
     record = run(config)
     gains = [
         before - untrained
@@ -71,7 +69,7 @@ def test_it_is_avalanches(name, tiny, run):
     strategy.plugins[strategy.plugins.index(strategy.evaluator)] = evaluator
     strategy.evaluator = evaluator
     strategy.eval_every = 0  # asserted by the metric; here the stream is evaluated by hand
-    scored = benchmark_of(theirs.context.stream.scored).train_stream
+    scored = theirs.context.stream.benchmark.test_stream
 
     def evaluated():
         with torch.random.fork_rng([]):  # modules that are made to be evaluated draw weights
