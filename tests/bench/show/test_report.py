@@ -61,8 +61,8 @@ def test_table_page_gives_the_command_and_the_meaning(out):
     assert "cgap-cl run toy.toml --preset standard --methods cgap,ewc,fixed --seeds 0-2" in page
     assert "everything stored for all tasks together, heads included" in page
     assert (
-        "one training for all, runs per method: 3. ± is the half-width of the 95 % t interval"
-        in page
+        "one training for all, settings from recipe or --set, runs per method: 3. ± is the"
+        " half-width of the 95 % t interval" in page
     )
     assert re.search(r"\| fixed +\| +3 \| +\+30\.00 ± 0\.00 \|", page)
 
@@ -71,7 +71,8 @@ def test_methods_that_are_trained_their_own_way_are_not_passed_off_as_common(out
     write_record(make_record("si", epochs=7), out)
     report.rebuild(BOARD, out)
     page = (out / "tables/toy-standard.md").read_text()
-    assert "each trained its own way, runs per method: 1 to 3." in page
+    said = "each trained its own way, settings from recipe or --set, runs per method: 1 to 3."
+    assert said in page
 
 
 def test_command_does_not_hide_changed_settings(out, make_record):
