@@ -12,14 +12,12 @@ them, `--turns 9` for steadier medians. With `--output results` the ratios are k
 those of other cases.
 """
 
-import argparse
 import copy
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +28,7 @@ from avalanche.benchmarks.utils.classification_dataset import (
 from avalanche.benchmarks.utils.data_attribute import DataAttribute
 from avalanche.training.plugins import EvaluationPlugin, EWCPlugin, SupervisedPlugin
 from avalanche.training.supervised import Naive
+from keeping import keep, parser
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -40,11 +39,9 @@ from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.methods.penalties.quadratic import QuadraticPenalty
 from cgap_bench.record.configuration import Augmentation, RunConfig
-from cgap_bench.record.environment import describe_environment
 from cgap_bench.run.experiences import Run
 from cgap_bench.run.recipe import load_recipe
 from cgap_bench.run.resolver import resolve
-from cgap_bench.show.measurements import read_measurements, write_measurements
 
 EXPERIENCES = (1, 5)
 METHODS = ("fixed", "ewc")
@@ -293,14 +290,9 @@ def main(names: Sequence[str], n: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--output", type=Path, help="results folder to keep the ratios in")
-    options = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    command.add_argument("--turns", type=int, default=5)
+    options = command.parse_args()
     torch.set_num_threads(1)
-    measured = main(options.cases, options.turns)
-    if options.output:
-        measured = read_measurements(options.output).get("bare_loop", {}) | measured
-        here = describe_environment(torch.device("cpu"))
-        print(write_measurements("bare_loop", measured, here, options.output))
+    keep("bare_loop", main(options.cases, options.turns), options.output, beside=True)

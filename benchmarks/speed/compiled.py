@@ -20,7 +20,7 @@ from collections.abc import Callable
 os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
 
 import torch
-from keeping import keep_beside, parser
+from keeping import keep, parser
 from torch import Tensor, nn
 
 from cgap_bench.learn.network import build_network
@@ -146,4 +146,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
-        keep_beside("compiled", main(options.parts), options.output)
+        keep("compiled", main(options.parts), options.output, beside=True)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from keeping import keep_beside, parser
+from keeping import keep, parser
 
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.plan import left_s
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     command = parser(__doc__)
     command.add_argument("--names", nargs="+", choices=recipe_names(), default=recipe_names())
     options = command.parse_args()
-    keep_beside("default_presets", main(options.names), options.output)
+    keep("default_presets", main(options.names), options.output, beside=True)

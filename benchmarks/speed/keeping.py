@@ -21,27 +21,18 @@ def parser(about: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def keep(script: str, figures: Mapping[str, float], output: Path | None) -> None:
+def keep(
+    script: str, figures: Mapping[str, float], output: Path | None, beside: bool = False
+) -> None:
     """Write what a script measured beside what the machine is, if that is asked for.
 
     Args:
         script: Its name.
         figures: Name -> number.
         output: Results folder; None: nothing is written.
+        beside: Keep what the script measured before under other names.
     """
     if output is not None:
+        before = read_measurements(output).get(script, {}) if beside else {}
         here = describe_environment(torch.device("cpu"))
-        print(write_measurements(script, dict(figures), here, output))
-
-
-def keep_beside(script: str, figures: Mapping[str, float], output: Path | None) -> None:
-    """The same, beside what the script measured before of other things.
-
-    Args:
-        script: Its name.
-        figures: Name -> number.
-        output: Results folder; None: nothing is written.
-    """
-    if output is not None:
-        before = read_measurements(output).get(script, {})
-        keep(script, {**before, **figures}, output)
+        print(write_measurements(script, {**before, **figures}, here, output))

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from subprocess import PIPE
 
-from keeping import keep_beside, parser
+from keeping import keep, parser
 
 from cgap_bench.show.measurements import read_measurements
 
@@ -110,4 +110,4 @@ if __name__ == "__main__":
     options = command.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     figures = main(kept(options.output) + 1, options.turns)
-    keep_beside(NAME, figures, options.output)
+    keep(NAME, figures, options.output, beside=True)
