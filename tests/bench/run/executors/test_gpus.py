@@ -1,6 +1,8 @@
 """How many runs share the GPUs of a machine, and which of them a run sees; none is at hand."""
 
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -104,3 +106,20 @@ def test_the_memory_of_a_gpu_is_shared_by_its_own_runs(machine, monkeypatch):
     budget = MemoryBudget(sharing=8)
     assert budget.on(torch.device("cuda")) == SHARE * 1000 / 2
     assert budget.on(torch.device("cpu")) == int(SHARE * 1000 / 8)
+
+
+class _BegunError(Exception):
+    """A worker would begin its run now."""
+
+
+def test_a_worker_sees_its_gpu_before_it_does_anything(machine, monkeypatch):
+    def begin(*_):
+        raise _BegunError
+
+    machine(16, 3, "0,1,2")
+    monkeypatch.setattr(workers, "_heed_the_parent", lambda: None)
+    monkeypatch.setattr(workers, "Keeper", begin)
+    job = SimpleNamespace(run_id="a run")
+    with pytest.raises(_BegunError):
+        workers._live(SimpleNamespace(send=None), "2", job, Path(), None, None)
+    assert os.environ[VISIBLE] == "2"
