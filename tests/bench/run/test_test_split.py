@@ -74,7 +74,8 @@ def scored_on(config, split):
 def test_nothing_but_evaluation_reads_test_images(split, name, scenario, tiny, run):
     """Runs that are scored on held-out images, as trials of a search are, read none at all."""
     record = run(scored_on(tiny(name, holdout_share=0.2, scenario=scenario), split))
-    assert record.accuracy[0][0] > 0  # later ones may be held back by a stiff penalty
+    first = next(row[0] for row in record.accuracy if row[0] is not None)  # joint has one row
+    assert first > 0  # later tasks may be held back by a stiff penalty
     assert (Locked.n_read > 0) == (split is Split.TEST)
 
 
