@@ -37,6 +37,7 @@ NEWBORNS = [
     Split(0.2, FanOut.ZERO),
     Random(),
     Random(FanOut.HALVES),
+    Random(FanOut.RANDOM),
 ]
 
 

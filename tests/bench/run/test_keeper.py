@@ -23,6 +23,7 @@ EVERYTHING = {
     "share_groups": 2,
     "score": "random",
     "newborn": "split",
+    "head_epochs": 0.5,
 }
 
 
@@ -160,6 +161,14 @@ def test_cgap_killed_after_every_other_batch(own, training, tiny, life):
 def test_other_schedules_and_precisions(name, training, tiny, life):
     lives = life(tiny(name, epochs=3, **training))
     run, _ = lives.many(lifetime=7)
+    assert_equal(run, lives.undisturbed())
+
+
+def test_a_warm_start_killed_while_its_head_learns_alone(tiny, life):
+    own = {"head_epochs": 1.5, "shrink": 0.5, "perturb": 0.1}
+    lives = life(tiny("shaped-warm", own=own))
+    run, n_killed = lives.many(lifetime=2)
+    assert n_killed > 10
     assert_equal(run, lives.undisturbed())
 
 

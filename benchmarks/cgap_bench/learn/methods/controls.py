@@ -19,7 +19,7 @@ from cgap_bench.learn.method import (
 from cgap_bench.learn.methods.cgap import PlasticLearner, settings_of
 from cgap_bench.learn.methods.fixed import SharedNetwork, narrowed
 from cgap_bench.learn.methods.own_networks import OWN_NETWORK
-from cgap_bench.learn.methods.separate import SeparateNetworks
+from cgap_bench.learn.methods.separate import SeparateNetworks, Warm
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.sizes import n_parameters, width_for
 from cgap_bench.learn.streams import joint_experience
@@ -61,7 +61,7 @@ def _frozen(context: Context, _settings: NoSettings) -> SharedNetwork:
 
 
 def _independent_full(context: Context, _settings: NoSettings) -> SeparateNetworks:
-    return SeparateNetworks(context, lambda _task: context.network(), warm=False)
+    return SeparateNetworks(context, lambda _task: context.network(), warm=None)
 
 
 def _independent_stored(context: Context, _settings: NoSettings) -> SeparateNetworks:
@@ -69,7 +69,7 @@ def _independent_stored(context: Context, _settings: NoSettings) -> SeparateNetw
     share = context.target_stored / context.stream.n_experiences
     with torch.random.fork_rng(devices=[]):
         width = width_for(share, lambda width: n_parameters(context.network(width)))
-    learner = SeparateNetworks(context, lambda _task: context.network(width), warm=False)
+    learner = SeparateNetworks(context, lambda _task: context.network(width), warm=None)
     learner.extra["width"] = width
     return learner
 
@@ -83,7 +83,7 @@ def _even_warm(context: Context, _settings: NoSettings) -> SeparateNetworks:
         return context.width_for_macs(macs)
 
     widths = [width(task) for task in range(context.stream.n_experiences)]
-    learner = SeparateNetworks(context, lambda task: context.network(widths[task]), warm=True)
+    learner = SeparateNetworks(context, lambda task: context.network(widths[task]), Warm())
     learner.extra["widths"] = widths
     return learner
 

@@ -5,14 +5,36 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from avalanche.training.plugins import SupervisedPlugin
+from pydantic import Field
+from torch import Tensor, nn
 
 from cgap_bench.learn.budget import Budget, Budgeted, within
 from cgap_bench.learn.context import Context
+from cgap_bench.learn.loop.head_first import HeadFirst
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.learn.methods.own_networks import OWN_NETWORK, OwnNetworks
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.multi_head import MultiHead
+from cgap_bench.record.configuration import MOST_EPOCHS
+
+
+class Warm(Budgeted):
+    """Settings of networks that start from the one before.
+
+    `shrink` and `perturb` (Ash and Adams 2020): weights begin as so much of the old ones and
+    so much of fresh ones. `head_epochs`: for how long the new head first learns alone.
+    """
+
+    shrink: float = Field(default=1.0, ge=0, le=1)
+    perturb: float = Field(default=0.0, ge=0, le=1)
+    head_epochs: float = Field(default=0.0, ge=0, le=MOST_EPOCHS)
+
+    def begun(self, old: Tensor, fresh: Tensor) -> Tensor:
+        """What a weight begins as; values of norms, whose fresh ones are alike, are kept."""
+        if old.dim() < 2 or (self.shrink, self.perturb) == (1, 0):
+            return old
+        return self.shrink * old + self.perturb * fresh
 
 
 class SeparateNetworks(OwnNetworks):
@@ -21,11 +43,12 @@ class SeparateNetworks(OwnNetworks):
     Args:
         context: What to work with.
         network: Makes the untrained network of a task.
-        warm: Each network starts from the weights of the one before; only the head is new.
+        warm: How a network starts from the weights of the one before, its head is new; None:
+            all start from scratch.
     """
 
     def __init__(
-        self, context: Context, network: Callable[[int], nn.Sequential], warm: bool
+        self, context: Context, network: Callable[[int], nn.Sequential], warm: Warm | None
     ) -> None:
         super().__init__(context)
         self._network, self._warm = network, warm
@@ -40,11 +63,14 @@ class SeparateNetworks(OwnNetworks):
         """Train a network of its own on one experience."""
         task = experience.current_experience
         model = MultiHead(self._network(task), [task])
-        if self._warm and self._networks:
+        plugins: list[SupervisedPlugin] = []
+        if self._warm is not None and self._networks:
             before = copy.deepcopy(self._networks[-1])
             *body, _head = before.children()
-            copy_overlap(nn.Sequential(*body), model.backbone)
-        self.strategy = self._context.strategy(model)
+            copy_overlap(nn.Sequential(*body), model.backbone, self._warm)
+            if self._warm.head_epochs:
+                plugins = [HeadFirst(self._warm.head_epochs, model.heads.parameters)]
+        self.strategy = self._context.strategy(model, plugins)
         self.strategy.train(experience)
         self._networks.append(model.network_for(task).requires_grad_(False))
 
@@ -65,15 +91,21 @@ class SeparateNetworks(OwnNetworks):
 
 
 @torch.no_grad()
-def copy_overlap(source: nn.Module, target: nn.Module) -> None:
-    """Copy parameters and statistics; where the widths differ, the units that both have."""
+def copy_overlap(source: nn.Module, target: nn.Module, warm: Warm) -> None:
+    """Copy parameters and statistics; where the widths differ, the units that both have.
+
+    Args:
+        source: What there is.
+        target: What it is copied into.
+        warm: What becomes of weights on the way.
+    """
     pairs = zip(source.state_dict().values(), target.state_dict().values(), strict=True)
     for theirs, mine in pairs:
         corner = tuple(slice(min(a, b)) for a, b in zip(theirs.shape, mine.shape, strict=True))
-        mine[corner] = theirs[corner]
+        mine[corner] = warm.begun(theirs[corner], mine[corner])
 
 
-def narrowed(context: Context, warm: bool, budget: Budget) -> SeparateNetworks:
+def narrowed(context: Context, warm: Warm | None, budget: Budget) -> SeparateNetworks:
     """Every layer narrowed alike until an inference takes as many MACs as CGaP's."""
     width = context.equal_width()
     learner = _separate(context, lambda _task: context.network(width), warm, budget)
@@ -81,13 +113,16 @@ def narrowed(context: Context, warm: bool, budget: Budget) -> SeparateNetworks:
     return learner
 
 
-def shaped(context: Context, warm: bool, budget: Budget) -> SeparateNetworks:
+def shaped(context: Context, warm: Warm | None, budget: Budget) -> SeparateNetworks:
     """Every layer as wide as CGaP ended up with in the same experience."""
     return _separate(context, lambda task: shaped_network(context, task), warm, budget)
 
 
 def _separate(
-    context: Context, network: Callable[[int], nn.Sequential], warm: bool, budget: Budget
+    context: Context,
+    network: Callable[[int], nn.Sequential],
+    warm: Warm | None,
+    budget: Budget,
 ) -> SeparateNetworks:
     """Separate networks, trained for as long as the budget allows."""
     if budget is Budget.EPOCHS:
@@ -103,15 +138,15 @@ def _separate(
 def _add(
     name: str,
     summary: str,
-    build: Callable[[Context, bool, Budget], SeparateNetworks],
+    build: Callable[[Context, Warm | None, Budget], SeparateNetworks],
     warm: bool,
 ) -> None:
     METHODS.add(
         name,
         Method(
             summary,
-            Budgeted,
-            lambda context, own: build(context, warm, own.budget),
+            Warm if warm else Budgeted,
+            lambda context, own: build(context, own if warm else None, own.budget),
             why_no_other=OWN_NETWORK,
             sized_by_cgap=True,
         ),

@@ -7,6 +7,7 @@ from cgap_bench.learn.batches import BatchSource
 from cgap_bench.learn.context import Context
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import METHODS
+from cgap_bench.learn.methods.separate import Warm
 from cgap_bench.learn.streams import build_stream
 from cgap_bench.shapes.tracing import total_macs
 
@@ -40,13 +41,13 @@ def test_size_is_near_the_macs_of_cgap(records, name, reference):
         assert total_macs(record.networks[key]) == pytest.approx(reference.macs, rel=0.1)
 
 
-def two_networks(method, config, reference):
+def two_networks(method, config, reference, **own):
     """Parameters of the networks of the two tasks, after both were learnt."""
     torch.manual_seed(0)
     stream = build_stream(config.stream, config.training.holdout_share, 0, data_root())
     source = BatchSource(stream.train, config.training.augment, torch.Generator())
     learner = METHODS[method].build(
-        Context(config, stream, source, reference.macs), METHODS[method].settings()
+        Context(config, stream, source, reference.macs), METHODS[method].settings(**own)
     )
     for experience in stream.benchmark.train_stream:
         learner.learn(experience)
@@ -73,3 +74,47 @@ def test_warm_networks_start_from_the_one_before(records, tiny, reference):
     }
     assert alike["warm"] > 0.8
     assert abs(alike["independent"]) < 0.3
+
+
+ALIKE = {  # one width from the first task on, nothing grows: what is inherited has one place
+    "peak_ratio": 1.0,
+    "share_groups": 0,
+    "phases": {"growth_events": 0, "pruning_steps": 0},
+}
+
+
+@pytest.mark.parametrize(("method", "own"), [("warm", {}), ("cgap", ALIKE)])
+def test_only_the_head_learns_as_long_as_it_is_told(method, own, tiny, reference):
+    """With all epochs, every inherited parameter stays to the bit; with fewer, none does."""
+
+    def changed(head_epochs):
+        config = tiny(method, epochs=2)
+        first, second = two_networks(method, config, reference, head_epochs=head_epochs, **own)
+        *body, head_weight, _ = first
+        if (
+            head_epochs < 2
+        ):  # a bias before a batch norm has no gradient but what rounding leaves
+            body = [name for name in body if name.endswith("weight")]
+        assert not torch.equal(first[head_weight], second[head_weight])
+        return [name for name in body if not torch.equal(first[name], second[name])]
+
+    assert changed(2) == []
+    assert len(changed(1)) == len(changed(0)) > 4
+
+
+def test_a_warm_start_can_be_shrunk_and_perturbed():
+    old, fresh = torch.tensor([[2.0, -4.0]]), torch.tensor([[1.0, 1.0]])
+    assert Warm(shrink=0.5, perturb=0.25).begun(old, fresh).tolist() == [[1.25, -1.75]]
+    assert torch.equal(Warm(shrink=0.5).begun(old[0], fresh[0]), old[0])  # of a norm
+    assert torch.equal(Warm().begun(old, fresh), old)
+
+
+def test_all_perturbed_and_nothing_kept_is_a_network_of_its_own(tiny, reference):
+    pairs = {
+        (shrink, perturb): similarity(
+            *two_networks("warm", tiny("warm"), reference, shrink=shrink, perturb=perturb)
+        )
+        for shrink, perturb in [(1.0, 0.0), (0.0, 1.0)]
+    }
+    assert pairs[1.0, 0.0] > 0.8
+    assert abs(pairs[0.0, 1.0]) < 0.3
