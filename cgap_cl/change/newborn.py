@@ -2,8 +2,7 @@
 
 A newborn begins as a copy of its parent in every tensor that they share. A
 :class:`NewbornValues` then changes the copy's incoming weights, and its :class:`FanOut` rule
-sets the outgoing weights of copy and parent. All rules but ``RANDOM`` keep the function of the
-network, ``HALVES`` as far as the copies' incoming weights stay near their parents'.
+sets the outgoing weights of copy and parent. Both rules keep the network's function.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ class FanOut(enum.Enum):
 
     HALVES = "halves"  # parent and newborns share the parent's outgoing weights
     ZERO = "zero"  # newborns are not read yet
-    RANDOM = "random"  # fresh normal weights: read at once, the function changes
 
 
 class NewbornValues(Protocol):
@@ -88,13 +86,7 @@ def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(like.shape, generator=generator).to(like)
 
 
-def outgoing(
-    weight: Tensor,
-    multiplicity: Tensor,
-    newborn: Tensor,
-    rule: FanOut,
-    generator: torch.Generator,
-) -> Tensor:
+def outgoing(weight: Tensor, multiplicity: Tensor, newborn: Tensor, rule: FanOut) -> Tensor:
     """Apply a fan-out rule to the input axis of a consumer.
 
     Args:
@@ -102,7 +94,6 @@ def outgoing(
         multiplicity: ``(in,)``, how many columns share their source.
         newborn: ``(in,)`` bool.
         rule: the rule.
-        generator: on the CPU, of fresh weights, which have the weights' standard deviation.
 
     Returns:
         The weights, shaped like ``weight``.
@@ -110,9 +101,4 @@ def outgoing(
     shape = (1, -1, *[1] * (weight.dim() - 2))
     if rule is FanOut.HALVES:
         return weight / multiplicity.to(weight).view(shape)
-    born = newborn.to(weight.device).view(shape)
-    if rule is FanOut.ZERO:
-        return weight.masked_fill(born, 0.0)
-    return torch.where(
-        born, float(weight.std(unbiased=False)) * _normal(weight, generator), weight
-    )
+    return weight.masked_fill(newborn.to(weight.device).view(shape), 0.0)

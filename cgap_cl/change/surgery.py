@@ -155,8 +155,7 @@ def _fan_out(op: _Operation, weight: Tensor, columns: PositionMap) -> Tensor:
         return weight
     # how many columns share the source of each: a parent and its newborns
     _, inverse, counts = columns.source.unique(return_inverse=True, return_counts=True)
-    rule, generator = op.newborn.fan_out, op.generator
-    return outgoing(weight, counts[inverse], columns.newborn, rule, generator)
+    return outgoing(weight, counts[inverse], columns.newborn, op.newborn.fan_out)
 
 
 def _resize_per_channel(op: _Operation, layer: LayerLayout) -> None:

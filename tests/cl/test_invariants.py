@@ -37,7 +37,6 @@ NEWBORNS = [
     Split(0.2, FanOut.ZERO),
     Random(),
     Random(FanOut.HALVES),
-    Random(FanOut.RANDOM),
 ]
 
 

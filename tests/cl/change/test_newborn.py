@@ -60,22 +60,6 @@ def test_newborns_and_parents_diverge(name, reference, momentum, references, beg
     assert distance > 0.05
 
 
-@pytest.mark.parametrize(("rule", "live"), [(FanOut.ZERO, False), (FanOut.RANDOM, True)])
-def test_only_who_is_read_has_gradients_at_once(rule, live, begin, references, loss):
-    """So a newborn that nobody reads yet has no score made of gradients."""
-    network, column = begin(references["chain"]())
-    spread = float(column.layer("4").own.weight.detach().std())
-    surgery.apply(column, Plan(grow={"0": [0, 0, 1]}), Random(rule))
-    loss(network)
-    gradient = column.layer("0").own.weight.grad
-    assert bool(gradient[0].any())
-    born = [1, 2, 4]  # behind their parents
-    assert bool(gradient[born].any()) is live
-    if live:
-        fresh = column.layer("4").own.weight.detach()[:, born]
-        assert 0.3 * spread < float(fresh.std()) < 3 * spread
-
-
 def test_exact_copies_need_momentum_to_diverge(begin, references, apart):
     """Exact copies with equal fan-out have equal gradients: only what moves them can differ.
 
