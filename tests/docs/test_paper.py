@@ -10,13 +10,15 @@ from click.testing import CliRunner
 
 from cgap_bench.cli import main
 from cgap_bench.errors import UsageError
-from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.configuration import RunConfig, Split
 from cgap_bench.run.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "paper.md").read_text()
 PAGE = re.sub(r"<!-- generated: .*?<!-- end -->", "", TEXT, flags=re.DOTALL)
-COMMANDS = re.findall(r"cgap-cl (run [^`\n]+)", PAGE)
+EVERY = re.findall(r"cgap-cl (run [^`\n]+)", PAGE)
+COMMANDS = [command for command in EVERY if "--preset paper" in command]
+TRIED = [command for command in EVERY if command not in COMMANDS]
 
 
 @pytest.fixture
@@ -41,7 +43,21 @@ def plan(monkeypatch, tmp_path):
 
 def test_the_page_names_a_command_for_each_of_the_papers_networks_and_two_short_ones():
     assert len(COMMANDS) == 5
+    assert TRIED
     assert sum("training.epochs=" in command for command in COMMANDS) == 2
+
+
+@pytest.mark.parametrize("command", TRIED)
+def test_what_was_tried_never_saw_test_images(command, plan):
+    """And differs from the recipe in CGaP's settings alone."""
+    (config,) = plan(command)
+    assert (config.method, config.network.name) == ("cgap", "resnet20")
+    assert config.stream.score_on is Split.HELD_OUT
+    (plain,) = plan(
+        f"run cifar10 --preset {config.preset} --methods cgap --seeds {config.seed}"
+    )
+    assert config.training == plain.training
+    assert config.method_settings != plain.method_settings
 
 
 @pytest.mark.parametrize("command", COMMANDS)
