@@ -168,6 +168,7 @@ class StreamSettings(Settings):
     scenario: Scenario = Scenario.TASK
     class_order: tuple[int, ...] = ()  # under cut=classes, instead of order_seed
     task_order: tuple[int, ...] = ()  # places of the experiences as cut, applied last
+    task_orders: tuple[tuple[int, ...], ...] = ()  # of the seeds in turn, each a task_order
     largest_angle: float = Field(180.0, gt=0, le=360)  # under cut=rotated, in degrees, excluded
     size: int | None = Field(
         None, gt=0, le=4096
@@ -187,6 +188,8 @@ class StreamSettings(Settings):
             raise ValueError("class_order and orders by a seed exclude each other")
         if self.class_order and self.cut is not Cut.CLASSES:
             raise ValueError(f"class_order has no effect under cut={self.cut}")
+        if self.task_order and self.task_orders:
+            raise ValueError("task_order and task_orders exclude each other")
         return self
 
     @model_validator(mode="after")

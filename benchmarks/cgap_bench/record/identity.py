@@ -65,6 +65,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "stream.scenario": "task",
     "stream.size": None,
     "stream.task_order": [],
+    "stream.task_orders": [],
     "training.fused": False,
     "training.optimizer": "sgd",
 }

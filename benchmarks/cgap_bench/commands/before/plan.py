@@ -70,7 +70,8 @@ def contents_text(jobs: Sequence[Job], forecast: Forecast) -> list[str]:
     config = todo[0].config
     orders = {job.config.stream.order_seed for job in todo}
     seeds = {job.config.seed for job in todo}
-    others = len(orders) > 1 or (config.stream.order_by_seed and len(seeds) > 1)
+    by_seed = config.stream.order_by_seed or len(config.stream.task_orders) > 1
+    others = len(orders) > 1 or (by_seed and len(seeds) > 1)
     more = "; other runs have other orders of classes" if others else ""
     return [printable(forecast.work(config).contents + more)]
 

@@ -33,8 +33,27 @@ def lenet_gpm(settings: NetworkSettings, input_shape: Shape, n_outputs: int) -> 
     2.99 million parameters for 32x32 images: 5x5 convolutions with padding 2, 3x3 max-pools
     with stride 2, no biases. The local response normalisation is left out, as in WSN's code.
     """
+    return _lenet((20, 50, 800, 500), settings, input_shape, n_outputs)
+
+
+@NETWORKS.register("lenet-apd")
+def lenet_apd(settings: NetworkSettings, input_shape: Shape, n_outputs: int) -> nn.Sequential:
+    """LeNet 64-128-2500-1500, else as `lenet-gpm`: P-SC20 as WSN words it (Kang et al. 2022).
+
+    24.4 million parameters for 32x32 images. The paper (appendix A.2, after Yoon et al. 2020)
+    names these widths, its public script makes `lenet-gpm`.
+    """
+    return _lenet((64, 128, 2500, 1500), settings, input_shape, n_outputs)
+
+
+def _lenet(
+    units: tuple[int, int, int, int],
+    settings: NetworkSettings,
+    input_shape: Shape,
+    n_outputs: int,
+) -> nn.Sequential:
     channels, height, width = input_shape
-    first, second, third, fourth = (scaled(n, settings.width) for n in (20, 50, 800, 500))
+    first, second, third, fourth = (scaled(n, settings.width) for n in units)
     height, width = (((side + 1) // 2 + 1) // 2 for side in (height, width))
 
     return nn.Sequential(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator
@@ -28,9 +29,12 @@ class Part:
 
 def settled(settings: StreamSettings, seed: int) -> StreamSettings:
     """The same settings with the order that they come to in a run of this seed."""
-    if not settings.order_by_seed:
-        return settings
-    return settings.model_copy(update={"order_by_seed": False, "order_seed": seed})
+    update: dict[str, Any] = {}
+    if settings.order_by_seed:
+        update |= {"order_by_seed": False, "order_seed": seed}
+    if orders := settings.task_orders:
+        update |= {"task_orders": (), "task_order": orders[seed % len(orders)]}
+    return settings.model_copy(update=update)
 
 
 def parts_of(data: ImageData, settings: StreamSettings) -> tuple[Part, ...]:

@@ -13,6 +13,13 @@ from cgap_bench.record.configuration import NetworkSettings
         ("mlp-gpm", (1, 28, 28), 10, 784 * 100 + 100 * 100 + 100 * 10),
         # P-SC20: 2.99 M parameters
         ("lenet-gpm", (3, 32, 32), 5, 1500 + 25000 + 50 * 64 * 800 + 800 * 500 + 500 * 5),
+        # the same by WSN's paper: 24.4 M
+        (
+            "lenet-apd",
+            (3, 32, 32),
+            5,
+            25 * (3 * 64 + 64 * 128) + 128 * 64 * 2500 + 2500 * 1500 + 1500 * 5,
+        ),
         # P-TIN40: 2.75 M parameters
         ("conv4-wsn", (3, 64, 64), 5, 4320 + 3 * 230400 + 160 * 16 * 640 + 640 * 640 + 640 * 5),
         # P-TIN10: conv 64 M 64 M 64 64 M 128 128 M, linear 128, 128

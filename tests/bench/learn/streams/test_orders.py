@@ -62,9 +62,19 @@ def test_an_order_by_the_seed_is_the_order_of_that_seed():
     assert settled(own, 7) == StreamSettings(dataset="d", n_experiences=2, order_seed=7)
 
 
+def test_seeds_take_written_orders_of_the_tasks_in_turn(data):
+    own = StreamSettings(
+        dataset="d", n_experiences=3, cut="groups", task_orders=((2, 0, 1), (1, 0, 2))
+    )
+    of_seeds = [[p.classes for p in parts_of(data, settled(own, seed))] for seed in range(3)]
+    assert of_seeds[0] == of_seeds[2] == [(2, 3), (4, 5), (0, 1)]
+    assert of_seeds[1] == [(0, 1), (4, 5), (2, 3)]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"task_order": (0, 1), "task_orders": ((1, 0),)}, "exclude each other"),
         ({"cut": "permuted", "scenario": "class"}, "no meaning where cut=permuted"),
         ({"class_order": (0, 1), "order_seed": 1}, "exclude each other"),
         ({"class_order": (0, 1), "cut": "groups"}, "no effect under cut=groups"),
