@@ -1,10 +1,11 @@
 """The plan before a run: what is to do, how long it takes, and what takes minutes instead."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from cgap_bench.commands.before.plan import full_text, plan_text
+from cgap_bench.commands.before.plan import contents_text, full_text, plan_text
 from cgap_bench.commands.run import Request
 from cgap_bench.errors import UsageError
 from cgap_bench.run.jobs import jobs_of
@@ -32,6 +33,27 @@ class _Forecast:
 def _jobs(preset="quick", methods=("cgap", "warm", "fixed")):
     name, recipe = load_recipe("split-cifar100")
     return jobs_of(resolve(name, recipe, preset).config, methods, [0, 1, 2]), recipe
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "preset", "seeds", "others"),
+    [
+        ("split-cifar100", "ten", [16, 17], True),
+        ("split-cifar100", "standard", [0, 1], False),
+        ("cifar100-superclass", "orders", [0, 1], True),
+        ("cifar100-superclass", "orders", [1], False),
+        ("cifar100-superclass", "t0", [0, 1], False),
+    ],
+)
+def test_what_a_stream_holds_says_where_other_seeds_have_other_orders(
+    benchmark, preset, seeds, others
+):
+    name, recipe = load_recipe(benchmark)
+    jobs = jobs_of(resolve(name, recipe, preset).config, ["cgap"], seeds)
+    forecast = _Forecast()
+    forecast.work = lambda _: SimpleNamespace(contents="100 classes")
+    (line,) = contents_text(jobs, forecast)
+    assert line == "100 classes" + "; other runs have other orders of classes" * others
 
 
 def test_a_line_a_method_and_one_on_all():
