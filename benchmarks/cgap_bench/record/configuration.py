@@ -190,6 +190,11 @@ class StreamSettings(Settings):
             raise ValueError(f"class_order has no effect under cut={self.cut}")
         if self.task_order and self.task_orders:
             raise ValueError("task_order and task_orders exclude each other")
+        for order in self.task_orders or filter(None, [self.task_order]):
+            if sorted(order) != list(range(self.n_experiences)):
+                name = "task_order" if self.task_order else "task_orders"
+                last = self.n_experiences - 1
+                raise ValueError(f"{name}: {list(order)} is no order of 0 to {last}")
         return self
 
     @model_validator(mode="after")

@@ -130,5 +130,8 @@ def _check_key(override: str, methods: list[str]) -> None:
         return
     refuse_derived(owner, [key.partition(".")[2]])
     fields = [field for section in sections.values() for field in section]
+    inner = key.removeprefix("method.")  # the table in which a recipe has a method's settings
+    if inner != key and inner.partition(".")[0] in methods:
+        raise UnknownNameError("key", key, [inner])
     if key not in fields:
         raise UnknownNameError("key", key, sections.get(owner) or [*fields, *methods])

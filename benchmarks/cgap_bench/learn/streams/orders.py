@@ -49,7 +49,6 @@ def parts_of(data: ImageData, settings: StreamSettings) -> tuple[Part, ...]:
     """
     parts = _CUTS[settings.cut](data, settings)
     if settings.task_order:
-        _check_order("task_order", settings.task_order, len(parts))
         parts = [parts[place] for place in settings.task_order]
     return tuple(parts[: settings.first])
 
@@ -64,8 +63,11 @@ def _by_class(data: ImageData, settings: StreamSettings) -> list[Part]:
         )
     order: Sequence[int] = _shuffled(n_classes, settings.order_seed)
     if settings.class_order:
-        _check_order("class_order", settings.class_order, n_classes)
         order = settings.class_order
+        if sorted(order) != list(range(n_classes)):
+            raise UsageError(
+                f"stream.class_order={list(order)} is no order of 0 to {n_classes - 1}"
+            )
     size = n_classes // n
     return [Part(tuple(order[i * size : (i + 1) * size])) for i in range(n)]
 
@@ -106,11 +108,6 @@ def _shuffled(n: int, seed: int | None) -> list[int]:
         return list(range(n))
     order: list[int] = torch.randperm(n, generator=Generator().manual_seed(seed)).tolist()
     return order
-
-
-def _check_order(name: str, order: Sequence[int], n: int) -> None:
-    if sorted(order) != list(range(n)):
-        raise UsageError(f"stream.{name}={list(order)} is no order of 0 to {n - 1}")
 
 
 def _check_count(settings: StreamSettings, n: int, what: str) -> None:

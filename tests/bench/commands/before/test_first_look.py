@@ -73,3 +73,5 @@ def test_a_setting_needs_a_value_and_the_nearest_key_is_named():
         Words("split-digits", overrides=("training.lr",)).check()
     with pytest.raises(UnknownNameError, match=r"did you mean 'training\.epochs'"):
         Words("split-digits", overrides=("training.epoch=3",)).check()
+    with pytest.raises(UnknownNameError, match=r"did you mean 'cgap\.share_groups'"):
+        Words("split-digits", overrides=("method.cgap.share_groups=0",)).check()
