@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cgap_cl.blocks.kinds import Dense, Kind, channel_tensors, kind_of, rows
 from cgap_cl.blocks.layers_alike import layer_like, replace
 from cgap_cl.blocks.layout import Layout
+from cgap_cl.blocks.picking import picked
 
 Taps = dict[int, dict[str, Tensor]]  # block index -> layer name -> what it feeds to that layer
 
@@ -43,7 +44,7 @@ class Lateral(nn.Module):
     def forward(self, tap: Tensor) -> Tensor:
         """Tap ``(N, n_source, ...)`` -> contribution to the layer's own outputs."""
         if self.index.numel() < self.n_source:
-            tap = tap.index_select(self.dim, self.index)
+            tap = picked(tap, self.dim, self.index)
         return self.op(tap)  # type: ignore[no-any-return]
 
 
@@ -75,7 +76,8 @@ class PlasticLayer(nn.Module):
         y: Tensor = self.own(x)
         if self.taps is not None:
             for source, lateral in self.laterals.items():
-                y = y + lateral(self.taps[int(source)][self.name])
+                # a sum has its first term's memory order, and `own` may read a single channel
+                y = lateral(self.taps[int(source)][self.name]) + y
         return y
 
     def _leave_tap(self, x: Tensor, taps: Taps) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cgap_cl.blocks.kinds import DENSE, Dense, rows
 from cgap_cl.blocks.layers_alike import with_weights
+from cgap_cl.blocks.picking import picked
 
 
 class BlockwiseLayer(nn.Module):
@@ -50,7 +51,7 @@ class BlockwiseLayer(nn.Module):
         """``(N, n_in, ...)`` -> the blocks' outputs side by side."""
         parts = [op(self._read(x, number)) for number, op in enumerate(self.ops)]
         y = parts[0] if len(parts) == 1 else torch.cat(parts, dim=self.dim)
-        return y if self.order is None else y.index_select(self.dim, self.order)
+        return y if self.order is None else picked(y, self.dim, self.order)
 
     def dense(self) -> Dense:
         """One operation with zeros where a block does not read: for tools without slices.
@@ -89,5 +90,5 @@ class BlockwiseLayer(nn.Module):
     def _read(self, x: Tensor, number: int) -> Tensor:
         span = self.spans[number]
         if span is None:
-            return x.index_select(self.dim, getattr(self, f"index{number}"))
+            return picked(x, self.dim, getattr(self, f"index{number}"))
         return x if span[1] == self.n_in else x.narrow(self.dim, *span)
