@@ -49,6 +49,13 @@ def crop_and_flip(images: Tensor, generator: Generator) -> Tensor:
     ]
 
 
+def laid_out(images: Tensor, order: MemoryFormat) -> Tensor:
+    """The same images (N, C, H, W), in that order in memory."""
+    if order is MemoryFormat.CHANNELS_LAST:
+        return images.contiguous(memory_format=torch.channels_last)
+    return images.contiguous()
+
+
 def forward_in(
     precision: Precision, device: torch.device, forward: Callable[[], Tensor]
 ) -> Tensor:
@@ -80,12 +87,6 @@ class BatchSource:
     augment: Augmentation
     generator: Generator
     memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
-
-    def laid_out(self, images: Tensor) -> Tensor:
-        """The same batch (N, C, H, W), in the order asked for."""
-        if self.memory_format is MemoryFormat.CHANNELS_LAST:
-            return images.contiguous(memory_format=torch.channels_last)
-        return images.contiguous()
 
 
 class TensorLoader:
@@ -155,7 +156,7 @@ class TensorLoader:
         source = self._source
         if self._train and source.augment is Augmentation.CROP_FLIP:
             images = crop_and_flip(images, source.generator)
-        return source.laid_out(source.store.normalise(images, rows))
+        return laid_out(source.store.normalise(images, rows), source.memory_format)
 
     def state_dict(self) -> dict[str, Any]:
         """Inside an epoch: what is left of it, the batch that comes next first."""

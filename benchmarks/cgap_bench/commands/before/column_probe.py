@@ -109,7 +109,7 @@ class ColumnProbe:
         self._config, self._classes = config, work.n_outputs
 
         n = config.training.batch_size * (2 if own.memory else 1)  # old images beside new ones
-        self._images = noise(n, work, config.device)
+        self._images = noise(n, work, config)
         self._changes_s = 0.0
 
     def live(self, experience: int) -> ColumnCost:

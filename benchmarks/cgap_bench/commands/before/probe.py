@@ -10,14 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cgap_bench.learn.batches import forward_in
+from cgap_bench.learn.batches import forward_in, laid_out
 from cgap_bench.learn.images.memory import MemoryBudget
 from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.learn.streams.describing import described
 from cgap_bench.record.configuration import (
-    MemoryFormat,
     NetworkSettings,
     RunConfig,
     Scenario,
@@ -106,10 +105,8 @@ def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable
         config: Batch, precision and order in memory.
         work: Shape of an image.
     """
-    training, last = config.training, MemoryFormat.CHANNELS_LAST
-    images = noise(training.batch_size, work, config.device)
-    if training.memory_format is last:
-        images = images.contiguous(memory_format=torch.channels_last)
+    training = config.training
+    images = noise(training.batch_size, work, config)
     targets = torch.zeros(len(images), dtype=torch.int64, device=config.device)
     network.to(config.device).train()
     optimizer = optimizer_of(network.parameters(), training, NEXT_TO_NO_RATE)
@@ -125,10 +122,14 @@ def training_step(network: nn.Module, config: RunConfig, work: Work) -> Callable
     return step
 
 
-def noise(n: int, work: Work, device: str) -> Tensor:
-    """Images (N, C, H, W) that have maxima and signs to look for, as those of data have."""
+def noise(n: int, work: Work, config: RunConfig) -> Tensor:
+    """Images (N, C, H, W) that have maxima and signs to look for, as those of data have.
+
+    They are on the device, and in the order in memory, of a run.
+    """
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(n, *work.input_shape, generator=generator).to(device)
+    images = torch.randn(n, *work.input_shape, generator=generator).to(config.device)
+    return laid_out(images, config.training.memory_format)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from torch import nn
 from cgap_bench.commands.before import column_probe, forecast
 from cgap_bench.commands.before.column_probe import ColumnProbe, column_costs
 from cgap_bench.commands.before.forecast import Forecast
-from cgap_bench.commands.before.probe import Work
+from cgap_bench.commands.before.probe import Work, step_seconds
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.run.experiences import train
 from cgap_bench.run.jobs import jobs_of
@@ -81,6 +81,27 @@ def test_a_label_that_returns_and_old_images(preset, monkeypatch):
     assert step_s > 0
     assert {label for _, label in sizes} == {0}
     assert {size for size, _ in sizes} == {column_probe.SMALL, n, 2 * n}
+
+
+@pytest.mark.parametrize("probe", [column_costs, lambda *of: step_seconds(*of, 1.0)])
+@pytest.mark.parametrize("order", ["contiguous", "channels-last"])
+def test_images_are_in_the_order_in_memory_of_a_run(probe, order, monkeypatch):
+    """Both differ by a third in time, and the plan named the wrong one for CGaP."""
+    config = configs(f"training.memory_format={order}")("cgap", 0)
+    seen = set()
+    forward = nn.Conv2d.forward
+
+    def spied(layer, x):
+        if layer.in_channels == 3 and len(x) == config.training.batch_size:
+            last = x.is_contiguous(memory_format=torch.channels_last)
+            seen.add("channels-last" if last else "contiguous")
+        return forward(layer, x)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", spied)
+    work = Work(100, 100, (3, 8, 8), 2, 5)
+    with torch.random.fork_rng():
+        probe(config, work)
+    assert seen == {order}
 
 
 def test_no_growth_and_no_pruning_is_one_price(priced):
