@@ -38,7 +38,7 @@ def _whole(value: object) -> bool:
 
 
 POSITIVE = ("target_price", "seed_ratio")
-SHARES = (*POSITIVE, "recall")
+SHARES = (*POSITIVE, "recall", "shrink", "perturb")
 # Settings that are no numbers between 0 and 1: what fits, and what is said of what does not.
 KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "score": (callable, "a score, as cgap_cl.decide.saliency.magnitude"),
@@ -73,6 +73,9 @@ class CGaPConfig:
         pruning: which units go.
         phases: when to grow and when to prune.
         inherit: where a later column's weights come from.
+        shrink: what is left of each weight that the column of a new label inherits.
+        perturb: how much of a fresh weight is added to it (shrink and perturb: Ash and Adams
+            2020, "On warm-starting neural network training").
         share_groups: how many of the first groups a later column shares with its ancestor: all
             their units but one are read from it, neither copied nor trained. Only groups
             that convolutions make from the raw input and shared groups alone count, so that
@@ -101,6 +104,8 @@ class CGaPConfig:
     pruning: PruningPolicy = field(default_factory=PruningPolicy)
     phases: Phases = field(default_factory=Phases)
     inherit: Inherit = Inherit.NEWEST
+    shrink: float = 1.0
+    perturb: float = 0.0
     share_groups: int = 1
     seed: int = 0
     recall: float = 0.3

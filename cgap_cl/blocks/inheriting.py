@@ -10,12 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
-from cgap_cl.blocks.block import Block, PlasticLayer, connect
-from cgap_cl.blocks.index_maps import UnitMap, positions
-from cgap_cl.blocks.kinds import Kind, channel_tensors, rows
-from cgap_cl.blocks.layout import Axis, LayerLayout, Layout
+from cgap_cl.blocks.block import Block
+from cgap_cl.blocks.copying import Copying
+from cgap_cl.blocks.index_maps import UnitMap
+from cgap_cl.blocks.layout import Layout
 from cgap_cl.errors import unknown
 
 
@@ -30,15 +29,19 @@ class Birth:
             at least one unit of every group is copied.
         given: units of the pretrained network whose weights it starts with, per group; the
             first column alone. Its head is new.
+        shrink: what is left of each weight that is inherited.
+        perturb: how much of a fresh weight is added to it (Ash and Adams 2020).
 
     >>> Birth(ancestor=0, share={"conv1": (0, 1)})  # two units are read from block 0
-    Birth(widths=None, ancestor=0, share={'conv1': (0, 1)}, given=None)
+    Birth(widths=None, ancestor=0, share={'conv1': (0, 1)}, given=None, shrink=1.0, perturb=0.0)
     """
 
     widths: Mapping[str, int] | None = None
     ancestor: int | None = None
     share: Mapping[str, Sequence[int]] = field(default_factory=dict)
     given: Mapping[str, Sequence[int]] | None = None
+    shrink: float = 1.0
+    perturb: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +53,16 @@ class Inheritance:
         blocks: the older blocks, by index.
         ancestor: None: the column keeps its fresh weights.
         copied: units of the ancestor that the column has copies of, per group.
+        shrink: what is left of each weight.
+        perturb: how much of a fresh one is added to it.
     """
 
     widths: Mapping[str, int]
     blocks: Sequence[Block]
     ancestor: Block | None
     copied: Mapping[str, Sequence[int]]
+    shrink: float = 1.0
+    perturb: float = 0.0
 
     @classmethod
     def of(
@@ -97,7 +104,7 @@ class Inheritance:
             raise ValueError(
                 f"a column inherits at its ancestor's widths: {birth.widths} is not {widths}"
             )
-        return cls(widths, blocks, ancestor, copied)
+        return cls(widths, blocks, ancestor, copied, birth.shrink, birth.perturb)
 
     @torch.no_grad()
     def endow(self, column: Block, continues: bool = False) -> None:
@@ -105,7 +112,8 @@ class Inheritance:
 
         Weights, statistics and laterals are copied for the units that are not shared; the
         shared ones become lateral inputs from the ancestor, read with the ancestor's weights.
-        The head stays fresh, unless it continues the ancestor's.
+        Weights of layers may be shrunk and perturbed on the way; values of norms, biases and
+        what is shared are not. The head stays fresh, unless it continues the ancestor's.
 
         Args:
             column: of these widths.
@@ -118,7 +126,7 @@ class Inheritance:
             group: UnitMap(tuple(units), (False,) * len(units))
             for group, units in self.copied.items()
         }
-        copying = _Copying(column, self.ancestor, self.blocks, maps)
+        copying = Copying(column, self.ancestor, self.blocks, maps, self.shrink, self.perturb)
         for layer in column.layout.layers:
             if layer.name == column.layout.head:
                 copying.head(layer)
@@ -190,87 +198,3 @@ def _given_units(
     for group, width in given.widths.items():
         _check_names(f"unit of '{group}'", units[group], range(width))
     return {group: sorted(units[group]) for group in given.widths}
-
-
-@dataclass(frozen=True)
-class _Copying:
-    """One column that begins as its ancestor: which units are copied, and from where."""
-
-    column: Block
-    ancestor: Block
-    blocks: Sequence[Block]
-    maps: Mapping[str, UnitMap]
-
-    def copied(self, axis: Axis) -> Tensor:
-        """Positions of the ancestor's axis that are copied, ascending."""
-        chosen, _ = positions(axis, self.ancestor.widths, self.maps)
-        return chosen.to(self.ancestor.head.own.weight.device)
-
-    def shared(self, chosen: Tensor, n: int) -> Tensor:
-        """Of n positions those that are not copied but read, ascending."""
-        left = torch.full((n,), self.ancestor in self.blocks, device=chosen.device)
-        left[chosen] = False
-        return left.nonzero().flatten()
-
-    def per_channel(self, layer: LayerLayout) -> None:
-        """What is not dense: batch norm, depthwise convolution, layer scale."""
-        channels = self.copied(layer.inputs)
-        mine, theirs = (
-            channel_tensors(block.body, layer.name, layer.kind)
-            for block in (self.column, self.ancestor)
-        )
-        for (owner, name), (source, _) in zip(mine, theirs, strict=True):
-            getattr(owner, name).copy_(getattr(source, name)[channels])
-        if layer.kind is Kind.SCALAR:
-            older = self.ancestor.body.get_submodule(layer.name)
-            self.column.body.get_submodule(layer.name).load_state_dict(older.state_dict())
-
-    def dense(self, layer: LayerLayout) -> None:
-        """Own weights, inherited laterals, and a lateral for what is shared."""
-        mine, theirs = self.column.layer(layer.name), self.ancestor.layer(layer.name)
-        made, columns = self.copied(layer.outputs), self.copied(layer.inputs)
-
-        weight = rows(theirs.own, theirs.own.weight)[made]
-        rows(mine.own, mine.own.weight).copy_(weight[:, columns])
-        if mine.own.bias is not None and theirs.own.bias is not None:
-            mine.own.bias.copy_(theirs.own.bias[made])
-
-        for source, lateral in theirs.sources():
-            read = rows(theirs.own, lateral.op.weight)[made]
-            _read(mine, self.blocks[source], lateral.index, read)
-        shared = self.shared(columns, weight.shape[1])
-        if len(shared):
-            _read(mine, self.ancestor, shared, weight[:, shared])
-
-    def head(self, layer: LayerLayout) -> None:
-        """The fresh head reads what the ancestor's head reads, shared units included."""
-        own, theirs = self.column.head.own.weight, self.ancestor.head
-        shared = self.shared(self.copied(layer.inputs), theirs.own.weight.shape[1])
-        reads = [(self.blocks[source], lateral.index) for source, lateral in theirs.sources()]
-        if len(shared):
-            reads.append((self.ancestor, shared))
-        for source, index in reads:
-            # as large as its own weights: what is read of others counts as much as what is not
-            fresh = torch.randn((own.shape[0], len(index), *own.shape[2:])).to(own)
-            _read(self.column.head, source, index, own.std(unbiased=False) * fresh)
-
-    def old_classes(self, layer: LayerLayout) -> None:
-        """The head's first outputs become those of the ancestor's head."""
-        mine, theirs = self.column.head, self.ancestor.head
-        weight, columns = theirs.own.weight, self.copied(layer.inputs)
-        n_old = len(weight)
-        mine.own.weight[:n_old] = weight[:, columns]
-        if mine.own.bias is not None and theirs.own.bias is not None:
-            mine.own.bias[:n_old] = theirs.own.bias
-
-        laterals = dict(mine.sources())
-        for source, lateral in theirs.sources():
-            laterals[source].op.weight[:n_old] = lateral.op.weight
-        shared = self.shared(columns, weight.shape[1])
-        if len(shared):
-            laterals[self.ancestor.index].op.weight[:n_old] = weight[:, shared]
-
-
-def _read(layer: PlasticLayer, source: Block, index: Tensor, weight: Tensor) -> None:
-    """Read positions of an older block, with the weights given."""
-    rows(layer.own, connect(layer, source, index).op.weight).copy_(weight)

@@ -82,7 +82,7 @@ def choose_birth(network: PlasticNetwork, label: int, config: CGaPConfig) -> Bir
     for group in network.layout.leading(config.share_groups):
         heaviest = int(weights[group].argmax())
         share[group] = [unit for unit in range(ancestor.widths[group]) if unit != heaviest]
-    return Birth(None, n - 1, share)
+    return Birth(None, n - 1, share, shrink=config.shrink, perturb=config.perturb)
 
 
 def _most_salient(

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
-from cgap_cl import Birth, PlasticNetwork
+from cgap_cl import Birth, CGaPConfig, PlasticNetwork
+from cgap_cl.blocks.kinds import Kind
 from cgap_cl.blocks.weight_counts import executed_widths
 from cgap_cl.decide.price import macs
+from cgap_cl.train.births import choose_birth
 
 X = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
 
@@ -100,3 +103,69 @@ def test_what_cannot_be_shared_is_named(ancestor, share):
     share = {network.layout.groups[k] if k == 0 else k: v for k, v in share.items()}
     with pytest.raises(ValueError, match="share"):
         network.sprout(1, 3, Birth(ancestor=0, share=share))
+
+
+def begun(network, **how):
+    """What a column begins as, apart from its head: weights of layers, and all else."""
+    share = dict.fromkeys(network.layout.leading(1), (0, 2, 3))
+    column = network.sprout(1, 3, Birth(ancestor=0, share=share, **how))
+    weights, rest = {}, {}
+    for layer in column.layout.layers:
+        values = {
+            f"{layer.name} {name}": value.clone()
+            for name, value in column.body.get_submodule(layer.name).state_dict().items()
+        }
+        if layer.name != column.layout.head:
+            of_a_layer = layer.dense or layer.kind is Kind.GROUPED
+            for name, value in values.items():
+                is_weight = of_a_layer and name.endswith("weight")
+                (weights if is_weight else rest)[name] = value
+    network.discard()
+    return weights, rest
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_inherited_may_be_shrunk_and_perturbed(ancestor, name):
+    network = ancestor(name)
+    before = network(X, 0)
+    whole, kept = begun(network)
+    shrunk, same = begun(network, shrink=0.5)
+    moved, same_again = begun(network, shrink=0.5, perturb=0.1)
+    assert whole.keys() == shrunk.keys() == moved.keys() != set()
+    for layer, weight in whole.items():
+        assert torch.equal(shrunk[layer], 0.5 * weight)
+        added = moved[layer] - shrunk[layer]
+        assert 0 < added.abs().max() < 0.1, layer  # fresh weights are drawn within 1
+        assert len(added.unique()) == added.numel(), layer
+    for value in kept:
+        assert torch.equal(kept[value], same[value])
+        assert torch.equal(kept[value], same_again[value])
+    assert torch.equal(network(X, 0), before)
+
+
+def test_fresh_weights_that_are_added_are_as_large_as_those_of_the_whole_layer():
+    """Own and shared inputs together are one layer: it has 32 inputs, not one and 31."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(2, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3), nn.Flatten(), nn.Linear(128, 3)
+    )
+    network = PlasticNetwork(module, torch.zeros(2, 2, 6, 6))
+    network.sprout(0, 3, Birth(network.layout.widths))
+    network.merge()
+    first, *_ = network.layout.groups
+    birth = Birth(ancestor=0, share={first: tuple(range(31))}, shrink=0.0, perturb=1.0)
+    layer = network.sprout(1, 3, birth).layer("2")
+    ((_, lateral),) = layer.sources()
+    expected = (3 * 32 * 9) ** -0.5  # uniform within 1 / sqrt(fan-in)
+    assert lateral.op.weight.detach().std().item() == pytest.approx(expected, rel=0.05)
+    assert layer.own.weight.detach().std().item() == pytest.approx(expected, rel=0.15)
+
+
+def test_a_label_that_returns_begins_as_its_block(ancestor):
+    network = ancestor("chain")
+    config = CGaPConfig(shrink=0.5, perturb=0.1)
+    assert choose_birth(network, 0, config) == Birth(ancestor=0)
+    new = choose_birth(network, 1, config)
+    assert (new.ancestor, new.shrink, new.perturb) == (0, 0.5, 0.1)
+    with pytest.raises(ValueError, match="shrink"):
+        CGaPConfig(shrink=1.5)
