@@ -7,7 +7,7 @@ then taken to last what lies on the line through both, at the mean price of all 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -29,6 +29,7 @@ from cgap_bench.learn.method import METHODS
 from cgap_bench.learn.methods.cgap import cgap_config
 from cgap_bench.learn.network import build_network
 from cgap_bench.record.configuration import RunConfig, Scenario, TrainingSettings
+from cgap_bench.shapes.tracing import layer_shapes, total_macs
 from cgap_cl import PlasticNetwork
 from cgap_cl.train.growth import GrowthLoop
 
@@ -43,11 +44,15 @@ class ColumnCost:
         step_s: Mean time of an iteration.
         changes_s: Time of sprouting, growing, pruning and merging.
         parameters: That it adds to those stored.
+        widths: Units per group that one inference of its task runs in the end.
+        macs: Multiply-adds of that inference.
     """
 
     step_s: float
     changes_s: float
     parameters: int
+    widths: Mapping[str, int]
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,10 @@ class ColumnProbe:
 
         self._changed(lambda: loop.finish(optimizer))
         added = self.network.stored_parameters() - stored
-        return ColumnCost(on_the_line(at, mean), self._changes_s, added)
+        task = self.network.subnetwork(label).cpu()
+        macs = total_macs(layer_shapes(task, torch.zeros(1, *self._images.shape[1:])))
+        widths = loop.history[-1]["executed"]
+        return ColumnCost(on_the_line(at, mean), self._changes_s, added, widths, macs)
 
     def _changed(self, change: Callable[[], Any]) -> None:
         start = time.perf_counter()

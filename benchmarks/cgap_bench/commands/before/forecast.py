@@ -122,13 +122,23 @@ class Forecast:
         )
         if key not in self._trainings:
             step_s, n_parameters = self._step(job)
-            probed = _probed(config, sized_by, work) if step_s < LONGEST_S else None
-            self._trainings[key] = probed
+            self._trainings[key] = self._probed(job) if step_s < LONGEST_S else None
             if n_parameters >= LARGE:  # its parts know each other: they would stay for a while
                 gc.collect()
                 torch.cuda.empty_cache()
         training = self._trainings[key]
         return None if training is None else training.seconds_in(config.training.epochs)
+
+    def _probed(self, job: Job) -> Training | None:
+        """What training takes; None where the method fails, the run will say in which words."""
+        work, sized_by, reference = self.work(job.config), job.sized_by, None
+        with suppress(Exception):
+            if sized_by is not None:
+                columns = self._columns_of(sized_by)
+                assert columns is not None
+                reference = assumed_reference(sized_by, columns, self.work(sized_by))
+            return probed_training(job.config, work, reference)
+        return None
 
     def _image_s(self, job: Job) -> float:
         return self._step(job)[0] / job.config.training.batch_size
@@ -178,14 +188,6 @@ def _method_key(config: RunConfig, work: Work) -> str:
     shape = (work.input_shape, work.n_outputs, work.n_experiences, f"{work.trained:.2g}")
     more = (config.stream.scenario, *shape, epochs_of(config))
     return config.model_dump_json(include=about, exclude={"training": LASTING}) + repr(more)
-
-
-def _probed(config: RunConfig, sized_by: RunConfig | None, work: Work) -> Training | None:
-    """What training takes; None where the method fails, the run will say in which words."""
-    with suppress(Exception):
-        reference = None if sized_by is None else assumed_reference(config, sized_by, work)
-        return probed_training(config, work, reference)
-    return None
 
 
 def kind(job: Job) -> tuple[str, str]:

@@ -7,7 +7,6 @@ further experiences are counted, a batch each, and those that follow grow as the
 """
 
 import io
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -16,18 +15,16 @@ from typing import Any
 
 import torch
 
+from cgap_bench.commands.before.column_probe import ColumnCosts
 from cgap_bench.commands.before.noise import MOST, images_of, noise_stream
 from cgap_bench.commands.before.probe import NEXT_TO_NO_RATE, Work, one_thread
 from cgap_bench.commands.before.short_loops import Clock, TimeUpError
 from cgap_bench.learn.method import METHODS
-from cgap_bench.learn.network import build_network
-from cgap_bench.learn.sizes import n_parameters
 from cgap_bench.learn.training_macs import TrainingMacs
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.run.experiences import context_of
 from cgap_bench.run.reference import Reference
-from cgap_bench.shapes.tracing import layer_shapes, total_macs
-from cgap_cl import CGaPPlugin, PlasticNetwork
+from cgap_cl import CGaPPlugin
 
 TRAINING = 3  # passes of an image: forward, and twice as much backward
 EPOCHS = 2  # some methods do something between epochs
@@ -225,32 +222,24 @@ class Counts(TrainingMacs):
         self.macs_of_epoch = self.total / self._n_batches * len(strategy.dataloader)
 
 
-def assumed_reference(config: RunConfig, sized_by: RunConfig, work: Work) -> Reference:
-    """A CGaP run as its settings want it to end, for what is sized by it.
+def assumed_reference(sized_by: RunConfig, columns: ColumnCosts, work: Work) -> Reference:
+    """A CGaP run as the probe of its columns ends, for what is sized by it.
 
     Args:
-        config: Of the run that is sized by it.
         sized_by: Of the CGaP run.
+        columns: What its columns take, and how wide they end.
         work: What goes through its networks.
-
-    Raises:
-        ValueError: The network cannot grow.
     """
-    own, n = sized_by.method_settings, work.n_experiences
-    target = min(1.0, own["target_price"])
-    example = torch.zeros(1, *work.input_shape)
-    with torch.random.fork_rng(devices=[]):
-        network = build_network(config.network, work.input_shape, work.n_outputs)
-        macs, stored = total_macs(layer_shapes(network, example)), n_parameters(network)
-        layout = PlasticNetwork(network, example, seed_ratio=own["seed_ratio"]).layout
-    widths = layout.scaled(math.sqrt(target))
+    own = sized_by.method_settings
+    tasks = (columns.first, *(columns.later,) * (work.n_experiences - 1))
+    macs = sum(task.macs for task in tasks) / len(tasks)
     return Reference(
         "",
-        target * macs,
-        (widths,) * n,
-        stored=round(n * target * stored),
-        peak=min(1.0, target * own["peak_ratio"]),
-        training_macs=round(TRAINING * target * macs * work.trained * config.training.epochs),
+        macs,
+        tuple(task.widths for task in tasks),
+        stored=sum(task.parameters for task in tasks),
+        peak=min(1.0, own["target_price"] * own["peak_ratio"]),
+        training_macs=round(TRAINING * macs * work.trained * sized_by.training.epochs),
     )
 
 

@@ -7,6 +7,7 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 
 from cgap_bench.commands.before import short_loops
+from cgap_bench.commands.before.column_probe import column_costs
 from cgap_bench.commands.before.forecast import Forecast
 from cgap_bench.commands.before.method_probe import assumed_reference, probed_training
 from cgap_bench.commands.before.noise import MOST, noise_stream
@@ -17,9 +18,10 @@ from cgap_bench.learn.methods.fixed import SharedNetwork
 from cgap_bench.learn.methods.penalties import sensitivity
 from cgap_bench.learn.training_macs import CountingMode
 from cgap_bench.record.configuration import Scenario
-from cgap_bench.run.experiences import Run
+from cgap_bench.run.experiences import Run, train
 from cgap_bench.run.jobs import jobs_of
 from cgap_bench.run.recipe import load_recipe
+from cgap_bench.run.reference import reference_of as sizes_of
 from cgap_bench.run.resolver import resolve
 
 WORK = Work(5 * 6400, 100, (1, 8, 8), 2, 5)  # 200 batches an experience
@@ -41,6 +43,10 @@ def configs(*overrides, preset="quick"):
 
 def training_seconds(config, work, reference):
     return probed_training(config, work, reference).seconds_in(config.training.epochs)
+
+
+def reference_of(sized_by, work):
+    return assumed_reference(sized_by, column_costs(sized_by, work), work)
 
 
 class Slow(SupervisedPlugin):
@@ -162,7 +168,7 @@ def test_the_forecast_is_what_a_run_takes(method, monkeypatch):
     (*_, job) = jobs_of(configs(*overrides), [method], [0])
     config, sized_by = job.config, job.sized_by
     work = Forecast(data_root(), lambda _job: None).work(config)
-    reference = None if sized_by is None else assumed_reference(config, sized_by, work)
+    reference = None if sized_by is None else reference_of(sized_by, work)
 
     mode = CountingMode()
     monkeypatch.setattr(short_loops.time, "perf_counter", lambda: 5e-9 * mode.macs)
@@ -183,7 +189,7 @@ def test_what_short_loops_cannot_tell(method, words):
     """The plan takes it for its network, as all that cannot be probed."""
     (*_, job) = jobs_of(configs(), [method], [0])
     config, sized_by = job.config, job.sized_by
-    reference = None if sized_by is None else assumed_reference(config, sized_by, WORK)
+    reference = None if sized_by is None else reference_of(sized_by, WORK)
     with pytest.raises(ValueError, match=words):
         training_seconds(config, WORK, reference)
 
@@ -248,12 +254,22 @@ def first_held(first):
     return round(len(first.dataset) * 0.05 / 0.95)
 
 
-def test_a_reference_is_as_its_settings_want_it():
-    def reference_at(price):
-        (*_, job) = jobs_of(configs(f"cgap.target_price={price}"), ["fixed-equal"], [0])
-        return assumed_reference(job.config, job.sized_by, WORK)
-
-    reference, whole = reference_at(0.3), reference_at(1.0)
-    assert reference.macs == pytest.approx(0.3 * whole.macs)
-    assert reference.peak == pytest.approx(0.42)
-    assert len(reference.widths) == 5
+@pytest.mark.parametrize(
+    "overrides",
+    [[], ["cgap.price=parameters", "cgap.target_price=0.1", "cgap.growth.linear_capacity=0.1"]],
+    ids=["macs", "parameters"],
+)
+def test_what_is_sized_by_cgap_is_probed_at_the_size_of_its_run(overrides):
+    (*_, job) = jobs_of(configs(*overrides), ["fixed-equal"], [0])
+    work = Forecast(data_root(), lambda _job: None).work(job.sized_by)
+    told = reference_of(job.sized_by, work)
+    run = sizes_of(train(job.sized_by, data_root()))
+    assert len(told.widths) == len(run.widths) == 5
+    for mine, theirs in zip(told.widths, run.widths, strict=True):
+        assert mine == pytest.approx(theirs, abs=1)
+    assert told.macs == pytest.approx(run.macs, rel=0.05)
+    assert told.stored == pytest.approx(run.stored, rel=0.1)
+    # a layer that is shared learns nothing, which is not told here
+    assert told.training_macs == pytest.approx(run.training_macs, rel=0.4)
+    if not overrides:
+        assert told.peak == pytest.approx(run.peak, rel=0.1)
