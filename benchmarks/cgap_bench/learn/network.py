@@ -72,4 +72,4 @@ def scaled(units: int, width: float) -> int:
 def batch_norm(settings: NetworkSettings, n: int, dimensions: int) -> nn.Module:
     """Batch norm of ``n`` units after a convolution (2 dimensions) or a linear layer (1)."""
     kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
-    return kind(n, track_running_stats=settings.norm is Norm.RUNNING)
+    return kind(n, track_running_stats=settings.norm is not Norm.BATCH)

@@ -123,6 +123,7 @@ class Norm(StrEnum):
 
     RUNNING = "running"  # running statistics: deployable, can be folded into hardware
     BATCH = "batch"  # the test batch's own statistics: the published P-GPM10 variant
+    BOTH = "both"  # running statistics, and the last row of the matrix by the batch's as well
 
 
 class Settings(BaseModel):

@@ -12,7 +12,8 @@ from cgap_bench.record.retired import comparable
 SCHEMA_VERSION = 3  # older ones are rewritten by `cgap_bench.record.migration`
 NOT_COMPARED = {"environment", "timings"}
 # Fields that are accuracies beside the matrix
-IN_8_BITS, UNTRAINED, BEFORE = "accuracy_8bit", "accuracy_untrained", "accuracy_before"
+IN_8_BITS, BY_BATCH = "accuracy_8bit", "accuracy_by_batch"  # the last row again
+UNTRAINED, BEFORE = "accuracy_untrained", "accuracy_before"
 AHEAD = (UNTRAINED, BEFORE)  # of tasks that were not learnt yet
 
 
@@ -52,6 +53,8 @@ class Record(BaseModel):
             i, None where nothing was evaluated (j > i, or the method learns only at the end).
         accuracy_8bit: The last row again, of the same networks with weights and maps rounded to
             8 bits (`cgap_bench.learn.quantise`); empty where it was not measured.
+        accuracy_by_batch: The last row again, each batch of as many test images as a training
+            batch normalised by its own statistics; empty but under ``network.norm=both``.
         accuracy_untrained: T accuracies before any training, measured where one head answers
             for the same classes in all tasks; None where the method had no network to ask.
             Empty elsewhere, and in records older than this.
@@ -86,6 +89,7 @@ class Record(BaseModel):
     depends_on: str | None = None
     accuracy: list[list[float | None]]
     accuracy_8bit: list[float | None] = []
+    accuracy_by_batch: list[float | None] = []
     accuracy_untrained: list[float | None] = []
     accuracy_before: list[float | None] = []
     n_test: list[int]

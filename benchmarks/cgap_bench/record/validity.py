@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cgap_bench.record.identity import run_id
 from cgap_bench.record.plain import as_bytes, from_bytes
-from cgap_bench.record.record import AHEAD, IN_8_BITS, Record, network_hash
+from cgap_bench.record.record import AHEAD, BY_BATCH, IN_8_BITS, Record, network_hash
 from cgap_hw.layers.shapes import LayerShape, first_problem
 
 BESIDE = ("mask_bits", "stored_images")  # of a record's extra facts, one number an experience
@@ -59,7 +59,7 @@ def _matrix(record: Record) -> Iterator[str]:
         yield from _shares(f"accuracy.{i}", row)
         if any(value is not None for value in row[i + 1 :]):
             yield f"accuracy.{i}: of tasks that had not been learnt"
-    for field in (IN_8_BITS, *AHEAD):
+    for field in (IN_8_BITS, BY_BATCH, *AHEAD):
         if values := getattr(record, field):
             yield from _long(field, values, n)
             yield from _shares(field, values)

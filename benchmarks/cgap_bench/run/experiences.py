@@ -22,7 +22,14 @@ from cgap_bench.learn.telling.standing import Standing
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.environment import describe_environment
 from cgap_bench.record.identity import run_id
-from cgap_bench.record.record import BEFORE, IN_8_BITS, UNTRAINED, Outcome, Record
+from cgap_bench.record.record import (
+    BEFORE,
+    BY_BATCH,
+    IN_8_BITS,
+    UNTRAINED,
+    Outcome,
+    Record,
+)
 from cgap_bench.run.keeper import Keeper
 from cgap_bench.run.logs.listener import Listener, Scores
 from cgap_bench.run.reference import Reference
@@ -197,6 +204,7 @@ class Run:
             depends_on=depends_on,
             accuracy=results.accuracy,
             accuracy_8bit=results.rows[IN_8_BITS],
+            accuracy_by_batch=results.rows[BY_BATCH],
             accuracy_untrained=results.rows[UNTRAINED],
             accuracy_before=results.rows[BEFORE],
             n_test=[len(dataset) for dataset in self.context.stream.scored],

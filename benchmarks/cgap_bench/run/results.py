@@ -14,8 +14,9 @@ from cgap_bench.learn.context import Context
 from cgap_bench.learn.method import Learner
 from cgap_bench.learn.own.learners import network_of, stored_by
 from cgap_bench.learn.quantise import Quantised, thinned
-from cgap_bench.record.configuration import Scenario
-from cgap_bench.record.record import AHEAD, BEFORE, IN_8_BITS, network_hash
+from cgap_bench.record.configuration import Norm, Scenario
+from cgap_bench.record.record import AHEAD, BEFORE, BY_BATCH, IN_8_BITS, network_hash
+from cgap_bench.run.batch_statistics import by_batch_statistics
 from cgap_bench.shapes.tracing import layer_shapes
 
 
@@ -44,7 +45,8 @@ class Results:
             store = context.stream.scored_store.to(context.device)
         self._scored = BatchSource(store, training.augment, Generator(), training.memory_format)
         self.accuracy: list[list[float | None]] = []
-        self.rows: dict[str, list[float | None]] = {key: [] for key in (IN_8_BITS, *AHEAD)}
+        fields = (IN_8_BITS, BY_BATCH, *AHEAD)
+        self.rows: dict[str, list[float | None]] = {key: [] for key in fields}
         self.networks: dict[str, list[dict[str, Any]]] = {}
         self.subnetworks: list[list[str]] = []
         self.stored_parameters: list[int] = []
@@ -77,7 +79,7 @@ class Results:
         """Measure a learner on all tasks so far, one more than at the last call."""
         n, n_learnt = self._context.stream.n_experiences, len(self.accuracy) + 1
         row: list[float | None] = [None] * n
-        rounded: list[float | None] = [None] * n
+        again: dict[str, list[float | None]] = {}
         used, network = [], None
         for task in range(n_learnt):  # one network at a time: together they may not fit
             label = self._context.stream.task_labels[task]
@@ -87,14 +89,14 @@ class Results:
             network.eval()
             row[task] = self._accuracy(network, task)
             used.append(self._trace(network))
-            if n_learnt == n:
-                rounded[task] = self._accuracy(self._in_8_bits(network, task), task)
+            for field, accuracy in self._once_more(network, task) if n_learnt == n else ():
+                again.setdefault(field, [None] * n)[task] = accuracy
 
         before = self.rows[BEFORE]
         if before and n_learnt < n and network is not None:  # the one network of all tasks
             before[n_learnt] = self._accuracy_ahead(network, n_learnt)
         self.accuracy.append(row)
-        self.rows[IN_8_BITS] = rounded if n_learnt == n else []
+        self.rows |= again
         self.subnetworks.append(used)
         self.stored_parameters.append(stored_by(self._whose, learner))
         in_batches, beside = self._context.training_macs.taken()
@@ -126,10 +128,10 @@ class Results:
         self._since = time.perf_counter() - seconds
 
     @torch.no_grad()
-    def _accuracy(self, network: nn.Module, task: int) -> float:
+    def _accuracy(self, network: nn.Module, task: int, size: int | None = None) -> float:
         """Share of a task's images that are classified right; batches in file order."""
         dataset = self._context.stream.scored[task]
-        size = self._context.config.training.eval_batch_size
+        size = size or self._context.config.training.eval_batch_size
         n_right = 0
         for x, y, _ in TensorLoader(dataset, self._scored, size, train=False):
             logits = network(x)
@@ -144,6 +146,17 @@ class Results:
             return self._accuracy(network, task)
         except DivergedError:  # of images that are none of those learnt: the run is not over
             return None
+
+    def _once_more(self, network: nn.Module, task: int) -> Iterator[tuple[str, float]]:
+        """Fields of the last row: what the same network scores in other arithmetic."""
+        yield IN_8_BITS, self._accuracy(self._in_8_bits(network, task), task)
+        config, n = self._context.config, len(self._context.stream.scored[task])
+        if config.network.norm is Norm.BOTH and n > 1:
+            size = config.training.batch_size
+            while n % size == 1:  # one image has no variance
+                size += 1
+            with by_batch_statistics(network):
+                yield BY_BATCH, self._accuracy(network, task, size)
 
     @property
     def _whose(self) -> str:

@@ -91,6 +91,15 @@ COLUMNS = (
         narrow="8-bit\naccuracy",
     ),
     TableColumn(
+        "accuracy_by_batch",
+        "accuracy, batch statistics",
+        "%",
+        Scale.PERCENT,
+        "the same network, whose batch norms use the statistics of each batch of test images of"
+        " one task, as some published protocols do; hardware cannot fold that",
+        narrow="by batch\nstatistics",
+    ),
+    TableColumn(
         "macs_max",
         "max MACs",
         "",
@@ -173,7 +182,8 @@ COLUMNS = (
 def present(summary: pd.DataFrame) -> tuple[TableColumn, ...]:
     """The columns that a summary has.
 
-    Older records know no accuracy at 8 bits; memory is told where something is kept beside
-    parameters, structured forms where there are masked networks.
+    Older records know no accuracy at 8 bits, and few are scored by batch statistics; memory is
+    told where something is kept beside parameters, structured forms where there are masked
+    networks.
     """
     return tuple(column for column in COLUMNS if column.key in summary)

@@ -22,7 +22,8 @@ from cgap_bench.show.memory import (
 from cgap_bench.show.versions import versions
 from cgap_hw import Board, LayerShape, NetworkCost, network_cost
 
-OPTIONAL = ("accuracy_8bit", "forward_transfer")  # not measured by every run
+# Not measured by every run
+OPTIONAL = ("accuracy_8bit", "accuracy_by_batch", "forward_transfer")
 INFERENCE_COSTS = (
     "macs",
     "weights",
@@ -66,8 +67,8 @@ def runs_frame(
 
     The column ``method`` is the method's name, followed by the settings that tell it from
     other runs of the same method where there are several (`labels`). The column
-    ``accuracy_8bit`` is there on hardware of 8 bits, and ``forward_transfer``, if any of the
-    runs measured it.
+    ``accuracy_8bit`` is there on hardware of 8 bits, ``accuracy_by_batch`` and
+    ``forward_transfer``, if any of the runs measured it.
 
     Args:
         records: Of one comparison.
@@ -164,6 +165,7 @@ def _row(record: Record, prices: Mapping[str, Mapping[str, float]]) -> dict[str,
         "run_id": record.run_id,
         "accuracy": metrics.mean_accuracy(matrix),
         "accuracy_8bit": metrics.mean_accuracy([record.accuracy_8bit]),
+        "accuracy_by_batch": metrics.mean_accuracy([record.accuracy_by_batch]),
         "later_accuracy": metrics.later_accuracy(matrix),
         "learning_accuracy": metrics.learning_accuracy(matrix),
         "forgetting": metrics.forgetting(matrix),

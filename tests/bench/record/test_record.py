@@ -140,6 +140,7 @@ NETWORK = network_hash([{"name": "head", "kind": "linear", "n_in": 4, "n_out": 2
         ("accuracy", [[0.5, 0.5], [0.5, 1.0]], "accuracy.0: of tasks that had not been"),
         ("accuracy.1.0", float("nan"), "cannot read .* nan, not a finite number"),
         ("accuracy_8bit", [0.5], "accuracy_8bit: has 1 entries, not 2"),
+        ("accuracy_by_batch", [0.5], "accuracy_by_batch: has 1 entries, not 2"),
         ("accuracy_8bit", [0.5, -1], "accuracy_8bit: -1.0 is not between"),
         ("accuracy_untrained", [0.5], "accuracy_untrained: has 1 entries, not 2"),
         ("accuracy_before", [0.5, 2.0], "accuracy_before: 2.0 is not between"),

@@ -98,10 +98,12 @@ def test_every_column_is_derived(make_record, platform):
     record = make_record()
     networks = list(record.networks.values())
     extra = {"mask_bits": [8], "capacity": [0.5], "structured": networks}
-    record = record.model_copy(update={"accuracy_8bit": [0.9, 0.6, 0.75], "extra": extra})
+    again = {"accuracy_8bit": [0.9, 0.6, 0.75], "accuracy_by_batch": [0.9, 0.9, 0.75]}
+    record = record.model_copy(update=again | {"extra": extra})
     summary = tables.summarise(derive.runs_frame([record], platform))
     assert {column.key for column in COLUMNS} <= set(summary)
     assert summary["accuracy_8bit"][0] == pytest.approx(0.75)
+    assert summary["accuracy_by_batch"][0] == pytest.approx(0.85)
     header = tables.comparison(summary).header
     assert [title.partition(" [")[0] for title in header[1:]] == [
         column.title for column in COLUMNS

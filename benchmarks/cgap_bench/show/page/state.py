@@ -49,6 +49,7 @@ def _partial(records: Sequence[Record]) -> Iterator[str]:
     """Facts that some records hold and others do not."""
     facts: dict[str, Callable[[Record], object]] = {
         "accuracy at 8 bits": lambda record: record.accuracy_8bit,
+        "accuracy by batch statistics": lambda record: record.accuracy_by_batch,
         "training multiply-adds": lambda record: record.training_macs,
         "multiply-adds beside training batches": lambda record: record.macs_beside,
         "times of training": lambda record: record.timings.get("train_s"),

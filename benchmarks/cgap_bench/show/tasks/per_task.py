@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from cgap_bench.record.record import AHEAD, IN_8_BITS, Record
+from cgap_bench.record.record import AHEAD, BY_BATCH, IN_8_BITS, Record
 from cgap_bench.show.comparison import Comparison
 from cgap_bench.show.memory import stored_bytes
 from cgap_hw import LayerShape
 
-OPTIONAL = (IN_8_BITS, *AHEAD)  # not measured by every run
+OPTIONAL = (IN_8_BITS, BY_BATCH, *AHEAD)  # not measured by every run
 PRICES = ("macs", "latency_ms", "energy_mj")
 
 
@@ -24,11 +24,12 @@ def per_task_frame(one: Comparison) -> pd.DataFrame:
 
     Returns:
         Accuracies in [0, 1]: when just learnt and after the last experience and, as far as any
-        run measured it, before any training, just before the task was learnt and at 8 bits;
-        nan where a run did not. ``parameters`` (biases included, batch norms folded), MACs,
-        latency and energy are those of the network that one inference of the task executes
-        after the last experience. ``stored_bits`` is all that was stored for this task and
-        those before once it was learnt: the last task's row has what the run stores in the end.
+        run measured it, before any training, just before the task was learnt, at 8 bits and by
+        batch statistics; nan where a run did not. ``parameters`` (biases included, batch norms
+        folded), MACs, latency and energy are those of the network that one inference of the
+        task executes after the last experience. ``stored_bits`` is all that was stored for this
+        task and those before once it was learnt: the last task's row has what the run stores in
+        the end.
     """
     sizes = parameters_of(one)
     rows = [
@@ -71,6 +72,7 @@ def _scores(record: Record, task: int) -> dict[str, float]:
         "accuracy_learnt": record.accuracy[task][task],
         "accuracy": record.accuracy[-1][task],
         "accuracy_8bit": _of(record.accuracy_8bit, task),
+        "accuracy_by_batch": _of(record.accuracy_by_batch, task),
     }
     return {key: math.nan if value is None else value for key, value in values.items()}
 
