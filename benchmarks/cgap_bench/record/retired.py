@@ -12,21 +12,25 @@ from cgap_bench.errors import UsageError
 from cgap_bench.record.configuration import RunConfig
 from cgap_bench.record.identity import distinguishing
 
-REVISION = "412adc2cbe65"  # the last one with all of them
-# Settings that no method has any more; their values in `NOTHING_CHANGED` were their defaults.
-SETTINGS = (
-    "cgap.align_weights",
-    "cgap.distillation",
-    "cgap.first_seed_ratio",
-    "cgap.growth_patience",
-    "cgap.held_out_share",
-    "cgap.lateral_keep",
-    "cgap.pruning_tolerance",
-    "cgap.temperature",
-    "cgap.trial_iterations",
-    "cgap.trunk_blocks",
-)
-# Values that settings no longer take.
+# Settings that no method has any more -> the last revision that had them; their values in
+# `NOTHING_CHANGED` were their defaults.
+WITH_TRUNKS, WITH_HEADS_FIRST = "412adc2cbe65", "608d47449b81"
+SETTINGS: Mapping[str, str] = {
+    "cgap.align_weights": WITH_TRUNKS,
+    "cgap.distillation": WITH_TRUNKS,
+    "cgap.first_seed_ratio": WITH_TRUNKS,
+    "cgap.growth_patience": WITH_TRUNKS,
+    "cgap.held_out_share": WITH_TRUNKS,
+    "cgap.head_epochs": WITH_HEADS_FIRST,
+    "cgap.lateral_keep": WITH_TRUNKS,
+    "cgap.pruning_tolerance": WITH_TRUNKS,
+    "cgap.temperature": WITH_TRUNKS,
+    "cgap.trial_iterations": WITH_TRUNKS,
+    "cgap.trunk_blocks": WITH_TRUNKS,
+    "shaped-warm.head_epochs": WITH_HEADS_FIRST,
+    "warm.head_epochs": WITH_HEADS_FIRST,
+}
+# Values that settings no longer take; `WITH_TRUNKS` had them all.
 VALUES: Mapping[str, tuple[str, ...]] = {
     "cgap.growth.where": ("priced", "random"),
     "cgap.inherit": ("best", "first"),
@@ -61,7 +65,8 @@ def refuse(key: str, value: Any) -> None:
     if is_retired(key, value):
         raise UsageError(
             f"{key}={value} is retired: nothing was gained by it (cgap_cl/README.md)."
-            f" Its records are read; revision {REVISION} was the last to make them"
+            f" Its records are read; revision {SETTINGS.get(key, WITH_TRUNKS)} was the last to"
+            " make them"
         )
 
 

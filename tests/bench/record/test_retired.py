@@ -34,7 +34,13 @@ def runs(config):
 def test_what_is_retired_is_what_cannot_be_run(records):
     """Of all records that are kept; each has the identity that it was stored under."""
     gone = {record.config.variant for record in records if retired(record.config)}
-    assert {"trunk_blocks=1", "newborn=gradmax", "score=taylor", "inherit=first"} <= gone
+    assert {
+        "head_epochs=0.5",
+        "trunk_blocks=1",
+        "newborn=gradmax",
+        "score=taylor",
+        "inherit=first",
+    } <= gone
     for record in records:
         assert run_id(record.config, record.depends_on) == record.run_id
         assert bool(retired(record.config)) is not runs(record.config), record.run_id
@@ -55,8 +61,12 @@ def test_the_lists_name_nothing_that_is_there():
 
 def test_a_setting_that_is_gone_is_refused_with_the_revision_that_ran_it():
     name, recipe = load_recipe("split-digits")
-    with pytest.raises(UsageError, match=r"trunk_blocks=1 is retired.*412adc2cbe65"):
-        resolve(name, recipe, None, ["cgap.trunk_blocks=1"])
+    for setting, revision in (
+        ("cgap.trunk_blocks=1", "412adc2cbe65"),
+        ("shaped-warm.head_epochs=0.5", "608d47449b81"),
+    ):
+        with pytest.raises(UsageError, match=f"{setting} is retired.*{revision}"):
+            resolve(name, recipe, None, [setting])
     own = recipe.model_copy(update={"method": {"cgap": {"growth": {"where": "priced"}}}})
     with pytest.raises(UsageError, match=r"cgap.growth.where=priced is retired"):
         resolve(name, own, None).config("cgap", 0)

@@ -23,7 +23,6 @@ EVERYTHING = {
     "share_groups": 2,
     "score": "random",
     "newborn": "split",
-    "head_epochs": 0.5,
 }
 
 
@@ -164,9 +163,8 @@ def test_other_schedules_and_precisions(name, training, tiny, life):
     assert_equal(run, lives.undisturbed())
 
 
-def test_a_warm_start_killed_while_its_head_learns_alone(tiny, life):
-    own = {"head_epochs": 1.5, "shrink": 0.5, "perturb": 0.1}
-    lives = life(tiny("shaped-warm", own=own))
+def test_a_warm_start_of_which_a_part_is_inherited(tiny, life):
+    lives = life(tiny("shaped-warm", own={"shrink": 0.5, "perturb": 0.1}))
     run, n_killed = lives.many(lifetime=2)
     assert n_killed > 10
     assert_equal(run, lives.undisturbed())

@@ -1,6 +1,6 @@
 """CGaP: a column per experience that grows, is pruned, and is merged into the frozen base."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self
 
 import torch
@@ -17,10 +17,9 @@ from cgap_bench.learn.derived_settings import (
     part_field,
     settings_model,
 )
-from cgap_bench.learn.loop.head_first import HeadFirst
 from cgap_bench.learn.method import ANY_SCENARIO, METHODS, Method
 from cgap_bench.learn.methods.rehearse import balanced_replay
-from cgap_bench.record.configuration import MOST_EPOCHS, REFERENCE_METHOD, Settings
+from cgap_bench.record.configuration import REFERENCE_METHOD, Settings
 from cgap_bench.record.searches import Searched, Spacing
 from cgap_bench.shapes.board_price import BoardPrice, Quantity
 from cgap_cl import CGaPConfig, CGaPPlugin, PlasticNetwork, UnreachableTargetError
@@ -56,7 +55,6 @@ class _Checked(Settings):
 
     board: str = "zcu104"
     memory: int = Field(0, ge=0)  # old images in all, as many as new ones in a batch; 0: none
-    head_epochs: float = Field(0.0, ge=0, le=MOST_EPOCHS)  # first of all, the head alone
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -158,8 +156,6 @@ class PlasticLearner:
         replay = balanced_replay(context, settings.memory) if settings.memory else None
         self._memory = replay.memory if replay else None
         beside = [self.plugin, replay] if replay else [self.plugin]
-        if settings.head_epochs:
-            beside.append(HeadFirst(settings.head_epochs, self._head))
         self.strategy = context.strategy(self.network, beside)
         self.extra: dict[str, Any] = {} if replay is None else {"stored_images": []}
 
@@ -186,11 +182,6 @@ class PlasticLearner:
     def stored_parameters(self) -> int:
         """All merged blocks and heads."""
         return self.network.stored_parameters()
-
-    def _head(self) -> Iterable[nn.Parameter]:
-        """Of the column that is learning."""
-        assert self.network.column is not None
-        return self.network.column.head.parameters()
 
 
 METHODS.add(

@@ -5,30 +5,26 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from avalanche.training.plugins import SupervisedPlugin
 from pydantic import Field
 from torch import Tensor, nn
 
 from cgap_bench.learn.budget import Budget, Budgeted, within
 from cgap_bench.learn.context import Context
-from cgap_bench.learn.loop.head_first import HeadFirst
 from cgap_bench.learn.method import METHODS, Method
 from cgap_bench.learn.methods.own_networks import OWN_NETWORK, OwnNetworks
 from cgap_bench.learn.methods.shaped import shaped_network
 from cgap_bench.learn.multi_head import MultiHead
-from cgap_bench.record.configuration import MOST_EPOCHS
 
 
 class Warm(Budgeted):
     """Settings of networks that start from the one before.
 
     `shrink` and `perturb` (Ash and Adams 2020): weights begin as so much of the old ones and
-    so much of fresh ones. `head_epochs`: for how long the new head first learns alone.
+    so much of fresh ones.
     """
 
     shrink: float = Field(default=1.0, ge=0, le=1)
     perturb: float = Field(default=0.0, ge=0, le=1)
-    head_epochs: float = Field(default=0.0, ge=0, le=MOST_EPOCHS)
 
     def begun(self, old: Tensor, fresh: Tensor) -> Tensor:
         """What a weight begins as; values of norms, whose fresh ones are alike, are kept."""
@@ -63,14 +59,11 @@ class SeparateNetworks(OwnNetworks):
         """Train a network of its own on one experience."""
         task = experience.current_experience
         model = MultiHead(self._network(task), [task])
-        plugins: list[SupervisedPlugin] = []
         if self._warm is not None and self._networks:
             before = copy.deepcopy(self._networks[-1])
             *body, _head = before.children()
             copy_overlap(nn.Sequential(*body), model.backbone, self._warm)
-            if self._warm.head_epochs:
-                plugins = [HeadFirst(self._warm.head_epochs, model.heads.parameters)]
-        self.strategy = self._context.strategy(model, plugins)
+        self.strategy = self._context.strategy(model)
         self.strategy.train(experience)
         self._networks.append(model.network_for(task).requires_grad_(False))
 

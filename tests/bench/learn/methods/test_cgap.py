@@ -18,7 +18,7 @@ def config_of(**own):
 def test_the_defaults_are_those_of_the_library():
     assert cgap_config(MODEL(), seed=0) == CGaPConfig()
     fields = {field.name for field in dataclasses.fields(CGaPConfig)}
-    assert set(MODEL.model_fields) == fields - {"seed"} | {"board", "head_epochs", "memory"}
+    assert set(MODEL.model_fields) == fields - {"seed"} | {"board", "memory"}
 
 
 def test_settings_reach_the_library():
