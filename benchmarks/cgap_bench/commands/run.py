@@ -80,7 +80,8 @@ class Request(Words):
         """
         if self.precision is None:
             return self, []
-        twice = [text for text in self.overrides if text.partition("=")[0].strip() in KEYS]
+        decided = KEYS if self.precision == AUTO else KEYS[:1]
+        twice = [text for text in self.overrides if text.partition("=")[0].strip() in decided]
         if twice:
             raise UsageError(f"--precision and --set {twice[0]} exclude each other")
 

@@ -94,16 +94,24 @@ def test_the_real_probe_times_every_way(tmp_path):
 
 
 def test_a_format_by_name_is_short_for_a_setting(tmp_path):
-    plan = call("--precision", "bfloat16", "--output", tmp_path, "--dry-run=json")
-    config = json.loads(plan)["runs"][0]["config"]
-    assert config["training"]["precision"] == "bfloat16"
-    assert config["training"]["memory_format"] == "contiguous"
+    for own, order in (
+        ([], "contiguous"),
+        (["--set", "training.memory_format=channels-last"], "channels-last"),
+    ):
+        words = ["--precision", "bfloat16", *own, "--output", tmp_path, "--dry-run=json"]
+        config = json.loads(call(*words))["runs"][0]["config"]
+        assert config["training"]["precision"] == "bfloat16"
+        assert config["training"]["memory_format"] == order
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--precision", "float16"], "unknown precision 'float16'; did you mean 'bfloat16'?"),
+        (
+            ["--precision=bfloat16", "--set=training.precision=float32"],
+            "--precision and --set training.precision=float32 exclude each other",
+        ),
         (
             ["--precision=auto", "--set=training.memory_format=channels-last"],
             "--precision and --set training.memory_format=channels-last exclude each other",
