@@ -1,5 +1,6 @@
 """What `cgap-cl run` does: recipe -> runs -> records -> table."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -142,12 +143,15 @@ class Request(Words):
 
     def _marker(self, recipe: Recipe) -> Callable[[ConfigOf], ConfigOf]:
         """Adds to configurations what tells own code, images and recipes from others."""
-        origin = origin_of(self.benchmark, recipe, self.preset)
+        update = {
+            "origin": origin_of(self.benchmark, recipe, self.preset),
+            "overrides": shlex.join([*self._named_network(), *self.overrides]),
+        }
         fingerprints = Fingerprints(data_root(self.data_root))
 
         def marked(make: ConfigOf) -> ConfigOf:
             return lambda method, seed: fingerprints.of(make(method, seed)).model_copy(
-                update={"origin": origin}
+                update=update
             )
 
         return marked

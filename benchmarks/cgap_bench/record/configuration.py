@@ -1,6 +1,7 @@
 """What a run is: the frozen configuration that its record holds."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -273,10 +274,11 @@ class Tuning(Settings):
 
 
 class RunConfig(Settings):
-    """Everything that can change the numbers of one run, and four things that cannot.
+    """Everything that can change the numbers of one run, and five things that cannot.
 
-    `variant` only names it in tables, `claims` says what the recipe set out to show, `origin`
-    which recipe of a user's own that was, `tuning` where settings were found.
+    `variant` only names it in tables, `overrides` are what the command set beside the recipe,
+    `claims` says what the recipe set out to show, `origin` which recipe of a user's own that
+    was, `tuning` where settings were found.
 
     The method's own settings are a plain table of all of them, defaults included: a record can
     be read whatever became of the method since. Only running validates them.
@@ -286,6 +288,7 @@ class RunConfig(Settings):
     preset: FileName
     method: str
     variant: str = ""  # the overrides that tell it from the preset's plain run of the method
+    overrides: str = ""  # as `--set` takes them, quoted for a shell
     seed: int = Field(ge=0, le=LAST_SEED)
     device: str = "cpu"
     network: NetworkSettings
@@ -301,4 +304,5 @@ class RunConfig(Settings):
     def _scored(self) -> Self:
         if self.stream.score_on is Split.HELD_OUT and self.training.holdout_share == 0:
             raise ValueError("score_on held-out needs held-out images: holdout_share > 0")
+        shlex.split(self.overrides)  # a ValueError says what is wrong
         return self

@@ -12,7 +12,8 @@ from typing import Any
 from cgap_bench.record.configuration import RunConfig
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # what hashes are made of
-UNTOLD = {"variant", "claims", "origin", "tuning"}  # of a configuration: change no number
+# Of a configuration: change no number
+UNTOLD = {"variant", "overrides", "claims", "origin", "tuning"}
 SECTIONS = ("network", "stream", "training")  # of a configuration, beside the method's settings
 
 # Key, as `--set` takes it -> the value at which a run is what it was before there was such a

@@ -1,6 +1,7 @@
 """All runs of one benchmark and preset side by side: text, tables and figures of them."""
 
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -179,9 +180,12 @@ class Comparison:
         methods = sorted({record.config.method for record in self.records})
         variants = {f"{r.config.method} ({r.config.variant})" for r in self.records}
         told_apart = set(self.summary["method"]) - set(methods) - variants
+        told = {record.config.overrides for record in self.records}
+        overrides = shlex.split(told.pop()) if len(told) == 1 else []
         return (
             f"cgap-cl run {recipe_of(self.records)} --preset {self.preset}"
             f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
+            + "".join(f" --set {shlex.quote(one)}" for one in overrides)
             + (" --set (what the names of the rows say)" if told_apart else "")
         )
 

@@ -1,5 +1,7 @@
 """A user's own network and images, changed between two commands: nothing old passes for new."""
 
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,22 @@ def command(run, *more):
     )
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def test_a_table_has_the_command_that_made_it(mine, run):
+    """Settings of `--set` and its short forms included; the runs are found by it."""
+    command(
+        run, "--set", "training.lr=0.02", "--precision", "float32", "--network", f"{mine}:small"
+    )
+    (path,) = Path("out", "tables").glob("*.md")
+    (made_by,) = re.findall(r"    cgap-cl (run .+)", path.read_text())
+    name = shlex.quote(f'network.name="{mine}:small"')
+    told = f"--set {name} --set training.lr=0.02 --set training.precision=float32"
+    assert told in made_by
+    again = run(
+        *shlex.split(made_by), "--data-root", "data", "--output", "out", "--records-only"
+    )
+    assert "the run is finished" in again.output
 
 
 def test_an_edited_network_is_run_anew_and_told(mine, run):

@@ -1,10 +1,12 @@
 """A user's own recipe on the page: what it says of itself, its tasks, its command."""
 
 import re
+import shlex
 
 import pytest
+from pydantic import ValidationError
 
-from cgap_bench.record.configuration import Origin
+from cgap_bench.record.configuration import Origin, RunConfig
 from cgap_bench.show.comparison import comparisons
 from cgap_bench.show.page.page import html_page
 
@@ -53,3 +55,24 @@ def test_the_command_of_runs_that_do_not_say_where_their_recipe_was(some_records
     ]
     (one,) = comparisons(ours, platform)
     assert one.command.startswith("cgap-cl run split-digits --preset standard")
+
+
+def test_the_command_sets_what_all_runs_had_set(some_records, platform):
+    def made(record, overrides):
+        config = record.config.model_copy(update={"overrides": overrides})
+        return record.model_copy(update={"config": config})
+
+    overrides = shlex.join(["training.epochs=60", "ewc.names=[1, 2]"])
+    (one,) = comparisons([made(record, overrides) for record in some_records], platform)
+    assert one.command.endswith(
+        " --seeds 0-2 --set training.epochs=60 --set 'ewc.names=[1, 2]'"
+    )
+    first, *others = some_records
+    (one,) = comparisons([made(first, overrides), *others], platform)
+    assert one.command.endswith(" --seeds 0-2")
+
+
+def test_overrides_that_no_shell_can_read_are_no_record(some_records):
+    content = some_records[0].config.model_dump(mode="json") | {"overrides": "a='b"}
+    with pytest.raises(ValidationError, match="No closing quotation"):
+        RunConfig.model_validate(content)
