@@ -84,9 +84,17 @@ def test_presets_of_cifar100_are_what_they_say():
     assert paper.network.dropout_scale == 1.0
     for config in (quick, standard, paper):
         assert config.stream.order_seed is None  # dataset order
-    cgap = resolver("split-cifar100", "paper").config("cgap", 0)
+    made = resolver("split-cifar100", "paper")
+    cgap = made.config("cgap", 0)
     assert cgap.training.lr_schedule is LearningRateSchedule.CONSTANT_COSINE
-    assert cgap.training.epochs == paper.training.epochs
+    assert cgap.training.epochs <= paper.training.epochs  # no more than the protocol allows
+    for method in ("shaped-warm", "warm", "independent"):  # there to be compared with it
+        assert made.config(method, 0).training == cgap.training
+    for method in ("shaped-warm", "warm"):
+        inherited = made.config(method, 0).method_settings
+        assert [inherited[key] for key in ("shrink", "perturb")] == [
+            cgap.method_settings[key] for key in ("shrink", "perturb")
+        ]
 
 
 def test_a_method_is_trained_otherwise_only_where_the_recipe_says_so():
