@@ -1,6 +1,5 @@
 """What `cgap-cl run` does: recipe -> runs -> records -> table."""
 
-import shlex
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -145,7 +144,7 @@ class Request(Words):
         """Adds to configurations what tells own code, images and recipes from others."""
         update = {
             "origin": origin_of(self.benchmark, recipe, self.preset),
-            "overrides": shlex.join([*self._named_network(), *self.overrides]),
+            "overrides": (*self._named_network(), *self.overrides),
         }
         fingerprints = Fingerprints(data_root(self.data_root))
 

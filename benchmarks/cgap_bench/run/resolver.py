@@ -105,6 +105,9 @@ def resolve(
         changes = laid_over(changes, tuned.tables)
     for change in parsed:
         changes = laid_over(changes, change)
+        for own in changes["training_of"].values():  # what is set by hand is set for all
+            for key in change.get("training", {}):
+                own.pop(key, None)
     fixed = {"benchmark": benchmark, "preset": name, "device": device}
     try:
         return Resolver(fixed, Overlay.model_validate(changes), tuned)

@@ -72,7 +72,7 @@ class Results:
             if network is None:
                 return
             with evaluating(network):
-                untrained[:] = [self._accuracy_ahead(network, task) for task in range(n)]
+                untrained[:] = [self._accuracy_or_none(network, task) for task in range(n)]
         before[0] = untrained[0]
 
     def measure(self, learner: Learner) -> None:
@@ -94,7 +94,7 @@ class Results:
 
         before = self.rows[BEFORE]
         if before and n_learnt < n and network is not None:  # the one network of all tasks
-            before[n_learnt] = self._accuracy_ahead(network, n_learnt)
+            before[n_learnt] = self._accuracy_or_none(network, n_learnt)
         self.accuracy.append(row)
         self.rows |= again
         self.subnetworks.append(used)
@@ -140,14 +140,16 @@ class Results:
             n_right += int((logits.argmax(1) == y).sum())
         return n_right / len(dataset)
 
-    def _accuracy_ahead(self, network: nn.Module, task: int) -> float | None:
-        """The same on a task that was not learnt yet; None where its outputs are no numbers."""
+    def _accuracy_or_none(
+        self, network: nn.Module, task: int, size: int | None = None
+    ) -> float | None:
+        """The same beside the matrix; None where outputs are no numbers: the run goes on."""
         try:
-            return self._accuracy(network, task)
-        except DivergedError:  # of images that are none of those learnt: the run is not over
+            return self._accuracy(network, task, size)
+        except DivergedError:
             return None
 
-    def _once_more(self, network: nn.Module, task: int) -> Iterator[tuple[str, float]]:
+    def _once_more(self, network: nn.Module, task: int) -> Iterator[tuple[str, float | None]]:
         """Fields of the last row: what the same network scores in other arithmetic."""
         yield IN_8_BITS, self._accuracy(self._in_8_bits(network, task), task)
         config, n = self._context.config, len(self._context.stream.scored[task])
@@ -156,7 +158,8 @@ class Results:
             while n % size == 1:  # one image has no variance
                 size += 1
             with by_batch_statistics(network):
-                yield BY_BATCH, self._accuracy(network, task, size)
+                by_batch = self._accuracy_or_none(network, task, size)
+            yield BY_BATCH, by_batch
 
     @property
     def _whose(self) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.class_names import tasks_of
 from cgap_bench.record.configuration import Claims, Split
+from cgap_bench.record.identity import SECTIONS
 from cgap_bench.record.record import Record
 from cgap_bench.record.retired import retired
 from cgap_bench.show import derive, stats, tables
@@ -179,14 +180,23 @@ class Comparison:
         """The command that makes these runs, or reads them if they are there."""
         methods = sorted({record.config.method for record in self.records})
         variants = {f"{r.config.method} ({r.config.variant})" for r in self.records}
-        told_apart = set(self.summary["method"]) - set(methods) - variants
-        told = {record.config.overrides for record in self.records}
-        overrides = shlex.split(told.pop()) if len(told) == 1 else []
+        told = [dict.fromkeys(record.config.overrides) for record in self.records]
+        common = [one for one in told[0] if all(one in others for others in told)]
+        owners = {*SECTIONS, *methods}  # a run that is lost has no row, nor its method
+        more = ""
+        if set(self.summary["method"]) - set(methods) - variants:
+            more = " --set (what the names of the rows say)"
+        elif any(len(others) > len(common) for others in told):
+            more = " --set (what was set for some of the runs)"
         return (
             f"cgap-cl run {recipe_of(self.records)} --preset {self.preset}"
             f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
-            + "".join(f" --set {shlex.quote(one)}" for one in overrides)
-            + (" --set (what the names of the rows say)" if told_apart else "")
+            + "".join(
+                f" --set {shlex.quote(one)}"
+                for one in common
+                if one.partition(".")[0] in owners
+            )
+            + more
         )
 
     @property

@@ -120,6 +120,11 @@ def test_overrides_reach_their_section_and_only_their_method():
     assert ewc.stream.order_seed == 7
     assert ewc.method_settings["strength"] == 3.0
     assert fixed.method_settings == {"own_channels": False}
+    for_all = resolver("split-cifar100", "paper", "training.epochs=3", "training.momentum=0.5")
+    for method in ("cgap", "fixed"):  # of which the recipe trains one its own way
+        training = for_all.config(method, 0).training
+        assert (training.epochs, training.momentum) == (3, 0.5)
+    assert for_all.config("cgap", 0).training.weight_decay == 0.003
     cleared = resolver("split-cifar100", "quick", "stream.n_train_per_class=none")
     assert cleared.config("fixed", 0).stream.n_train_per_class is None
 
