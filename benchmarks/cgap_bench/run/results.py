@@ -140,12 +140,10 @@ class Results:
             n_right += int((logits.argmax(1) == y).sum())
         return n_right / len(dataset)
 
-    def _accuracy_or_none(
-        self, network: nn.Module, task: int, size: int | None = None
-    ) -> float | None:
+    def _accuracy_or_none(self, network: nn.Module, task: int, *size: int) -> float | None:
         """The same beside the matrix; None where outputs are no numbers: the run goes on."""
         try:
-            return self._accuracy(network, task, size)
+            return self._accuracy(network, task, *size)
         except DivergedError:
             return None
 
