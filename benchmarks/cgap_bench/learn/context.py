@@ -11,6 +11,7 @@ from torch import nn
 from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
 from cgap_bench.learn.learning_rate import learning_rate_plugin
 from cgap_bench.learn.loop.optimizers import optimizer_of
+from cgap_bench.learn.loop.precise_bn import PreciseBN
 from cgap_bench.learn.network import build_network
 from cgap_bench.learn.sizes import n_parameters, width_for
 from cgap_bench.learn.streams import Stream
@@ -106,6 +107,9 @@ class Context:
 
         optimizer = optimizer_of(model.parameters(), training)
         learning_rate = learning_rate_plugin(training, self.stream.heldout_of, self.source)
+        before = [learning_rate]
+        if training.precise_bn:
+            before.append(PreciseBN(self.source, training.eval_batch_size))
         teller = Teller(self.tell, self.means)
         return TensorStrategy(
             source=self.source,
@@ -117,7 +121,7 @@ class Context:
             eval_mb_size=training.eval_batch_size,
             train_epochs=training.epochs,
             device=self.device,
-            plugins=[learning_rate, *plugins, self.training_macs, teller],
+            plugins=[*before, *plugins, self.training_macs, teller],
             evaluator=EvaluationPlugin(loggers=[BaseLogger()]),
         )
 

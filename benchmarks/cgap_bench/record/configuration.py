@@ -227,6 +227,7 @@ class TrainingSettings(Settings):
     precision: Precision = Precision.FLOAT32
     memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
     fused: bool = False  # the optimizer's step in one kernel: faster, rounds otherwise
+    precise_bn: bool = False  # statistics of batch norm estimated anew after training
 
     @model_validator(mode="after")
     def _watched(self) -> Self:

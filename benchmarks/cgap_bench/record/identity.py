@@ -71,6 +71,7 @@ NOTHING_CHANGED: dict[str, Any] = {
     "stream.task_orders": [],
     "training.fused": False,
     "training.optimizer": "sgd",
+    "training.precise_bn": False,
 }
 
 
