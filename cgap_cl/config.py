@@ -123,6 +123,8 @@ class CGaPConfig:
             raise ValueError(f"peak_ratio must be at least 1, not {self.peak_ratio}")
         if self.share_groups < 0:
             raise ValueError(f"share_groups cannot be negative, not {self.share_groups}")
+        if self.inherit is Inherit.NONE and (self.shrink, self.perturb) != (1, 0):
+            raise ValueError("shrink and perturb have no effect where inherit is none")
 
     def _check_kinds(self) -> None:
         for name, (fits, wanted) in KINDS.items():

@@ -9,6 +9,7 @@ from torch import nn
 from cgap_cl import (
     CGaPConfig,
     GrowthPolicy,
+    Inherit,
     Phases,
     PlasticNetwork,
     PruningPolicy,
@@ -26,6 +27,10 @@ from cgap_cl.change.newborn import Split
         (lambda: CGaPConfig(seed_ratio=0), "seed_ratio must be positive"),
         (lambda: CGaPConfig(recall=2), "recall must lie in"),
         (lambda: CGaPConfig(share_groups=-1), "share_groups cannot be negative"),
+        (
+            lambda: CGaPConfig(inherit=Inherit.NONE, perturb=0.1),
+            "no effect where inherit is none",
+        ),
         (lambda: GrowthPolicy(beta=2), "beta must lie in"),
         (lambda: GrowthPolicy(capacity=0), "capacity must be positive"),
         (lambda: GrowthPolicy(capacities={"0": 0}), r"capacities\['0'\] must be positive"),

@@ -107,9 +107,9 @@ class Context:
 
         optimizer = optimizer_of(model.parameters(), training)
         learning_rate = learning_rate_plugin(training, self.stream.heldout_of, self.source)
-        before = [learning_rate]
+        first = [learning_rate]
         if training.precise_bn:
-            before.append(PreciseBN(self.source, training.eval_batch_size))
+            first.append(PreciseBN(self.source, training.eval_batch_size))
         teller = Teller(self.tell, self.means)
         return TensorStrategy(
             source=self.source,
@@ -121,7 +121,7 @@ class Context:
             eval_mb_size=training.eval_batch_size,
             train_epochs=training.epochs,
             device=self.device,
-            plugins=[*before, *plugins, self.training_macs, teller],
+            plugins=[*first, *plugins, self.training_macs, teller],
             evaluator=EvaluationPlugin(loggers=[BaseLogger()]),
         )
 

@@ -6,13 +6,13 @@ and every norm behind a dropout then divides by too much when nothing is dropped
 be estimated anew with fixed weights ("precise BN", Wu and Johnson 2021, arXiv 2105.07576).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from avalanche.training.plugins import SupervisedPlugin
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
@@ -67,9 +67,10 @@ def _trains(norm: _BatchNorm) -> bool:
 class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
     """After each training, estimates the statistics of batch norm anew (`estimating`).
 
-    The images are those of the experience, in file order and not augmented, so no random
-    numbers are drawn. It must stand before plugins that freeze or copy what was trained, and
-    behind one that goes back to weights of an earlier epoch.
+    The images are those of the experience, in file order and not augmented; as many of each
+    memory of another plugin (its `memory.draw`) join each pass. Else no random numbers are
+    drawn. It must stand before plugins that freeze or copy what was trained, and behind one
+    that goes back to weights of an earlier epoch.
 
     Args:
         source: Where the images come from.
@@ -94,4 +95,15 @@ class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
                 return
             with beside_training(strategy, "statistics of batch norm", len(dataset)):
                 for x, _y, labels in TensorLoader(dataset, self._source, size, train=False):
-                    model(x, labels)
+                    model(*_with_old(strategy.plugins, x, labels))
+
+
+def _with_old(plugins: Sequence[Any], x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """New images and their task labels, joined by those of memories."""
+    memories = [plugin.memory for plugin in plugins if hasattr(plugin, "memory")]
+    old = [memory.draw(len(x)) for memory in memories if len(memory)]
+    if not old:
+        return x, labels
+    return torch.cat([x, *(one.x for one in old)]), torch.cat(
+        [labels, *(one.labels for one in old)]
+    )
