@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 from torch import nn
 
-from cgap_bench.learn.batches import BatchSource, TensorStrategy, TrainingWatch
+from cgap_bench.learn.batches import BatchSource, TensorLoader, TensorStrategy, TrainingWatch
 from cgap_bench.learn.learning_rate import learning_rate_plugin
 from cgap_bench.learn.loop.optimizers import optimizer_of
 from cgap_bench.learn.loop.precise_bn import PreciseBN
@@ -109,7 +110,7 @@ class Context:
         learning_rate = learning_rate_plugin(training, self.stream.heldout_of, self.source)
         first = [learning_rate]
         if training.precise_bn:
-            first.append(PreciseBN(self.source, training.eval_batch_size))
+            first.append(PreciseBN(self._as_scored, training.eval_batch_size))
         teller = Teller(self.tell, self.means)
         return TensorStrategy(
             source=self.source,
@@ -124,6 +125,9 @@ class Context:
             plugins=[*first, *plugins, self.training_macs, teller],
             evaluator=EvaluationPlugin(loggers=[BaseLogger()]),
         )
+
+    def _as_scored(self, dataset: Any, size: int) -> TensorLoader:
+        return TensorLoader(dataset, self.source, size, train=False)
 
     @property
     def device(self) -> torch.device:

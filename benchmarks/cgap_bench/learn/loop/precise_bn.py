@@ -6,7 +6,7 @@ and every norm behind a dropout then divides by too much when nothing is dropped
 be estimated anew with fixed weights ("precise BN", Wu and Johnson 2021, arXiv 2105.07576).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from cgap_bench.learn.batches import BatchSource, TensorLoader
 from cgap_bench.learn.training_macs import beside_training
 
 
@@ -73,15 +72,17 @@ class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
     that goes back to weights of an earlier epoch.
 
     Args:
-        source: Where the images come from.
+        passes: Avalanche dataset and images of a pass -> batches, as they are scored.
         batch_size: Images of a pass.
     """
 
     STATE = ()
 
-    def __init__(self, source: BatchSource, batch_size: int) -> None:
+    def __init__(
+        self, passes: Callable[[Any, int], Iterable[Sequence[Tensor]]], batch_size: int
+    ) -> None:
         super().__init__()
-        self._source, self._batch_size = source, batch_size
+        self._passes, self._batch_size = passes, batch_size
 
     @torch.no_grad()
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
@@ -94,7 +95,7 @@ class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
             if not norms:
                 return
             with beside_training(strategy, "statistics of batch norm", len(dataset)):
-                for x, _y, labels in TensorLoader(dataset, self._source, size, train=False):
+                for x, _y, labels in self._passes(dataset, size):
                     model(*_with_old(strategy.plugins, x, labels))
 
 
