@@ -110,7 +110,7 @@ class Context:
         learning_rate = learning_rate_plugin(training, self.stream.heldout_of, self.source)
         first = [learning_rate]
         if training.precise_bn:
-            first.append(PreciseBN(self._as_scored, training.eval_batch_size))
+            first.append(PreciseBN(training.eval_batch_size, self._as_scored))
         teller = Teller(self.tell, self.means)
         return TensorStrategy(
             source=self.source,

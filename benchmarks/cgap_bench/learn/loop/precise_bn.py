@@ -11,12 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from avalanche.models import avalanche_forward
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.utils.data import DataLoader
 
 from cgap_bench.learn.training_macs import beside_training
+
+Passes = Callable[[Any, int], Iterable[Sequence[Tensor]]]
 
 
 @contextmanager
@@ -72,17 +76,17 @@ class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
     that goes back to weights of an earlier epoch.
 
     Args:
-        passes: Avalanche dataset and images of a pass -> batches, as they are scored.
         batch_size: Images of a pass.
+        passes: Avalanche dataset and batch size -> batches (images, ..., task labels), as they
+            are scored; by default those of a plain loader, under the transforms of evaluation.
     """
 
     STATE = ()
 
-    def __init__(
-        self, passes: Callable[[Any, int], Iterable[Sequence[Tensor]]], batch_size: int
-    ) -> None:
+    def __init__(self, batch_size: int = 256, passes: Passes | None = None) -> None:
         super().__init__()
-        self._passes, self._batch_size = passes, batch_size
+        self._batch_size = batch_size
+        self._passes = passes or _plain
 
     @torch.no_grad()
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
@@ -95,8 +99,13 @@ class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
             if not norms:
                 return
             with beside_training(strategy, "statistics of batch norm", len(dataset)):
-                for x, _y, labels in self._passes(dataset, size):
-                    model(*_with_old(strategy.plugins, x, labels))
+                for batch in self._passes(dataset, size):
+                    new = batch[0].to(strategy.device), batch[-1].to(strategy.device)
+                    avalanche_forward(model, *_with_old(strategy.plugins, *new))
+
+
+def _plain(dataset: Any, size: int) -> Iterable[Any]:
+    return DataLoader(dataset.eval(), size)
 
 
 def _with_old(plugins: Sequence[Any], x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

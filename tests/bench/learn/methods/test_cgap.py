@@ -3,9 +3,12 @@
 import dataclasses
 
 import pytest
+import torch
+from torch import nn
 
+from cgap_bench.learn.loop.precise_bn import PreciseBN
 from cgap_bench.learn.methods.cgap import NEWBORNS, PRICES, SCORES, cgap_config, settings_of
-from cgap_cl import CGaPConfig, Inherit, Where
+from cgap_cl import CGaPConfig, CGaPPlugin, Inherit, PlasticNetwork, Where
 from cgap_cl.change.newborn import FanOut, Random
 
 MODEL = settings_of(CGaPConfig())
@@ -47,3 +50,25 @@ def test_every_newborn_can_be_named(name):
 @pytest.mark.parametrize("name", PRICES)
 def test_every_price_can_be_named(name):
     assert config_of(price=name).price is PRICES[name]
+
+
+def test_precise_bn_before_the_plugin_sets_what_is_merged(toy):
+    """With Avalanche's own data and strategy; each task stays as it was merged."""
+    reference = toy.chain()
+    reference.insert(0, nn.Dropout(0.5))
+    network = PlasticNetwork(reference, toy.data(0)[0][:2])
+    plugins = [PreciseBN(batch_size=64), CGaPPlugin(CGaPConfig(share_groups=0))]
+    strategy, found = toy.strategy(network, plugins), []
+    for task, experience in enumerate(toy.stream()):
+        strategy.train(experience)
+        subnetwork = network.subnetwork(task).eval()
+        (norm,) = (m for m in subnetwork.modules() if isinstance(m, nn.BatchNorm2d))
+        read = []
+        handle = norm.register_forward_pre_hook(lambda _m, args, to=read: to.append(args[0]))
+        subnetwork(toy.data(task)[0])
+        handle.remove()
+        torch.testing.assert_close(norm.running_mean, read[0].mean((0, 2, 3)))
+        torch.testing.assert_close(norm.running_var, read[0].var((0, 2, 3)))
+        found.append(toy.logits(network.subnetwork(task), task))
+    for task, logits in enumerate(found):
+        assert torch.equal(toy.logits(network.subnetwork(task), task), logits)
