@@ -1,11 +1,9 @@
 """All runs of one benchmark and preset side by side: text, tables and figures of them."""
 
 import math
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from itertools import groupby
 
 import pandas as pd
@@ -13,7 +11,6 @@ import pandas as pd
 from cgap_bench.errors import UnknownNameError
 from cgap_bench.record.class_names import tasks_of
 from cgap_bench.record.configuration import Claims, Split
-from cgap_bench.record.identity import SECTIONS
 from cgap_bench.record.record import Record
 from cgap_bench.record.retired import retired
 from cgap_bench.show import derive, stats, tables
@@ -21,6 +18,7 @@ from cgap_bench.show.beside import changes, learning, searched
 from cgap_bench.show.columns import TableColumn, present
 from cgap_bench.show.derive import Platform
 from cgap_bench.show.paired.differences import differences, paired
+from cgap_bench.show.text.command import command_of
 from cgap_bench.show.versions import Version, versions
 
 INTERVAL_NOTE = (
@@ -178,26 +176,7 @@ class Comparison:
     @property
     def command(self) -> str:
         """The command that makes these runs, or reads them if they are there."""
-        methods = sorted({record.config.method for record in self.records})
-        variants = {f"{r.config.method} ({r.config.variant})" for r in self.records}
-        told = [dict.fromkeys(record.config.overrides) for record in self.records]
-        common = [one for one in told[0] if all(one in others for others in told)]
-        owners = {*SECTIONS, *methods}  # a run that is lost has no row, nor its method
-        more = ""
-        if set(self.summary["method"]) - set(methods) - variants:
-            more = " --set (what the names of the rows say)"
-        elif any(len(others) > len(common) for others in told):
-            more = " --set (what was set for some of the runs)"
-        return (
-            f"cgap-cl run {recipe_of(self.records)} --preset {self.preset}"
-            f" --methods {','.join(methods)} --seeds {_seeds(self.records)}"
-            + "".join(
-                f" --set {shlex.quote(one)}"
-                for one in common
-                if one.partition(".")[0] in owners
-            )
-            + more
-        )
+        return command_of(self.records, self.preset, set(self.summary["method"]))
 
     @property
     def tasks_in_words(self) -> list[str]:
@@ -286,25 +265,7 @@ def comparisons(records: Iterable[Record], platform: Platform) -> list[Compariso
     return made
 
 
-def recipe_of(records: Sequence[Record]) -> str:
-    """What `cgap-cl run` is given to run their recipe: a name of ours, or a user's file."""
-    told = {record.config.origin.file for record in records}
-    if len(told) == 1 and (file := told.pop()):
-        return file
-    name = f"{records[0].config.benchmark}.toml"
-    ours = resources.files("cgap_bench").joinpath("recipes", name).is_file()
-    return name.removesuffix(".toml") if ours else name
-
-
 def _parted(records: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
     """Those that came to their end, and those that diverged."""
     finished = tuple(record for record in records if record.outcome is None)
     return finished, tuple(record for record in records if record.outcome is not None)
-
-
-def _seeds(records: Sequence[Record]) -> str:
-    """``"0-2"``, or ``"0,3"`` where seeds are missing in between."""
-    seeds = sorted({record.config.seed for record in records})
-    if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):
-        return f"{seeds[0]}-{seeds[-1]}"
-    return ",".join(str(seed) for seed in seeds)

@@ -1,0 +1,79 @@
+"""The command that makes the runs of a table again."""
+
+import shlex
+from collections.abc import Collection, Sequence
+from importlib import resources
+
+from cgap_bench.record.identity import SECTIONS
+from cgap_bench.record.record import Record
+
+ORDER = "stream.order_seed="  # what each of `--orders` sets
+
+
+def command_of(records: Sequence[Record], preset: str, rows: Collection[str]) -> str:
+    """What makes these runs, or reads them if they are there.
+
+    What was set beside the recipe is named where all runs have it, else only that there is
+    some.
+
+    Args:
+        records: Of one benchmark and preset.
+        preset: Its name.
+        rows: Of their table.
+    """
+    methods = sorted({record.config.method for record in records})
+    variants = {f"{r.config.method} ({r.config.variant})" for r in records}
+    orders = _orders(records)
+    told = [_set_beside(record, ORDER if orders else None) for record in records]
+    common = [one for one in told[0] if all(one in others for others in told)]
+    owners = {*SECTIONS, *methods}  # a run that is lost has no row, nor its method
+    words = [
+        f"cgap-cl run {recipe_of(records)} --preset {preset}",
+        f"--methods {','.join(methods)} --seeds {_ranges({r.config.seed for r in records})}",
+        *orders,
+        *(f"--set {shlex.quote(one)}" for one in common if one.partition(".")[0] in owners),
+        *_device(records),
+    ]
+    if set(rows) - set(methods) - variants:
+        words.append("--set (what the names of the rows say)")
+    elif any(len(others) > len(common) for others in told):
+        words.append("--set (what was set for some of the runs)")
+    return " ".join(words)
+
+
+def recipe_of(records: Sequence[Record]) -> str:
+    """What `cgap-cl run` is given to run their recipe: a name of ours, or a user's file."""
+    told = {record.config.origin.file for record in records}
+    if len(told) == 1 and (file := told.pop()):
+        return file
+    name = f"{records[0].config.benchmark}.toml"
+    ours = resources.files("cgap_bench").joinpath("recipes", name).is_file()
+    return name.removesuffix(".toml") if ours else name
+
+
+def _set_beside(record: Record, but: str | None) -> list[str]:
+    overrides = dict.fromkeys(record.config.overrides)
+    return [one for one in overrides if but is None or not one.startswith(but)]
+
+
+def _orders(records: Sequence[Record]) -> list[str]:
+    """`--orders`, where each run has one beside its recipe."""
+    told = [
+        {int(one.removeprefix(ORDER)) for one in r.config.overrides if one.startswith(ORDER)}
+        for r in records
+    ]
+    return [f"--orders {_ranges(set.union(*told))}"] if all(told) else []
+
+
+def _device(records: Sequence[Record]) -> list[str]:
+    """`--device`, where all runs were on another than the default."""
+    told = {record.config.device for record in records}
+    return [f"--device {told.pop()}"] if len(told) == 1 and "cpu" not in told else []
+
+
+def _ranges(numbers: set[int]) -> str:
+    """``"0-2"``, or ``"0,3"`` where some are missing in between."""
+    first, last = min(numbers), max(numbers)
+    if last > first and len(numbers) == last - first + 1:
+        return f"{first}-{last}"
+    return ",".join(str(number) for number in sorted(numbers))
