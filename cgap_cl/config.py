@@ -124,7 +124,9 @@ class CGaPConfig:
         if self.share_groups < 0:
             raise ValueError(f"share_groups cannot be negative, not {self.share_groups}")
         if self.inherit is Inherit.NONE and (self.shrink, self.perturb) != (1, 0):
-            raise ValueError("shrink and perturb have no effect where inherit is none")
+            raise ValueError(
+                "inherit is none: shrink and perturb do nothing, leave them at 1 and 0"
+            )
 
     def _check_kinds(self) -> None:
         for name, (fits, wanted) in KINDS.items():

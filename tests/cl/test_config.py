@@ -29,7 +29,7 @@ from cgap_cl.change.newborn import Split
         (lambda: CGaPConfig(share_groups=-1), "share_groups cannot be negative"),
         (
             lambda: CGaPConfig(inherit=Inherit.NONE, perturb=0.1),
-            "no effect where inherit is none",
+            "shrink and perturb do nothing",
         ),
         (lambda: GrowthPolicy(beta=2), "beta must lie in"),
         (lambda: GrowthPolicy(capacity=0), "capacity must be positive"),

@@ -4,64 +4,62 @@ import pytest
 
 from cgap_bench.show.text.command import command_of
 
+PLAIN = "cgap-cl run toy.toml --preset standard --methods cgap --seeds 0-1"
+SOME = " --set (what was set for some of the runs)"
+
 
 @pytest.fixture
-def records(make_record):
-    """Runs of toy, each with what was set beside the recipe."""
+def command(make_record):
+    """Of runs of CGaP: seed, what was set beside the recipe, and device of each."""
 
-    def make(*overrides, device="cpu"):
-        made = [make_record(seed=seed) for seed in range(len(overrides))]
-        return [
-            r.model_copy(
-                update={
-                    "config": r.config.model_copy(update={"overrides": o, "device": device})
-                }
-            )
-            for r, o in zip(made, overrides, strict=True)
-        ]
+    def command(*runs):
+        records = []
+        for seed, overrides, device in runs:
+            record = make_record(seed=seed)
+            told = {"overrides": tuple(overrides), "device": device}
+            config = record.config.model_copy(update=told)
+            records.append(record.model_copy(update={"config": config}))
+        return command_of(records, "standard", ["cgap"])
 
-    return make
-
-
-PLAIN = "cgap-cl run toy.toml --preset standard --methods cgap --seeds 0-1"
+    return command
 
 
 @pytest.mark.parametrize(
-    ("overrides", "more"),
+    ("first", "second", "more"),
     [
-        ([(), ()], ""),
+        ([], [], ""),
+        (["training.lr=0.1"], ["training.lr=0.1"] * 2, " --set training.lr=0.1"),
         (
-            [("training.lr=0.1",), ("training.lr=0.1", "training.lr=0.1")],
-            " --set training.lr=0.1",
-        ),
-        (
-            [("cgap.price=macs", "ewc.strength=1"), ("cgap.price=macs",)],
-            " --set cgap.price=macs --set (what was set for some of the runs)",
-        ),
-        ([("stream.order_seed=3",), ("stream.order_seed=4",)], " --orders 3-4"),
-        (
-            [
-                ("stream.order_seed=3", "training.lr=0.1"),
-                ("stream.order_seed=5", "training.lr=0.1"),
-            ],
-            " --orders 3,5 --set training.lr=0.1",
+            ["cgap.price=macs", "ewc.strength=1"],
+            ["cgap.price=macs"],
+            " --set cgap.price=macs" + SOME,
         ),
     ],
 )
-def test_names_what_all_runs_had_set(records, overrides, more):
-    assert command_of(records(*overrides), "standard", ["cgap"]) == PLAIN + more
+def test_names_what_all_runs_had_set(command, first, second, more):
+    assert command((0, first, "cpu"), (1, second, "cpu")) == PLAIN + more
 
 
-def test_an_order_of_some_runs_is_no_order_of_all(records):
-    made = records(("stream.order_seed=3",), ())
-    hint = " --set (what was set for some of the runs)"
-    assert command_of(made, "standard", ["cgap"]) == PLAIN + hint
+@pytest.mark.parametrize(
+    ("orders", "more"), [([3, 4], " --orders 3-4"), ([3, 5], " --orders 3,5")]
+)
+def test_names_orders_that_each_seed_has_had(command, orders, more):
+    own = "training.lr=0.1"
+    runs = [(s, [f"stream.order_seed={n}", own], "cpu") for s in (0, 1) for n in orders]
+    assert command(*runs) == PLAIN + more + f" --set {own}"
 
 
-def test_names_the_device_of_all_runs(records):
-    assert (
-        command_of(records((), (), device="cuda"), "standard", ["cgap"])
-        == PLAIN + " --device cuda"
-    )
-    both = [*records((), ()), *records((), (), device="cuda")]
-    assert "--device" not in command_of(both, "standard", ["cgap"])
+@pytest.mark.parametrize("pairs", [[(0, 3), (1, 4)], [(0, 3), (0, 4), (1, 4)]])
+def test_orders_that_some_seeds_have_not_had_are_no_product(command, pairs):
+    """The command would make more runs than there are."""
+    assert command(*((s, [f"stream.order_seed={n}"], "cpu") for s, n in pairs)) == PLAIN + SOME
+
+
+def test_an_order_of_some_runs_is_no_order_of_all(command):
+    assert command((0, ["stream.order_seed=3"], "cpu"), (1, [], "cpu")) == PLAIN + SOME
+
+
+def test_names_the_device(command):
+    assert command((0, [], "cuda"), (1, [], "cuda")) == PLAIN + " --device cuda"
+    hint = " --device (where some of the runs were)"
+    assert command((0, [], "cuda"), (1, [], "cpu")) == PLAIN + hint

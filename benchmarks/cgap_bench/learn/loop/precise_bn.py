@@ -29,8 +29,9 @@ def estimating(network: nn.Module) -> Iterator[list[_BatchNorm]]:
 
     As in `torch.optim.swa_utils.update_bn` each norm averages over all batches of the passes,
     whatever it held before; but what the network drops in training is kept here. A norm that is
-    in evaluation mode, or tracks nothing, is left alone. Modes and momenta are what they were
-    afterwards.
+    in evaluation mode, tracks nothing, or is not reached is left alone. Where statistics are
+    put into a norm for a pass (`torch.func.functional_call`) it is those that are set. Modes
+    and momenta are what they were afterwards.
 
     Args:
         network: In training mode, except for what is frozen.
@@ -49,14 +50,16 @@ def estimating(network: nn.Module) -> Iterator[list[_BatchNorm]]:
     norms = [m for m in modules if isinstance(m, _BatchNorm) and _trains(m)]
     dropping = [m for m in modules if isinstance(m, _DropoutNd) and m.training]
     momenta = [norm.momentum for norm in norms]
+    hooks = [norm.register_forward_pre_hook(_begin_anew()) for norm in norms]
     try:
         for norm in norms:
-            norm.reset_running_stats()
             norm.momentum = None  # of all batches alike
         for dropout in dropping:
             dropout.training = False
         yield norms
     finally:
+        for hook in hooks:
+            hook.remove()
         for dropout in dropping:
             dropout.training = True
         for norm, momentum in zip(norms, momenta):
@@ -67,13 +70,30 @@ def _trains(norm: _BatchNorm) -> bool:
     return norm.training and norm.track_running_stats and norm.running_mean is not None
 
 
+def _begin_anew() -> Callable[[nn.Module, Any], None]:
+    """A hook of one norm: before its first pass what it holds is forgotten, in place."""
+    begun = False
+
+    def hook(norm: Any, _inputs: Any) -> None:
+        nonlocal begun
+        if not begun:
+            norm.reset_running_stats()
+        begun = True
+
+    return hook
+
+
 class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
     """After each training, estimates the statistics of batch norm anew (`estimating`).
 
-    The images are those of the experience, in file order and not augmented; as many of each
-    memory of another plugin (its `memory.draw`) join each pass. Else no random numbers are
-    drawn. It must stand before plugins that freeze or copy what was trained, and behind one
-    that goes back to weights of an earlier epoch.
+    The images are those of the experience, shuffled and not augmented, in passes of nearly the
+    same size. Where other plugins train on old images (`old_images`), as many as in training
+    join each pass, which then is as large as a batch. A norm that was in evaluation mode in the
+    experience's first batch stays as it is. Else no random numbers are drawn.
+
+    It must stand before plugins that freeze or copy what was trained, and behind one that goes
+    back to weights of an earlier epoch; what has to be changed of the network first, a plugin
+    does in a method `settle_training(strategy)`, which is called before the passes.
 
     Args:
         batch_size: Images of a pass.
@@ -87,21 +107,58 @@ class PreciseBN(SupervisedPlugin):  # type: ignore[misc]
         super().__init__()
         self._batch_size = batch_size
         self._passes = passes or _plain
+        self._settled: list[_BatchNorm] | None = None
+
+    def before_training_exp(self, *_: Any, **__: Any) -> None:
+        """Another experience: other norms may be frozen."""
+        self._settled = None
+
+    def after_forward(self, strategy: Any, **_: Any) -> None:
+        """Remember which norms do not train, whoever has put them into evaluation mode."""
+        if self._settled is None:
+            norms = [m for m in strategy.model.modules() if isinstance(m, _BatchNorm)]
+            self._settled = [norm for norm in norms if not norm.training]
 
     @torch.no_grad()
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """One pass over the images, in float32."""
-        dataset, size = strategy.experience.dataset, self._batch_size
-        while len(dataset) % size == 1:  # one image has no variance
-            size += 1
-        model = strategy.model.train()
+        for plugin in strategy.plugins:
+            if hasattr(plugin, "settle_training"):
+                plugin.settle_training(strategy)
+        dataset, model = strategy.experience.dataset, strategy.model.train()
+        for norm in self._settled or ():
+            norm.eval()
+        if len(dataset) < 2:  # one image has no variance
+            return
+
+        joining = [one for one in strategy.plugins if hasattr(one, "old_images")]
+        size = even(len(dataset), strategy.train_mb_size if joining else self._batch_size)
+        generator = torch.Generator().manual_seed(0)  # nobody else's
+        shuffled = dataset.subset(torch.randperm(len(dataset), generator=generator).tolist())
         with estimating(model) as norms:
             if not norms:
                 return
             with beside_training(strategy, "statistics of batch norm", len(dataset)):
-                for batch in self._passes(dataset, size):
+                for batch in self._passes(shuffled, size):
                     new = batch[0].to(strategy.device), batch[-1].to(strategy.device)
-                    avalanche_forward(model, *_with_old(strategy.plugins, *new))
+                    avalanche_forward(model, *_with_old(joining, *new))
+
+
+def even(n: int, size: int) -> int:
+    """Images of a pass: at least as many as asked for, and the last pass hardly smaller.
+
+    Args:
+        n: In all, at least two.
+        size: Asked for.
+
+    Example:
+        >>> even(570, 500), even(4750, 500), even(13, 3)
+        (570, 528, 5)
+    """
+    size = -(-n // max(1, n // size))
+    while n % size == 1:  # one image has no variance
+        size += 1
+    return size
 
 
 def _plain(dataset: Any, size: int) -> Iterable[Any]:
@@ -109,11 +166,11 @@ def _plain(dataset: Any, size: int) -> Iterable[Any]:
 
 
 def _with_old(plugins: Sequence[Any], x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """New images and their task labels, joined by those of memories."""
-    memories = [plugin.memory for plugin in plugins if hasattr(plugin, "memory")]
-    old = [memory.draw(len(x)) for memory in memories if len(memory)]
-    if not old:
-        return x, labels
-    return torch.cat([x, *(one.x for one in old)]), torch.cat(
-        [labels, *(one.labels for one in old)]
-    )
+    """New images and their task labels, joined by old ones of some plugins."""
+    parts = [(x, labels)]
+    for plugin in plugins:
+        old = plugin.old_images(len(x))
+        if old is not None:
+            parts.append((old.x, old.labels))
+    images, told = zip(*parts)
+    return torch.cat(images), torch.cat(told)

@@ -38,6 +38,8 @@ def command_of(records: Sequence[Record], preset: str, rows: Collection[str]) ->
         words.append("--set (what the names of the rows say)")
     elif any(len(others) > len(common) for others in told):
         words.append("--set (what was set for some of the runs)")
+    if len({record.config.device for record in records}) > 1:
+        words.append("--device (where some of the runs were)")
     return " ".join(words)
 
 
@@ -57,12 +59,20 @@ def _set_beside(record: Record, but: str | None) -> list[str]:
 
 
 def _orders(records: Sequence[Record]) -> list[str]:
-    """`--orders`, where each run has one beside its recipe."""
-    told = [
-        {int(one.removeprefix(ORDER)) for one in r.config.overrides if one.startswith(ORDER)}
-        for r in records
-    ]
-    return [f"--orders {_ranges(set.union(*told))}"] if all(told) else []
+    """`--orders`, where each run has one beside its recipe, and each seed has had all."""
+    pairs: dict[str, set[tuple[int, int]]] = {}
+    for record in records:
+        config = record.config
+        for one in dict.fromkeys(config.overrides):
+            if one.startswith(ORDER):
+                row = f"{config.method} {config.variant}"
+                pairs.setdefault(row, set()).add((config.seed, int(one.removeprefix(ORDER))))
+    seeds = {record.config.seed for record in records}
+    orders = {order for of_row in pairs.values() for _, order in of_row}
+    rows = {f"{record.config.method} {record.config.variant}" for record in records}
+    whole = {(seed, order) for seed in seeds for order in orders}
+    all_of_them = bool(orders) and all(pairs.get(row) == whole for row in rows)
+    return [f"--orders {_ranges(orders)}"] if all_of_them else []
 
 
 def _device(records: Sequence[Record]) -> list[str]:

@@ -247,10 +247,13 @@ class CPGPlugin(TaskPlugin):
         model.compact(self._shares[self._cuts])
         self._cuts += 1
 
-    def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """The last cut is taken back if it has cost too much; then the task ends."""
-        model = strategy.model
+    def settle_training(self, strategy: Any) -> None:
+        """The last cut is taken back if it has cost too much, once training is over."""
         if self._good and self._accuracy(strategy) < self._before - self._tolerance:
-            model.load_state_dict(self._good)
-        super().after_training_exp(strategy)
+            strategy.model.load_state_dict(self._good)
         self._good = {}
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:
+        """The task ends."""
+        self.settle_training(strategy)
+        super().after_training_exp(strategy)

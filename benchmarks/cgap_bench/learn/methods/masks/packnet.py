@@ -157,3 +157,8 @@ class PackNetPlugin(TaskPlugin):
         if self._epoch == due and not strategy.model.pruned:
             strategy.model.prune()
         self._epoch += 1
+
+    def settle_training(self, strategy: Any) -> None:
+        """Cut now if training ended before it was time."""
+        if not strategy.model.pruned:
+            strategy.model.prune()

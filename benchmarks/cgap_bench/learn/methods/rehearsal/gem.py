@@ -30,6 +30,10 @@ class AveragedGEM(SupervisedPlugin):  # type: ignore[misc]
         super().__init__()
         self.memory, self._batch_size = memory, batch_size
 
+    def old_images(self, _n: int) -> Examples | None:
+        """What passes through the network beside a batch; None: there is nothing yet."""
+        return self.memory.draw(self._batch_size) if len(self.memory) else None
+
     def after_backward(self, strategy: Any, **_: Any) -> None:
         """Project the gradient where it has to be."""
         if len(self.memory) == 0:

@@ -39,11 +39,15 @@ class Replay(SupervisedPlugin):  # type: ignore[misc]
         super().__init__()
         self.memory, self._batch_size, self._augment = memory, batch_size, augment
 
+    def old_images(self, n: int) -> Examples | None:
+        """What joins so many new ones, as it was kept; None: there is nothing yet."""
+        return self.memory.draw(self._batch_size or n) if len(self.memory) else None
+
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Old images join the batch."""
-        if len(self.memory) == 0:
+        old = self.old_images(len(strategy.mb_y))
+        if old is None:
             return
-        old = self.memory.draw(self._batch_size or len(strategy.mb_y))
         x = old.x if self._augment is None else self._augment(old.x)
         new = strategy.mbatch
         joined = [torch.cat(pair) for pair in zip(new, (x, old.y, old.labels), strict=True)]
@@ -109,6 +113,10 @@ class DarkExperience(SupervisedPlugin):  # type: ignore[misc]
         super().__init__()
         self.memory, self._alpha, self._beta = memory, alpha, beta
         self._batch_size = batch_size
+
+    def old_images(self, n: int) -> Examples | None:
+        """Of one of the two batches for so many new ones; None: there is nothing yet."""
+        return self.memory.draw(self._batch_size or n) if len(self.memory) else None
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add both terms."""
