@@ -178,12 +178,12 @@ def test_passes_are_even_and_weigh_alike(tiny):
     torch.testing.assert_close(held[0][1], true[0][1], rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("n", range(2, 40))
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
-def test_no_pass_is_of_one_image(n, size):
-    each = even(n, size)
-    assert n % each != 1
-    assert each >= min(size, n)
+def test_no_pass_is_of_one_image(size):
+    for n in range(2, 40):
+        each = even(n, size)
+        assert n % each != 1
+        assert each >= min(size, n)
 
 
 @pytest.mark.parametrize("n", [0, 1])
