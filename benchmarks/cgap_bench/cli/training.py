@@ -32,6 +32,13 @@ from cgap_bench.cli.options import (
 @METHODS
 @click.option("--seeds", help="Like 0, 0,3,7 or 0-4; the recipe's by default.")
 @click.option("--orders", help="Shuffled orders of classes, each with every seed: like 0-4.")
+@click.option(
+    "--variants",
+    default="all",
+    show_default=True,
+    metavar="WHICH",
+    help="Of the preset: all beside the plain runs, none, or only them.",
+)
 @SET
 @click.option("--tuned", type=Path, help="Settings that `cgap-cl tune` wrote, under --set.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")

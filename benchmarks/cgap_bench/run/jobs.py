@@ -83,3 +83,9 @@ def job_of(config: RunConfig, config_of: Callable[[str, int], RunConfig]) -> Job
     if not METHODS[config.method].sized_by_cgap:
         return Job(config)
     return Job(config, config_of(REFERENCE_METHOD, config.seed))
+
+
+def with_references(jobs: Sequence[Job]) -> list[Job]:
+    """The same after the CGaP runs that they are sized by, each once."""
+    sizes = {job.waits_for: Job(job.sized_by) for job in jobs if job.sized_by}
+    return [*sizes.values(), *(job for job in jobs if job.run_id not in sizes)]

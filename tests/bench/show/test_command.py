@@ -63,3 +63,27 @@ def test_names_the_device(command):
     assert command((0, [], "cuda"), (1, [], "cuda")) == PLAIN + " --device cuda"
     hint = " --device (where some of the runs were)"
     assert command((0, [], "cuda"), (1, [], "cpu")) == PLAIN + hint
+
+
+@pytest.mark.parametrize(
+    ("preset", "method", "variants", "more"),
+    [
+        ("ten", "cgap", [""], " --variants none"),
+        ("ten", "cgap", ["", "precision=bfloat16"], " --variants none"),
+        ("ten", "cgap", ["", "share_groups=0"], ""),
+        ("ten", "warm", [""], ""),
+        ("standard", "cgap", [""], ""),
+    ],
+)
+def test_says_that_the_variants_of_a_preset_are_not_among_the_runs(
+    make_record, preset, method, variants, more
+):
+    records = [make_record(method, seed=n) for n in range(len(variants))]
+    for n, variant in enumerate(variants):
+        told = {"benchmark": "split-cifar100", "variant": variant}
+        config = records[n].config.model_copy(update=told)
+        records[n] = records[n].model_copy(update={"config": config})
+    rows = [f"{method} ({variant})" if variant else method for variant in variants]
+    seeds = "0-1" if len(variants) > 1 else "0"
+    command = f"cgap-cl run split-cifar100 --preset {preset} --methods {method} --seeds {seeds}"
+    assert command_of(records, preset, rows) == command + more

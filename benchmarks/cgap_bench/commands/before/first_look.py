@@ -20,6 +20,7 @@ from cgap_bench.run.seeds import parse_seeds
 DEVICES = ("cpu", "cuda")
 EXECUTORS = LOCAL, RAY = ("local", "ray")
 AUTO = "auto"  # what a probe says
+VARIANTS = WITH, WITHOUT, ALONE = ("all", "none", "only")  # of a preset
 PRECISIONS = (*(precision.value for precision in Precision), AUTO)
 _REGISTRIES = ("METHODS", "NETWORKS")
 _LOADED = {
@@ -39,6 +40,7 @@ class Words:
     methods: str | None = None
     seeds: str | None = None
     orders: str | None = None
+    variants: str = WITH
     overrides: tuple[str, ...] = ()
     device: str = "cpu"
     precision: str | None = None
@@ -54,6 +56,7 @@ class Words:
         """
         _check_name("device", self.device, DEVICES)
         _check_name("executor", self.executor, EXECUTORS)
+        _check_name("variants", self.variants, VARIANTS)
         _check_name("precision", self.precision, PRECISIONS)
         log_kinds(self.log)
         if self.memory_budget is not None:

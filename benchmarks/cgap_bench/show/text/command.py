@@ -1,8 +1,10 @@
 """The command that makes the runs of a table again."""
 
 import shlex
+import tomllib
 from collections.abc import Collection, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from cgap_bench.record.identity import SECTIONS
 from cgap_bench.record.record import Record
@@ -31,6 +33,7 @@ def command_of(records: Sequence[Record], preset: str, rows: Collection[str]) ->
         f"cgap-cl run {recipe_of(records)} --preset {preset}",
         f"--methods {','.join(methods)} --seeds {_ranges({r.config.seed for r in records})}",
         *orders,
+        *_without_variants(records, preset, variants),
         *(f"--set {shlex.quote(one)}" for one in common if one.partition(".")[0] in owners),
         *_device(records),
     ]
@@ -49,8 +52,26 @@ def recipe_of(records: Sequence[Record]) -> str:
     if len(told) == 1 and (file := told.pop()):
         return file
     name = f"{records[0].config.benchmark}.toml"
-    ours = resources.files("cgap_bench").joinpath("recipes", name).is_file()
-    return name.removesuffix(".toml") if ours else name
+    return name.removesuffix(".toml") if _ours(name).is_file() else name
+
+
+def _ours(name: str) -> Traversable:
+    return resources.files("cgap_bench").joinpath("recipes", name)
+
+
+def _without_variants(
+    records: Sequence[Record], preset: str, rows: Collection[str]
+) -> list[str]:
+    """`--variants none`, where a preset of ours has some and none of them is a row."""
+    recipe = _ours(f"{recipe_of(records)}.toml")
+    if not recipe.is_file():
+        return []
+    table = tomllib.loads(recipe.read_text(encoding="utf-8"))["presets"].get(preset, {})
+    methods = {record.config.method for record in records}
+    owned = [(one.partition(".")[0], one) for one in table.get("variants", ())]
+    names = {f"{owner} ({one.replace(f'{owner}.', '')})" for owner, one in owned}
+    names = {name for name in names if name.partition(" ")[0] in methods}
+    return ["--variants none"] if names and not names & set(rows) else []
 
 
 def _set_beside(record: Record, but: str | None) -> list[str]:

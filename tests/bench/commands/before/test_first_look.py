@@ -21,6 +21,7 @@ MISTAKES = [
     ["run", "split-digits", "--set", "training.epoch=3"],
     ["run", "split-digits", "--set", "ewcc.strength=3"],
     ["run", "split-digits", "--device", "gpu"],
+    ["run", "split-digits", "--variants", "some"],
     ["run", "split-digits", "--board", "zcu1"],
     ["cost", "torchvision:resnet18", "--board", "zcu1"],
     ["list", "bords"],
