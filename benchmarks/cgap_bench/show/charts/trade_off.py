@@ -1,4 +1,4 @@
-"""Accuracy against what inference costs, with the methods that none beats in both."""
+"""Accuracy against storage and the price of an inference, and the methods that none beats."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from cgap_bench.show.charts.look import crowded, encoded
 from cgap_bench.show.columns import COLUMNS
 from cgap_bench.show.comparison import Comparison
 
-PRICES = ("latency_ms", "energy_mj", "parameters")
+PRICES = ("parameters", "macs", "latency_ms", "energy_mj")
 LOG_RATIO = 30.0  # prices further apart than this are shown on a logarithmic axis
 CROWDED_RATIO = 3.0  # the same where there are many methods
 ERRORS = [0, 0.5, 1, 2, 5, 10, 20, 50, 100]  # on the axis of crowded charts, in percent
@@ -31,7 +31,7 @@ def trade_off(one: Comparison) -> Chart:
         " the methods that no other beats in both (Pareto front)." + (named if many else ""),
         frame,
         tuple(_panel(frame, key, many) for key in PRICES),
-        columns=1 if many else 3,
+        columns=1 if many else 2,
         wide=many,
     )
 
@@ -99,7 +99,7 @@ def _panel(frame: pd.DataFrame, key: str, many: bool) -> Panel:
         return Panel(column.title, {"layer": marks})
     best = frame[frame[f"{key}_front"] > 0].sort_values(key)["method"]
     named = f"{column.title}, front: {', '.join(best)}"
-    return Panel(named, {"layer": marks}, height=330, width=680)
+    return Panel(named, {"layer": marks}, height=270, width=680)
 
 
 def _interval(encoding: dict[str, Any]) -> dict[str, Any]:
