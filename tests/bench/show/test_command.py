@@ -70,7 +70,7 @@ def test_names_the_device(command):
     [
         ("ten", "cgap", [""], " --variants none"),
         ("ten", "cgap", ["", "precision=bfloat16"], " --variants none"),
-        ("ten", "cgap", ["", "share_groups=0"], ""),
+        ("ten", "cgap", ["", "price=latency target_price=0.038"], ""),
         ("ten", "warm", [""], ""),
         ("standard", "cgap", [""], ""),
     ],
