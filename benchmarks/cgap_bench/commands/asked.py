@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from cgap_bench.commands.before.first_look import ALONE, DEVICES, WITH, Words
+from cgap_bench.commands.before.first_look import ALONE, DEVICES, VARIANTS, WITH, Words
 from cgap_bench.errors import UnknownNameError, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.datasets.named import find_dataset
@@ -42,6 +42,8 @@ class Asked(Words):
             UsageError: Something asked for is unknown or out of range.
         """
         check_device(self.device)
+        if self.variants not in VARIANTS:
+            raise UnknownNameError("variants", self.variants, VARIANTS)
         load_board(self.board)
         benchmark, recipe = load_recipe(self.benchmark)
         orders = self.orders or recipe.preset(self.preset)[1].orders

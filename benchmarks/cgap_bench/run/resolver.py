@@ -12,6 +12,7 @@ from cgap_bench.record.configuration import RunConfig, Settings, Tuning
 from cgap_bench.record.files import parse_toml
 from cgap_bench.record.plain import check_plain
 from cgap_bench.record.retired import refuse, refuse_all
+from cgap_bench.record.variants import methods_of, name_of
 from cgap_bench.run.keys import SECTIONS, first_mistake, keys, refuse_derived
 from cgap_bench.run.recipe import Overlay, Recipe, Table, laid_over
 from cgap_bench.run.search.space import check_tuned
@@ -132,7 +133,7 @@ def variants(
     resolvers = []
     for variant in overlay.variants:
         changes = variant.split()
-        owners = {change.partition(".")[0] for change in changes} - SECTIONS.keys()
+        owners = methods_of(variant)
         if len(owners) != 1:
             raise UsageError(
                 f"variant {variant!r} must set keys of one method, like cgap.score"
@@ -140,7 +141,7 @@ def variants(
 
         (method,) = owners
         resolver = resolve(benchmark, recipe, preset, [*overrides, *changes], device, tuned)
-        resolvers.append((method, resolver.named(variant.replace(f"{method}.", ""))))
+        resolvers.append((method, resolver.named(name_of(variant, method))))
     return resolvers
 
 

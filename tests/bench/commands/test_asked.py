@@ -3,7 +3,7 @@
 import pytest
 
 from cgap_bench.commands.asked import Asked
-from cgap_bench.errors import UsageError
+from cgap_bench.errors import UnknownNameError, UsageError
 
 
 def asked(which, methods="cgap,shaped-warm", preset="ten"):
@@ -34,3 +34,8 @@ def test_refuses_variants_where_there_are_none():
         asked("only", "fixed")
     with pytest.raises(UsageError, match="--variants only"):
         asked("only", preset="standard")
+
+
+def test_refuses_what_it_does_not_know():
+    with pytest.raises(UnknownNameError, match="unknown variants 'some'"):
+        asked("some")

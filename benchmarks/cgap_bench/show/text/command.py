@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 
 from cgap_bench.record.identity import SECTIONS
 from cgap_bench.record.record import Record
+from cgap_bench.record.variants import methods_of, name_of
 
 ORDER = "stream.order_seed="  # what each of `--orders` sets
 
@@ -68,9 +69,11 @@ def _without_variants(
         return []
     table = tomllib.loads(recipe.read_text(encoding="utf-8"))["presets"].get(preset, {})
     methods = {record.config.method for record in records}
-    owned = [(one.partition(".")[0], one) for one in table.get("variants", ())]
-    names = {f"{owner} ({one.replace(f'{owner}.', '')})" for owner, one in owned}
-    names = {name for name in names if name.partition(" ")[0] in methods}
+    names = {
+        f"{method} ({name_of(one, method)})"
+        for one in table.get("variants", ())
+        for method in methods_of(one) & methods
+    }
     return ["--variants none"] if names and not names & set(rows) else []
 
 

@@ -28,7 +28,7 @@ MISTAKES = [
 ]
 
 
-def _ended(words):
+def _ended(words, folder):
     """Exit code, processor time (user and system) and message of a command of its own."""
     code = (
         "import sys; from cgap_bench.cli import main\n"
@@ -36,7 +36,8 @@ def _ended(words):
         "try: main()\n"
         "finally: print('torch' in sys.modules, file=sys.stderr)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", code]  # if it runs after all, then not into our results
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder)
     assert process.stderr is not None
     with process.stderr as stream:
         said = stream.read().decode()
@@ -46,8 +47,8 @@ def _ended(words):
 
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
-def test_a_mistake_is_told_before_torch_is_imported(words):
-    exit_code, spent_s, said = _ended(words)
+def test_a_mistake_is_told_before_torch_is_imported(words, tmp_path):
+    exit_code, spent_s, said = _ended(words, tmp_path)
     assert exit_code == 2, said
     assert said.startswith(("Error: unknown", "Error: seeds 'x'")), said
     assert said.endswith("False\n"), "torch was imported"
