@@ -1,6 +1,7 @@
 # `make demo` and `make test` set up everything they need in .venv. Needs Python 3.11+ and a C compiler.
 
-JOBS ?= 2
+# Processes of the tests: one a core, eight at most.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$(( n < 8 ? n : 8 )))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
   command -v $$p >/dev/null 2>&1 && \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && \
@@ -14,7 +15,7 @@ DEMO := results/scratch/demo
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup docs demo test test-all soak check lint format report rtl constraints clean
+.PHONY: help setup docs demo test test-all soak check style types numbers format report rtl constraints clean
 
 help:
 	@echo 'make setup     install into .venv (about 7 GB) and do no more'
@@ -58,11 +59,19 @@ soak: $(STAMP)
 	CGAP_CL_FUZZ=5000 $(ONE_THREAD) $(BIN)/python -m pytest -q tests/bench/test_fuzz.py tests/bench/test_write_faults.py
 	CGAP_CL_KILLS=100 $(ONE_THREAD) $(BIN)/python -m pytest -q -s tests/bench/run/test_kills.py
 
-check: $(STAMP)
+# Types and numbers side by side: each takes a minute or two of one core.
+check: style
+	@$(MAKE) --no-print-directory -j 2 types numbers
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+numbers: $(STAMP)
 	test ! -d results/runs || $(BIN)/cgap-cl report --check
 
 format: $(STAMP)

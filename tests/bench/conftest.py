@@ -26,7 +26,6 @@ REPRESENTATIVES = [
     "pnn",
     "warm",
     "shaped",
-    "pruned",
     "joint",
 ]
 

@@ -29,7 +29,16 @@ def learn(architecture, settings, strategy, stream, device):
     return network, host.plugins[0].history
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "default",
+        "shared",
+        "split",
+        pytest.param("magnitude", marks=pytest.mark.slow),
+        pytest.param("random", marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_network_on_both_devices(name, architectures, strategy, stream, second_device):
     settings = SETTINGS[name]
     here, history = learn(architectures["chain"], settings, strategy, stream, "cpu")
@@ -46,7 +55,14 @@ def test_the_same_network_on_both_devices(name, architectures, strategy, stream,
             assert torch.equal(moved[key], value), key
 
 
-@pytest.mark.parametrize("name", ["residual", "depthwise", "concat"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "residual",
+        pytest.param("depthwise", marks=pytest.mark.slow),
+        pytest.param("concat", marks=pytest.mark.slow),
+    ],
+)
 def test_other_architectures(name, architectures, strategy, stream, second_device):
     with second_device() as device:
         network, _ = learn(architectures[name], {}, strategy, stream, device)

@@ -92,7 +92,7 @@ def examples(n):
     )
 
 
-@examples(50)
+@examples(20)
 @given(data=st.data())
 def test_any_history_keeps_the_promise(data, drawn, randomise, error, read):
     promise_holds(data, drawn, randomise, error, read)

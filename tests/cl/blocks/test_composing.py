@@ -139,7 +139,14 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("factory", "size"), CASES.values(), ids=CASES)
+DEEP = ("resnet110", "densenet121")  # many layers: half a minute each
+DRAWN = [
+    pytest.param(*case, id=name, marks=[pytest.mark.slow] if name in DEEP else [])
+    for name, case in CASES.items()
+]
+
+
+@pytest.mark.parametrize(("factory", "size"), DRAWN)
 def test_merged_equals_blocks_on_every_network(factory, size, grown, error):
     torch.manual_seed(0)
     reference = factory().double()
@@ -163,7 +170,6 @@ REAL = {
     "resnet20": lambda: resnet(3, (16, 32, 64)),
     "resnet32": lambda: resnet(5, (16, 32, 64)),
     "wrn-28-2": lambda: resnet(4, (32, 64, 128), WideBlock),
-    "mobilenet_v2": lambda: torchvision("mobilenet_v2"),
     "squeezenet1_1": lambda: torchvision("squeezenet1_1"),
 }  # fmt: skip
 WIDE = {
@@ -171,6 +177,7 @@ WIDE = {
     "vgg19_bn": lambda: vgg((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
     "resnet110": lambda: resnet(18, (16, 32, 64)),
     "resnet18": lambda: torchvision("resnet18"),
+    "mobilenet_v2": lambda: torchvision("mobilenet_v2"),
     "densenet121": lambda: torchvision("densenet121", growth_rate=32),
     "efficientnet_b0": lambda: torchvision("efficientnet_b0"),
 }  # fmt: skip

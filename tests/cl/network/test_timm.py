@@ -11,14 +11,14 @@ timm = pytest.importorskip("timm", reason="extra `dev` is not installed")
 # aggregation, concats, layer norm and layer scale
 NETWORKS = [
     "lcnet_035",
-    "mobilenetv3_small_050",
-    "tinynet_e",
-    "mnasnet_small",
     "regnetx_002",
-    "regnety_002",
     "dla46_c",
     "resnet10t",
     "convnext_atto",
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("mobilenetv3_small_050", "tinynet_e", "mnasnet_small", "regnety_002")
+    ),
 ]
 X = torch.randn(2, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
