@@ -2,6 +2,7 @@
 
 import pytest
 
+from cgap_bench.record.configuration import Tuning
 from cgap_bench.show.text.command import command_of
 
 PLAIN = "cgap-cl run toy.toml --preset standard --methods cgap --seeds 0-1"
@@ -87,3 +88,23 @@ def test_says_that_the_variants_of_a_preset_are_not_among_the_runs(
     seeds = "0-1" if len(variants) > 1 else "0"
     command = f"cgap-cl run split-cifar100 --preset {preset} --methods {method} --seeds {seeds}"
     assert command_of(records, preset, rows) == command + more
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "preset", "files", "more"),
+    [
+        ("toy", "standard", ["", ""], ""),
+        ("toy", "standard", ["mine.toml", ""], " --tuned results/tuning/mine.toml"),
+        ("toy", "standard", ["my best.toml"], " --tuned 'results/tuning/my best.toml'"),
+        ("toy", "standard", ["a.toml", "b.toml"], " --tuned (where settings are from)"),
+        ("split-digits", "standard", ["a.toml"], " --tuned results/tuning/a.toml"),
+        ("split-digits", "suite-tuned", ["split-digits-suite.toml"], ""),  # it names it itself
+    ],
+)
+def test_names_the_search_that_settings_are_from(make_record, benchmark, preset, files, more):
+    records = [make_record(seed=n, benchmark=benchmark) for n in range(len(files))]
+    for n, file in enumerate(files):
+        config = records[n].config.model_copy(update={"tuning": Tuning(file=file)})
+        records[n] = records[n].model_copy(update={"config": config})
+    words = command_of(records, preset, ["cgap"]).partition(" --seeds ")[2]
+    assert words.removeprefix("0-1").removeprefix("0") == more

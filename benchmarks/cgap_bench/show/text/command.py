@@ -5,12 +5,14 @@ import tomllib
 from collections.abc import Collection, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from cgap_bench.record.identity import SECTIONS
 from cgap_bench.record.record import Record
 from cgap_bench.record.variants import methods_of, name_of
 
 ORDER = "stream.order_seed="  # what each of `--orders` sets
+TUNING = "results/tuning"  # where `cgap-cl tune` writes
 
 
 def command_of(records: Sequence[Record], preset: str, rows: Collection[str]) -> str:
@@ -35,6 +37,7 @@ def command_of(records: Sequence[Record], preset: str, rows: Collection[str]) ->
         f"--methods {','.join(methods)} --seeds {_ranges({r.config.seed for r in records})}",
         *orders,
         *_without_variants(records, preset, variants),
+        *_tuned(records, preset),
         *(f"--set {shlex.quote(one)}" for one in common if one.partition(".")[0] in owners),
         *_device(records),
     ]
@@ -60,14 +63,20 @@ def _ours(name: str) -> Traversable:
     return resources.files("cgap_bench").joinpath("recipes", name)
 
 
+def _preset_of_ours(records: Sequence[Record], preset: str) -> dict[str, Any]:
+    """What a recipe of ours says of the preset; nothing of a user's."""
+    recipe = _ours(f"{recipe_of(records)}.toml")
+    if not recipe.is_file():
+        return {}
+    presets = tomllib.loads(recipe.read_text(encoding="utf-8"))["presets"]
+    return dict(presets.get(preset, {}))
+
+
 def _without_variants(
     records: Sequence[Record], preset: str, rows: Collection[str]
 ) -> list[str]:
     """`--variants none`, where a preset of ours has some and none of them is a row."""
-    recipe = _ours(f"{recipe_of(records)}.toml")
-    if not recipe.is_file():
-        return []
-    table = tomllib.loads(recipe.read_text(encoding="utf-8"))["presets"].get(preset, {})
+    table = _preset_of_ours(records, preset)
     methods = {record.config.method for record in records}
     names = {
         f"{method} ({name_of(one, method)})"
@@ -75,6 +84,16 @@ def _without_variants(
         for method in methods_of(one) & methods
     }
     return ["--variants none"] if names and not names & set(rows) else []
+
+
+def _tuned(records: Sequence[Record], preset: str) -> list[str]:
+    """`--tuned`, where settings are from a search that the preset does not name itself."""
+    files = {record.config.tuning.file for record in records} - {""}
+    if not files or "tuned" in _preset_of_ours(records, preset):
+        return []
+    if len(files) > 1:
+        return ["--tuned (where settings are from)"]
+    return [f"--tuned {shlex.quote(f'{TUNING}/{files.pop()}')}"]
 
 
 def _set_beside(record: Record, but: str | None) -> list[str]:
