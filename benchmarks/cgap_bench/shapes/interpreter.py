@@ -6,15 +6,16 @@ every map, and decide by the role that `rules.py` gives a function.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from cgap_bench.shapes.rules import Rule, rule_of
+from cgap_bench.shapes.rules import Rule, rule_of, rule_of_operator
 
 Note = TypeVar("Note")
 
@@ -98,3 +99,51 @@ def tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from tensors(item)
+
+
+class Readers:
+    """Who reads a map that a convolution or linear layer wrote, or one that is made of such.
+
+    Attributes:
+        n_whole: Reads of all of it, by itself or joined with others.
+        n_part: Reads of some of its channels.
+    """
+
+    def __init__(self, size: int, of: Sequence["Readers"] = ()) -> None:
+        self.size, self._of = size, of
+        self.n_whole = self.n_part = 0
+
+    def read(self, part: bool = False) -> None:
+        """Once more, and so what it is made of."""
+        self.n_part += part
+        self.n_whole += not part
+        for one in self._of:
+            one.read(part or self.size < one.size)
+
+    def others(self, part: bool = False) -> bool:
+        """Whether there are more than the one that asks, who reads all of this map.
+
+        Args:
+            part: Whether it reads some of the channels. Parts are taken to be disjoint.
+        """
+        here = self.n_whole > 0 if part else self.n_whole > 1 or self.n_part > 0
+        return here or any(one.others(part or self.size < one.size) for one in self._of)
+
+
+class Operators(TorchDispatchMode):
+    """Shows the operators of torch that a function calls.
+
+    Args:
+        meet: Called with each of them and its rule, in its place; its result is theirs.
+    """
+
+    def __init__(self, meet: Callable[[Call, Rule], Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._meet = meet
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """What torch calls in place of each operator."""
+        call = Call(func.overloadpacket, args, kwargs or {})
+        return self._meet(call, rule_of_operator(func))

@@ -28,6 +28,8 @@ class Reader:
         self.unsupported: Counter[str] = Counter()
         self._sizes, self._constants = _sizes(graph), constants(graph).keys()
         self._numbers = _numbers(graph)
+        self._n_readers = Counter(name for node in graph.node for name in node.input)
+        self._n_readers.update(x.name for x in graph.output)
         self._sources: dict[str, tuple[int, ...]] = dict.fromkeys(read, (NETWORK_INPUT,))
         self._foldable: set[str] = set()  # a norm could go into what wrote these
         self._products: set[str] = set()  # written by a product, whose bias is an Add behind it
@@ -48,13 +50,17 @@ class Reader:
         free = rule.role in (Role.ACTIVATION, Role.ADDRESSING)
         if free or self._adds_bias(node, maps) or self._gates(node, maps):
             self._pass_on(node)
-        elif rule.role is Role.NORM and node.input[0] in self._foldable:
+        elif rule.role is Role.NORM and self._folds(node.input[0]):
             for index in self._sources[maps[0]]:
                 self.layers[index]["bias"] = True
             self._pass_on(node)
             self._foldable.update(node.output)
         else:
             self._work(node, rule, maps)
+
+    def _folds(self, read: str) -> bool:
+        """Whether a norm goes into what wrote a tensor: nothing else reads it as it is."""
+        return read in self._foldable and self._n_readers[read] == 1
 
     def _work(self, node: Any, rule: Rule, maps: Sequence[str]) -> None:
         """Layers of their own, or work that has no shape."""

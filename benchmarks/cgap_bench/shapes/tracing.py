@@ -5,7 +5,7 @@ that it calls say what the layers are and which reads which; the modules only na
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from cgap_bench.errors import UsageError
 from cgap_bench.shapes import forms, rules
-from cgap_bench.shapes.interpreter import Call, Interpreter, tensors
-from cgap_bench.shapes.rules import UNKNOWN, LayerJSON, Role, Rule, Site, rule_of_operator
+from cgap_bench.shapes.interpreter import Call, Interpreter, Operators, Readers, tensors
+from cgap_bench.shapes.rules import UNKNOWN, LayerJSON, Role, Rule, Site
 
 NETWORK_INPUT = -1
 
@@ -46,8 +45,9 @@ def layer_shapes(network: nn.Module, example_input: Tensor) -> list[LayerJSON]:
     """Layer shapes of one pass, in the order of execution, as `cgap_hw.LayerShape` JSON.
 
     Batch norm right behind a convolution or linear layer is folded into it (running statistics
-    only); elsewhere it is a pass over its channels. Activations and dropout are free, and so
-    are concatenation and selection of channels: the next layer reads from where they lie.
+    only) if nothing else reads what that wrote; elsewhere it is a pass over its channels.
+    Activations and dropout are free, and so are concatenation and selection of channels: the
+    next layer reads from where they lie.
 
     Args:
         network: Any module whose work is done by convolutions, linear layers, pools, norms,
@@ -80,7 +80,16 @@ def trace(network: nn.Module, example_input: Tensor) -> Workload:
         >>> dict(trace(network, torch.zeros(1, 4)).unsupported)
         {"module '1' (Softmax)": 1}
     """
-    tracer = _Tracer()
+    tracer = _traced(network, example_input, frozenset())
+    if apart := tracer.folded_in_vain:  # who else reads a map is known in the end
+        tracer = _traced(network, example_input, apart)
+    inputs = {"input": tuple(example_input.shape)}
+    return Workload(tracer.layers, dict(tracer.unsupported), inputs)
+
+
+def _traced(network: nn.Module, example_input: Tensor, apart: frozenset[int]) -> "_Tracer":
+    """What one pass shows; some norms are passes of their own whatever they follow."""
+    tracer = _Tracer(apart)
     x = example_input.detach().view_as(example_input)  # its note is not the caller's
     tracer.put(x, _Map((NETWORK_INPUT,)))
 
@@ -89,13 +98,11 @@ def trace(network: nn.Module, example_input: Tensor) -> Workload:
     try:
         # Attention as the products that it is, not as one operator for this machine.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), tracer.naming(network), tracer:
-            network(x)
+            tracer.read(tensors(network(x)))  # a map that is returned is read as it is
     finally:
         for module, training in modes.items():
             module.training = training
-
-    inputs = {"input": tuple(example_input.shape)}
-    return Workload(tracer.layers, dict(tracer.unsupported), inputs)
+    return tracer
 
 
 def total_macs(layers: Sequence[LayerJSON]) -> int:
@@ -117,21 +124,36 @@ def total_macs(layers: Sequence[LayerJSON]) -> int:
 
 @dataclass(frozen=True)
 class _Map:
-    """Note on a tensor: the layers that it consists of, and if a norm could go into them."""
+    """Note on a tensor: the layers that it consists of, and if a norm could go into them.
+
+    ``readers`` are known of all that lies in a map that a norm could go into.
+    """
 
     sources: tuple[int, ...]
+    readers: Readers | None = None
     foldable: bool = False
 
 
 class _Tracer(Interpreter[_Map]):
-    """Collects layers, and for every map the layers whose outputs it consists of."""
+    """Collects layers, and for every map the layers whose outputs it consists of.
 
-    def __init__(self) -> None:
+    Args:
+        apart: Which norms, counted in the order of their calls, go into no layer.
+    """
+
+    def __init__(self, apart: frozenset[int]) -> None:
         super().__init__()
         self.layers: list[LayerJSON] = []
         self.unsupported: Counter[str] = Counter()
         self._leaf: tuple[str, nn.Module] | None = None  # the module of torch's at work
         self._whole: Call | None = None  # the function that is taken apart
+        self._apart, self._n_norms = apart, 0
+        self._folded: dict[int, Readers] = {}
+
+    @property
+    def folded_in_vain(self) -> frozenset[int]:
+        """Norms that went into layers whose output something else reads as it is."""
+        return frozenset(n for n, readers in self._folded.items() if readers.others())
 
     @contextmanager
     def naming(self, network: nn.Module) -> Iterator[None]:
@@ -167,6 +189,8 @@ class _Tracer(Interpreter[_Map]):
             return result
 
         outs = list(tensors(result))
+        if rule.role not in (Role.CHANNELS, Role.ADDRESSING):
+            self.read(maps)
         for out in outs[:1] if rule.role is Role.WORK else outs:
             self._written(Site(self._name(call), tuple(maps), out), call, rule)
         for out in outs[1:]:  # of one and the same work
@@ -179,7 +203,7 @@ class _Tracer(Interpreter[_Map]):
         outer, self._whole = self._whole, self._whole or call
         n_layers, listed = len(self.layers), Counter(self.unsupported)
         try:
-            with _Operators(self):
+            with Operators(self.operator):
                 result = call()
         finally:
             self._whole = outer
@@ -204,15 +228,29 @@ class _Tracer(Interpreter[_Map]):
         if rule.role in (Role.CHANNELS, Role.ADDRESSING):
             if self.note(site.out) is None:  # what returns its argument as it is says nothing
                 kept = foldable and rule.role is Role.CHANNELS
-                self.put(site.out, _Map(sources, kept))
+                self.put(site.out, _Map(sources, self._readers(site), kept))
         elif rule.role is Role.ACTIVATION:
             self.put(site.out, _Map(sources))
-        elif rule.role is Role.NORM and foldable and not self._of_batch(call):
+        elif rule.role is Role.NORM and self._folds(site, call, foldable):
             for index in sources:
                 self.layers[index]["bias"] = True
-            self.put(site.out, _Map(sources, foldable=True))
+            self.put(site.out, _Map(sources, Readers(site.out.numel()), foldable=True))
         else:
             self._work(site, call, rule)
+
+    def _folds(self, site: Site, call: Call, foldable: bool) -> bool:
+        """Whether this norm goes into the layers before it."""
+        self._n_norms += 1
+        if not foldable or self._n_norms in self._apart or self._of_batch(call):
+            return False
+        self._folded[self._n_norms] = self._readers(site)
+        return True
+
+    def read(self, maps: Iterable[Tensor]) -> None:
+        """Maps are read, by a norm or by whatever else wants their values."""
+        for note in map(self.note, maps):
+            if note is not None and note.readers is not None:
+                note.readers.read()
 
     def _work(self, site: Site, call: Call, rule: Rule) -> None:
         """Layers of their own, or work that has no shape."""
@@ -227,7 +265,10 @@ class _Tracer(Interpreter[_Map]):
         for layer in layers:
             self.layers.append({**layer, "inputs": list(inputs)})
             inputs = (len(self.layers) - 1,)
-        self.put(site.out, _Map(inputs, layers[-1]["kind"] in ("conv", "linear")))
+        if layers[-1]["kind"] in ("conv", "linear"):
+            self.put(site.out, _Map(inputs, Readers(site.out.numel()), foldable=True))
+        else:
+            self.put(site.out, _Map(inputs))
 
     def _inputs(self, site: Site, layer: LayerJSON) -> tuple[int, ...]:
         """What a layer reads; a sum term by term: what has parts is joined in a layer first."""
@@ -260,6 +301,12 @@ class _Tracer(Interpreter[_Map]):
         notes = [note for note in map(self.note, maps) if note is not None]
         return tuple(dict.fromkeys(index for note in notes for index in note.sources))
 
+    def _readers(self, site: Site) -> Readers:
+        """Of what is made of maps."""
+        notes = (note for note in map(self.note, site.maps) if note is not None)
+        known = [note.readers for note in notes if note.readers is not None]
+        return Readers(site.out.numel(), known)
+
     def _foldable(self, maps: Sequence[Tensor]) -> bool:
         return all(note is not None and note.foldable for note in map(self.note, maps))
 
@@ -270,18 +317,3 @@ def is_leaf(module: nn.Module) -> bool:
     weighty = isinstance(module, (nn.Conv2d, nn.Linear))
     alone = not any(True for _ in module.children())
     return isinstance(module, nn.MultiheadAttention) or ((own or weighty) and alone)
-
-
-class _Operators(TorchDispatchMode):
-    """Shows a tracer the operators of torch that a function calls."""
-
-    def __init__(self, tracer: _Tracer) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._tracer = tracer
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """What torch calls in place of each operator."""
-        call = Call(func.overloadpacket, args, kwargs or {})
-        return self._tracer.operator(call, rule_of_operator(func))

@@ -257,6 +257,20 @@ def test_what_is_not_known_is_named_with_its_kind(tmp_path):
         onnx_shapes.onnx_workload(path)
 
 
+@pytest.mark.parametrize(("second", "n_passes"), [(["b", "b"], 0), (["b", "a"], 1)])
+def test_a_norm_is_folded_only_where_nothing_else_reads_the_raw_map(second, n_passes, tmp_path):
+    node = onnx.helper.make_node
+    nodes = [
+        node("Conv", ["x", "w"], ["a"]),
+        node("BatchNormalization", ["a", "s", "o", "m", "v"], ["b"]),
+        node("Add", second, ["y"]),
+    ]
+    constants = dict.fromkeys("somv", ("FLOAT", [4])) | {"w": ("FLOAT", [4, 3, 1, 1])}
+    path = model(nodes, {"x": ("FLOAT", [1, 3, 4, 4])}, constants, tmp_path / "a.onnx")
+    kinds = [layer["kind"] for layer in onnx_shapes.onnx_workload(path).layers]
+    assert kinds == ["conv", *["elementwise"] * n_passes, "add"]
+
+
 def test_a_resized_map_is_a_pass(tmp_path):
     node = onnx.helper.make_node("Resize", ["x", "", "", "n"], ["y"])
     sizes = onnx.helper.make_tensor("n", onnx.TensorProto.INT64, [4], [1, 4, 10, 12])

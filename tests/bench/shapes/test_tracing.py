@@ -54,6 +54,59 @@ def test_norms_that_cannot_be_folded_are_passes():
     ]
 
 
+NORMS_OF_SHARED = {"whole", "other", "both", "upper", "second"}
+
+
+class Shared(nn.Module):
+    """A convolution whose output a norm reads, and something else as it is."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.a, self.b = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.whole, self.other, self.both = (nn.BatchNorm2d(n) for n in (4, 4, 8))
+        self.upper, self.second = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+
+    def forward(self, x):
+        y = self.a(x)
+        first, second = y.chunk(2, 1)
+        return {
+            "alone": lambda: self.b(self.whole(y)),
+            "skip": lambda: self.b(torch.relu(self.whole(y))) + y,
+            "skip first": lambda: (y + x) * self.whole(y),
+            "two norms": lambda: self.b(self.whole(y)) + self.other(y),
+            "returned": lambda: (self.b(self.whole(y)), y),
+            "half as it is": lambda: self.b(torch.cat([self.upper(first), second], 1)),
+            "half of a norm": lambda: self.whole(y)[:, :2] + second,
+            "two halves": lambda: torch.cat([self.upper(first), self.second(second)], 1),
+            "joined twice": lambda: self.both(torch.cat([y, self.b(x)], 1))[:, :4] + y,
+            "twice in a row": lambda: self.other(self.whole(y)),
+        }[self.how]()
+
+
+@pytest.mark.parametrize(
+    ("how", "n_passes"),
+    [
+        ("alone", 0),
+        ("skip", 1),
+        ("skip first", 1),
+        ("two norms", 2),
+        ("returned", 1),
+        ("half of a norm", 1),
+        ("two halves", 2),
+        ("half as it is", 1),
+        ("joined twice", 1),
+        ("twice in a row", 0),
+    ],
+)
+def test_a_norm_is_folded_only_where_nothing_else_reads_the_raw_map(how, n_passes):
+    """A pre-activation block whose skip is the raw output of a convolution, and its kind."""
+    layers = layer_shapes(Shared(how), torch.zeros(1, 4, 5, 5))
+    passes = [layer for layer in layers if layer["name"] in NORMS_OF_SHARED]
+    assert len(passes) == n_passes
+    assert {layer["kind"] for layer in passes} <= {"elementwise"}
+
+
 def test_training_mode_and_statistics_are_left_as_they_were():
     network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)).train()
     network[1].eval()
