@@ -73,7 +73,7 @@ class LayerShape(BaseModel):
                 f"groups={self.groups} must divide n_in={self.n_in} and n_out={self.n_out}"
             )
         self._check_work()
-        if self.kind == "conv":
+        if self.kind in ("conv", "pool"):
             self._check_size()
         if self.inputs is not None and (
             not self.inputs or any(i < NETWORK_INPUT for i in self.inputs)
@@ -91,19 +91,27 @@ class LayerShape(BaseModel):
             raise ValueError(f"{self.macs} multiply-adds, expected at most {MOST_WORK}")
 
     def _check_size(self) -> None:
-        """No output beyond what the widest padding gives; one more, where sizes round up."""
+        """No output beyond what the widest padding gives; one more, where sizes round up.
+
+        And none below what the stored padding gives on its side alone: sizes left out are 1.
+        """
         for axis in "hw":
             n_in, n_out, kernel, stride, dilation, padding = (
                 getattr(self, f"{key}_{axis}")
                 for key in ("in", "out", "kernel", "stride", "dilation", "padding")
             )
             span = (kernel - 1) * dilation + 1
-            padding = max(padding, span - 1)
-            most = (n_in + 2 * padding - span) // stride + 2
-            if n_out > most:
+            least = (n_in + padding - span) // stride + 1
+            most = (n_in + 2 * max(padding, span - 1) - span) // stride + 2
+            if n_out > most and self.kind == "conv":
                 raise ValueError(
                     f"out_{axis}={n_out} is more than in_{axis}={n_in}, kernel_{axis}={kernel}"
                     f" and stride_{axis}={stride} can give ({most})"
+                )
+            if n_out < least:
+                raise ValueError(
+                    f"out_{axis}={n_out} is less than in_{axis}={n_in}, kernel_{axis}={kernel}"
+                    f" and stride_{axis}={stride} give ({least}); is it left out?"
                 )
 
     @property

@@ -42,9 +42,9 @@ class Piggyback(ScoredNetwork):
         """All above the threshold: a task starts with every weight."""
         return torch.full_like(weight, FIRST_SCORE)
 
-    def selected(self, scores: Tensor) -> Tensor:
+    def selected(self, ranks: Tensor) -> Tensor:
         """Scores above the threshold."""
-        return scores > self._threshold
+        return ranks > self._threshold
 
     def source(self, name: str) -> Tensor:
         """The weights; they take gradients in the first task alone."""

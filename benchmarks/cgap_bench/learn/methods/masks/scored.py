@@ -62,9 +62,13 @@ class ScoredNetwork(TaskNetwork):
     def fresh_scores(self, weight: Tensor) -> Tensor:
         """First scores of a layer, of the shape of its weight."""
 
+    def ranked(self, scores: Tensor) -> Tensor:
+        """What decides which weights are chosen, the more the rather; gradients go through it."""
+        return scores
+
     @abstractmethod
-    def selected(self, scores: Tensor) -> Tensor:
-        """The mask that scores stand for, bool."""
+    def selected(self, ranks: Tensor) -> Tensor:
+        """The mask that ranks stand for, bool."""
 
     @abstractmethod
     def source(self, name: str) -> Tensor:
@@ -86,15 +90,15 @@ class ScoredNetwork(TaskNetwork):
     def _weight_of(self, name: str, task: int) -> Tensor:
         if task != self.current:
             return self.source(name) * self.masks_of(name)[self.position(task)]
-        scores = self.scores_of(name)
-        mask: Tensor = StraightThrough.apply(scores, self.selected(scores))
+        ranks = self.ranked(self.scores_of(name))
+        mask: Tensor = StraightThrough.apply(ranks, self.selected(ranks))
         return self.source(name) * mask
 
     @torch.no_grad()
     def finish(self, task: int) -> None:
         """Keep the mask."""
         for name in self.weight_names():
-            mask = self.selected(self.scores_of(name))
+            mask = self.selected(self.ranked(self.scores_of(name)))
             self.masks_of(name)[self.position(task)] = mask
         super().finish(task)
 

@@ -44,9 +44,9 @@ class SupSup(ScoredNetwork):
         """Uniform in +-1 / sqrt(fan_in)."""
         return nn.init.kaiming_uniform_(torch.empty_like(weight), a=math.sqrt(5))
 
-    def selected(self, scores: Tensor) -> Tensor:
-        """The largest magnitudes of the layer."""
-        return largest(scores.abs(), self._density)
+    def selected(self, ranks: Tensor) -> Tensor:
+        """The largest scores of the layer, as in the authors' code: a negative one is a low one."""
+        return largest(ranks, self._density)
 
     def source(self, name: str) -> Tensor:
         """The random weights."""

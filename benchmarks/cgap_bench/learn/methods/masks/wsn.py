@@ -46,9 +46,13 @@ class WSN(ScoredNetwork):
         """Uniform in +-1 / sqrt(fan_in)."""
         return nn.init.kaiming_uniform_(torch.empty_like(weight), a=math.sqrt(5))
 
-    def selected(self, scores: Tensor) -> Tensor:
-        """The largest magnitudes of the layer."""
-        return largest(scores.abs(), self._density)
+    def ranked(self, scores: Tensor) -> Tensor:
+        """Magnitudes: where a weight is wanted, a negative score falls."""
+        return scores.abs()
+
+    def selected(self, ranks: Tensor) -> Tensor:
+        """The largest of the layer."""
+        return largest(ranks, self._density)
 
     def used(self, name: str) -> Tensor:
         """Weights in the mask of any task that is finished."""
