@@ -33,7 +33,8 @@ def class_ids(classes: int | Sequence[int], older: Sequence[int] = ()) -> tuple[
 def by_class(logits: Tensor, classes: Sequence[int]) -> Tensor:
     """Logits with the column of each class at its id, as a stream's targets count.
 
-    A softmax gives the columns between no share: the loss is that of the head's own outputs.
+    A softmax gives the columns between no share: cross-entropy with hard targets, without label
+    smoothing, is that of the head's own outputs.
 
     Args:
         logits: ``(N, len(classes))``, the outputs of a head.

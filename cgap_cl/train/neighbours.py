@@ -85,7 +85,8 @@ def check_training(strategy: Any, network: PlasticNetwork) -> None:
 
     Raises:
         TypeError: another network is in the place of the one whose column learns.
-        ValueError: the data holds rows of tasks, or classes, that were never experiences.
+        ValueError: the data holds rows of tasks, or classes, that were never experiences; or
+            the loss takes in logits of classes that a head does not have.
     """
     if strategy.model is not network:
         raise TypeError(
@@ -112,4 +113,22 @@ def check_training(strategy: Any, network: PlasticNetwork) -> None:
             f"the training data holds rows of classes {unknown}, which no experience so far "
             "had (JointTraining on several experiences?); train on one experience after the "
             "other, or make one of them all"
+        )
+    rehearsed = any(hasattr(plugin, "storage_policy") for plugin in strategy.plugins)
+    together = heads if rehearsed else {label for label, _ in pairs}
+    _check_criterion(strategy._criterion, {heads[label] for label in together})
+
+
+def _check_criterion(criterion: Any, heads: set[tuple[int, ...]]) -> None:
+    """Refuse losses that would see the logits that stand for classes a head does not have."""
+    sizes = {len(classes) for classes in heads}
+    if len(sizes) == 1 and all(classes == tuple(range(len(classes))) for classes in heads):
+        return
+    smooth = getattr(criterion, "label_smoothing", 0.0) > 0
+    if smooth or isinstance(criterion, nn.MSELoss | nn.BCEWithLogitsLoss):
+        what = "label smoothing" if smooth else type(criterion).__name__
+        raise ValueError(
+            f"{what} takes in logits of classes that a head does not have, which are -10,000: "
+            "count the classes of each task from 0 and give all tasks as many (benchmarks of "
+            "Avalanche: class_ids_from_zero_in_each_exp), or use plain cross-entropy"
         )

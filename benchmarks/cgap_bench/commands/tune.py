@@ -12,7 +12,7 @@ from cgap_bench.commands.during.stopping import stoppable
 from cgap_bench.errors import Stop, UsageError
 from cgap_bench.learn.dataset import data_root
 from cgap_bench.learn.method import check_scenario
-from cgap_bench.record.configuration import RunConfig
+from cgap_bench.record.configuration import RunConfig, Split
 from cgap_bench.record.files import write_file
 from cgap_bench.record.record import Record
 from cgap_bench.record.searches import (
@@ -75,6 +75,11 @@ class TuneRequest:
         share = plain.overlay.training.get("holdout_share")
         held_out = () if share else (f"training.holdout_share={SHARE}",)
         overrides = (*HELD_OUT, *held_out, *self.overrides)
+        if (
+            resolve(benchmark, recipe, self.preset, overrides).overlay.stream.get("score_on")
+            != Split.HELD_OUT
+        ):
+            raise UsageError("tune chooses by held-out images: leave stream.score_on to it")
         made = resolve(benchmark, recipe, self.preset, overrides).laid_over(changes)
         fingerprints = Fingerprints(data_root(self.data_root))
         return lambda method, seed: fingerprints.of(made.config(method, seed))

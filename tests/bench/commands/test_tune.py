@@ -236,3 +236,12 @@ def test_unknown_methods_and_scenarios_end_it_at_once(run, tmp_path):
     result = run("tune", "split-digits", *words)
     assert "wsn runs in scenario task, not class" in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_test_images_are_not_searched_on(tmp_path):
+    request = TuneRequest(
+        "split-digits", None, "ewc", 2, "7", ("stream.score_on=test",), output=tmp_path
+    )
+    with pytest.raises(UsageError, match=r"leave stream\.score_on to it"):
+        tune_text(request)
+    assert not list(tmp_path.iterdir())

@@ -111,3 +111,51 @@ def test_joint_training_of_several_experiences_is_refused(
         joint = strategy(network, kind=JointTraining, criterion=nn.CrossEntropyLoss())
         with pytest.raises(ValueError, match=message):
             joint.train(made.train_stream)
+
+
+SMOOTH = nn.CrossEntropyLoss(label_smoothing=0.1)
+
+
+@pytest.fixture
+def one_task(architectures, strategy, part, stream_of):
+    """Classes and a loss -> a strategy, and an experience of these classes."""
+
+    def made(classes, criterion):
+        network = PlasticNetwork(architectures["chain"](), torch.zeros(2, 2, 6, 6))
+        (experience,) = stream_of([part(classes)], (0,)).train_stream
+        return strategy(network, criterion=criterion), experience
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("criterion", "classes", "told"),
+    [
+        (SMOOTH, (2, 3), "label smoothing"),
+        (nn.MSELoss(), (2, 3), "MSELoss"),
+        (SMOOTH, (0, 1), None),
+        (nn.CrossEntropyLoss(), (2, 3), None),
+    ],
+)
+def test_a_loss_that_takes_in_classes_that_a_head_lacks_is_refused(
+    one_task, criterion, classes, told
+):
+    """At -10,000 a logit; with smoothing a loss of 900 pushed all others down without end."""
+    host, experience = one_task(classes, criterion)
+    if told is None:
+        host.train(experience)
+        assert host.loss.item() < 10
+    else:
+        with pytest.raises(ValueError, match=f"{told} takes in logits of classes that a head"):
+            host.train(experience)
+
+
+def test_heads_of_unequal_size_in_one_batch_are_padded_too(
+    architectures, strategy, part, stream_of
+):
+    network = PlasticNetwork(architectures["chain"](), torch.zeros(2, 2, 6, 6))
+    host = strategy(network, plugins.ReplayPlugin(20), criterion=SMOOTH)
+    first, second = stream_of([part((0, 1)), part((0, 1, 2))], (0, 1)).train_stream
+    host.train(first)
+    with pytest.raises(ValueError, match="give all tasks as many"):
+        host.train(second)

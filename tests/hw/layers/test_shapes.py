@@ -59,6 +59,14 @@ def test_bad_shapes_are_refused():
         LayerShape(
             name="x", kind="conv", n_in=3, n_out=4, in_w=4, out_w=9, kernel_w=3, padding_w=2
         )
+    of_one_pixel = {"kind": "conv", "n_in": 64, "n_out": 64, "in_h": 56, "in_w": 56}
+    of_one_pixel |= {"kernel_h": 3, "kernel_w": 3, "padding_h": 1, "padding_w": 1}
+    with pytest.raises(
+        ValueError, match=r"out_h=1 is less than in_h=56, .* \(55\); is it left"
+    ):
+        LayerShape(name="a", **of_one_pixel)
+    with pytest.raises(ValueError, match=r"out_h=1 is less than in_h=56"):
+        LayerShape(name="a", **(of_one_pixel | {"kind": "pool"}))
     with pytest.raises(ValueError, match="groups=3 must divide"):
         LayerShape(name="x", kind="conv", n_in=4, n_out=4, groups=3)
 

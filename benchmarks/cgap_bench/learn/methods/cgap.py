@@ -1,6 +1,7 @@
 """CGaP: a column per experience that grows, is pruned, and is merged into the frozen base."""
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import torch
@@ -27,6 +28,7 @@ from cgap_cl.change.newborn import NewbornValues, Random, Split
 from cgap_cl.decide import price, saliency
 from cgap_cl.decide.price import PriceFactory
 from cgap_cl.decide.saliency import Score
+from cgap_cl.network.head import PADDING
 from cgap_cl.train.births import ceiling
 
 # What a recipe names where the library takes a callable; every other setting is the library's.
@@ -137,6 +139,31 @@ class Unlearnt(nn.Module):
         return logits
 
 
+def by_id(network: nn.Module, head: str, classes: Sequence[int]) -> nn.Module:
+    """A network whose output i is the logit of class i, as targets count them.
+
+    Args:
+        network: Any; its head is replaced where outputs are counted otherwise.
+        head: Name of the head, a linear layer or 1x1 convolution.
+        classes: The class of each output, as a head that goes on has met them.
+    """
+    n, ids = max(classes) + 1, list(classes)
+    if ids == list(range(n)):
+        return network
+    old = network.get_submodule(head)
+    assert isinstance(old, (nn.Linear, nn.Conv2d))
+    new, weight, bias = copy.copy(old), old.weight.detach(), old.bias
+    new._parameters = dict(old._parameters)
+    rows = weight.new_zeros(n, *weight.shape[1:])
+    rows[ids] = weight
+    shift = weight.new_full((n,), PADDING)  # classes that it has not met
+    shift[ids] = 0.0 if bias is None else bias.detach()
+    new.weight, new.bias = nn.Parameter(rows), nn.Parameter(shift)
+    setattr(new, "out_features" if isinstance(old, nn.Linear) else "out_channels", n)
+    network.set_submodule(head, new)
+    return network
+
+
 class PlasticLearner:
     """`CGaPPlugin` in Avalanche's plain strategy."""
 
@@ -177,7 +204,8 @@ class PlasticLearner:
         """The task's subnetwork; before anything is learnt, the untrained seed column."""
         if not self.network.labels:
             return Unlearnt(self.network, task)
-        return self.network.subnetwork(task)
+        classes = self.network.block(self.network.labels[task]).classes
+        return by_id(self.network.subnetwork(task), self.network.layout.head, classes)
 
     def stored_parameters(self) -> int:
         """All merged blocks and heads."""

@@ -1,14 +1,22 @@
 """CGaP's settings: every one of the library can be written in a recipe and reaches it."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from cgap_bench.learn.loop.precise_bn import PreciseBN
-from cgap_bench.learn.methods.cgap import NEWBORNS, PRICES, SCORES, cgap_config, settings_of
-from cgap_cl import CGaPConfig, CGaPPlugin, Inherit, PlasticNetwork, Where
+from cgap_bench.learn.methods.cgap import (
+    NEWBORNS,
+    PRICES,
+    SCORES,
+    PlasticLearner,
+    cgap_config,
+    settings_of,
+)
+from cgap_cl import Birth, CGaPConfig, CGaPPlugin, Inherit, PlasticNetwork, Where
 from cgap_cl.change.newborn import FanOut, Random
 
 MODEL = settings_of(CGaPConfig())
@@ -72,3 +80,18 @@ def test_precise_bn_before_the_plugin_sets_what_is_merged(toy):
         found.append(toy.logits(network.subnetwork(task), task))
     for task, logits in enumerate(found):
         assert torch.equal(toy.logits(network.subnetwork(task), task), logits)
+
+
+@pytest.mark.parametrize("classes", [(2, 0), (1, 2, 0), (0, 1)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_what_is_scored_has_its_outputs_where_targets_count_them(toy, classes, bias):
+    """A first session may lack a class that a later one has: a head goes on in that order."""
+    reference = toy.chain()
+    reference[-1] = nn.Linear(reference[-1].in_features, 2, bias=bias)
+    x = toy.data(0)[0][:5]
+    network = PlasticNetwork(reference, x).eval()
+    network.sprout(0, classes, Birth(dict.fromkeys(network.layout.widths, 2)))
+    network.merge()
+    scored = PlasticLearner.network_for(SimpleNamespace(network=network), 0).eval()
+    assert torch.equal(scored(x), network(x, 0))
+    assert torch.equal(network.subnetwork(0).eval()(x), network(x, 0)[:, list(classes)])

@@ -167,6 +167,26 @@ def test_density_is_the_share_of_weights_in_a_mask(toy, kind):
         built(toy, kind, density=0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "rank"), [(WSN, torch.abs), (SupSup, torch.clone), (Piggyback, torch.clone)]
+)
+def test_scores_move_towards_the_masks_that_lower_the_loss(toy, kind, rank):
+    """Where the loss wants a weight it rises in rank, whatever the sign of its score."""
+    model, name = learnt(built(toy, kind), 1), "5.weight"
+    model.begin(1)  # Piggyback's first task trains weights
+    scores, wanted = model.scores_of(name), torch.randn(model.weight(name).shape)
+    with torch.no_grad():
+        scores.normal_()
+    (gradient,) = torch.autograd.grad((model.weights(1)[name] * wanted).sum(), [scores])
+    moved = rank(scores.detach() - 1e-3 * gradient) - rank(scores.detach())
+    asked = -(model.source(name) * wanted).detach()
+    there = (asked.abs() > 1e-2) & (scores.detach().abs() > 1e-2)
+    assert {False, True} == set((scores < 0)[there].tolist())
+    mask = (model.weights(1)[name] != 0) | (model.source(name) == 0)
+    assert rank(scores)[mask].min() >= rank(scores)[~mask].max()
+    assert torch.equal(moved[there].sign(), asked[there].sign())
+
+
 def test_supsup_weights_are_signed_constants_and_never_trained(toy):
     model = built(toy, SupSup)
     before = model.weight("5.weight").detach().clone()

@@ -139,11 +139,15 @@ def test_gpm_state_can_be_stored(toy):
         GradientProjection(first_threshold=2)
 
 
-def test_the_first_layer_can_have_a_threshold_of_its_own(toy, monkeypatch):
+@pytest.mark.parametrize(
+    ("network", "projection"),
+    [(MultiHead, GradientProjection), (TrustRegionNetwork, TrustRegionProjection)],
+)
+def test_the_first_layer_can_have_a_threshold_of_its_own(toy, monkeypatch, network, projection):
     """`main_pmnist.py` of the authors: .95 for the images, .99 behind the first layer."""
     torch.manual_seed(0)
-    model = MultiHead(toy.chain(), range(toy.n_tasks))
-    plugin = GradientProjection(threshold=0.99, first_threshold=0.5, step=0.0, n_images=64)
+    model = network(toy.chain(), range(toy.n_tasks))
+    plugin = projection(threshold=0.99, first_threshold=0.5, step=0.0, n_images=64)
     inputs: dict = {}
     look = plugin.inputs
     monkeypatch.setattr(plugin, "inputs", lambda s: inputs.update(look(s)) or inputs)

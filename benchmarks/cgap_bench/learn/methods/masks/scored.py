@@ -63,7 +63,7 @@ class ScoredNetwork(TaskNetwork):
         """First scores of a layer, of the shape of its weight."""
 
     def ranked(self, scores: Tensor) -> Tensor:
-        """What decides which weights are chosen, the more the rather; gradients go through it."""
+        """What decides which weights are chosen, the greatest; gradients go through it."""
         return scores
 
     @abstractmethod

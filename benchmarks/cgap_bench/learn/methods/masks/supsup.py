@@ -13,9 +13,10 @@ from cgap_bench.learn.methods.masks.task_network import PerChannel
 class SupSup(ScoredNetwork):
     """Supermasks in superposition (Wortsman et al. 2020), task given in training and test.
 
-    In each layer the largest share of the scores' magnitudes is the mask (edge-popup,
-    Ramanujan et al. 2020); weights are signed constants sqrt(2 / fan_in), the scale of He's
-    initialisation. Scores start anew, uniform as `torch.nn.Linear` starts weights.
+    In each layer the largest share of the scores, signs included, is the mask (edge-popup,
+    Ramanujan et al. 2020, without its magnitudes, as in SupSup's public code); weights are
+    signed constants sqrt(2 / fan_in), the scale of He's initialisation. Scores start anew,
+    uniform as `torch.nn.Linear` starts weights.
 
     Args:
         network: A chain whose last module is the model of the heads.
@@ -45,7 +46,7 @@ class SupSup(ScoredNetwork):
         return nn.init.kaiming_uniform_(torch.empty_like(weight), a=math.sqrt(5))
 
     def selected(self, ranks: Tensor) -> Tensor:
-        """The largest scores of the layer, as in the authors' code: a negative one is a low one."""
+        """The largest scores of the layer; a negative one is a low one."""
         return largest(ranks, self._density)
 
     def source(self, name: str) -> Tensor:

@@ -175,13 +175,15 @@ class TrustRegionProjection(GradientProjection):
         """Keep the bases of the task's inputs, and the span of all."""
         model = strategy.model
         (label,) = strategy.experience.task_labels
-        threshold = min(1.0, self._threshold + self.n_learnt * self._step)
+        threshold = self._first
         with beside_training(strategy, "bases"):
             for layer, inputs in self.inputs(strategy).items():
                 empty = inputs.new_zeros(len(inputs), 0)
-                basis = extended(empty, inputs, threshold)
+                share = min(1.0, threshold + self.n_learnt * self._step)
+                basis = extended(empty, inputs, share)
                 model.remember(f"{layer}.weight", label, basis)
                 self.bases[layer] = extended(self.bases.get(layer, empty), basis, 1 - 1e-9)
+                threshold = self._threshold
         self.n_learnt += 1
         self._before = {}
         model.finish(label)
