@@ -19,6 +19,7 @@ from cgap_bench.shapes.tabulated_cost import TabulatedCost, Values
 from cgap_cl import PlasticNetwork
 from cgap_cl.decide.policy import Price
 from cgap_hw import Board, CostModelError, LayerShape, NetworkCost, load_board, network_cost
+from cgap_hw.arrays import Streaming
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.price.energy import energy_table
 from cgap_hw.price.timing import time_layers
@@ -56,11 +57,17 @@ class BoardPrice:
         quantity: What is priced.
         board: Name of a board, or a TOML file.
         example: (1, ...), one input.
+
+    Raises:
+        UsageError: A streaming array, whose layers have no price of their own.
     """
 
     def __init__(self, quantity: Quantity, board: str, example: torch.Tensor) -> None:
         self.quantity = quantity
         self.board: Board = load_board(board)
+        # Its engines share the multipliers: what a layer takes depends on all the others.
+        if isinstance(self.board.array, Streaming):
+            raise self._no_layers()
         self.example = example
         self._traced: _Traced | None = None
 
@@ -96,11 +103,13 @@ class BoardPrice:
         whole = network_cost([LayerShape(**d.shape) for d in found], self.board, bits=BITS)
         table = LayerTable.of(whole.shapes)
         if not np.isclose(self._cost(table).sum(), self._of(whole), rtol=1e-6):
-            raise UsageError(
-                f"the array of {self.board.name} is not priced layer by layer; choose another "
-                "board"
-            )
+            raise self._no_layers()
         return found
+
+    def _no_layers(self) -> UsageError:
+        return UsageError(
+            f"the array of {self.board.name} is not priced layer by layer; choose another board"
+        )
 
     def _reference(self, network: PlasticNetwork) -> float:
         """Cost of the reference: the first block, which reads no other, at full width."""

@@ -124,8 +124,13 @@ class BaseArray(BaseModel):
         sizes = (moved.pixel_bytes, moved.weight_bytes, moved.output_bytes)
         return np.stack([transfer_ns(size, 0.0, dram) for size in sizes])
 
-    def network_ns(self, latency_ns: Values) -> tuple[float, float]:
-        """Time of one inference, and between two: one engine runs layer after layer."""
+    def network_ns(self, latency_ns: Values, busy_ns: Values) -> tuple[float, float]:
+        """Time of one inference, and between two: one engine runs layer after layer.
+
+        Args:
+            latency_ns: Of every layer.
+            busy_ns: Computing or transfer of every layer, whichever takes longer.
+        """
         total = float(latency_ns.sum())
         return total, total + self.call_overhead_us * 1e3
 

@@ -106,7 +106,7 @@ class Dpu(BaseArray):
         latency = double_buffered_ns(compute, transfer, 0.0, self.layer_overhead_ns)
         return latency, compute, transfer
 
-    def network_ns(self, latency_ns: Values) -> tuple[float, float]:
+    def network_ns(self, latency_ns: Values, busy_ns: Values) -> tuple[float, float]:
         """One image on one core; the cores take turns."""
         total = float(latency_ns.sum())
         return total, (total + self.call_overhead_us * 1e3) / self.cores

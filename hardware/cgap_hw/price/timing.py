@@ -36,12 +36,13 @@ def time_layers(t: LayerTable, moved: Traffic, array: BaseArray, dram: Dram) -> 
     """
     cycles = array.cycles(t)
     latency, compute, memory = array.layer_ns(t, moved, dram, cycles)
-    overhead = latency - np.maximum(compute, memory)
+    busy = np.maximum(compute, memory)
+    overhead = latency - busy
 
     parts = np.stack(np.broadcast_arrays(compute, memory, overhead))
     operand = 1 + np.argmax(array.operand_ns(moved, dram), axis=0)
     part = np.choose(np.argmax(parts, axis=0), [0 * operand, operand, 0 * operand + 4])
     bound = np.where(latency > 0, part, len(BOUND_BY) - 1)
 
-    network, interval = array.network_ns(latency)
+    network, interval = array.network_ns(latency, busy)
     return Timing(cycles, compute, memory, latency, bound, network, interval)

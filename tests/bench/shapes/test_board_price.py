@@ -21,6 +21,7 @@ from cgap_cl import Birth, GrowthPolicy, Plan, PlasticNetwork, PruningPolicy, Wh
 from cgap_cl.blocks.block import connect
 from cgap_cl.change import surgery
 from cgap_hw import LayerShape, load_board, network_cost
+from cgap_hw.boards.board import FOLDER
 from cgap_hw.layers.table import LayerTable
 
 BOARD = "zcu104"
@@ -165,6 +166,20 @@ def test_growth_steered_by_latency_is_faster_at_equal_accuracy():
 def test_unknown_boards_are_named():
     with pytest.raises((UsageError, ValueError), match="zcu104"):
         BoardPrice(Quantity.LATENCY, "zcu10", X)
+
+
+@pytest.mark.parametrize("quantity", Quantity)
+def test_engines_that_share_their_multipliers_have_no_price_by_layers(quantity, tmp_path):
+    """Alone a 32 -> 32 layer had the whole budget, in a table of 256 widths a 256th of it."""
+    path = tmp_path / "mine.toml"
+    text = (FOLDER / "pynq-z2.toml").read_text()
+    board, _ = text.split("[array]")
+    array = 'style = "streaming"\nbudget = 64\nclock_mhz = 100\nsource = "mine"'
+    path.write_text(f"{board}[array]\n{array}\n")
+    with pytest.raises(
+        UsageError, match=r"^the array of .* is not priced layer by layer; choose"
+    ):
+        BoardPrice(quantity, str(path), X)
 
 
 @pytest.mark.parametrize("quantity", Quantity)

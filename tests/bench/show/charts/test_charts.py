@@ -13,6 +13,8 @@ from cgap_bench.show.charts.roofline import layer_points, roofs
 from cgap_bench.show.charts.tasks import task_costs
 from cgap_bench.show.charts.times import training_times
 from cgap_bench.show.comparison import comparisons
+from cgap_hw import LayerShape, load_board, network_cost
+from cgap_hw.arrays import Streaming
 
 
 def test_matrices_are_means_over_seeds(comparison):
@@ -110,6 +112,21 @@ def test_no_layer_is_above_the_roofs(comparison, platform):
     peak, gbps = roofs(cost, platform.board)
     for _, layer in layer_points(cost).dropna().iterrows():
         assert layer["gops"] <= min(peak, gbps * layer["ops_per_byte"]) * (1 + 1e-9)
+
+
+def test_engines_side_by_side_are_not_above_the_roofs():
+    """The last layer ends soon after the one before: it was at work meanwhile."""
+    area = dict.fromkeys(("in_h", "in_w", "out_h", "out_w"), 16)
+    sides = {"first": (3, 16), "last": (16, 32)}
+    layers = [
+        LayerShape(name=name, kind="conv", n_in=n_in, n_out=n_out, **area)
+        for name, (n_in, n_out) in sides.items()
+    ]
+    array = Streaming(budget=16, clock_mhz=100, source="made up")
+    cost = network_cost(layers, load_board("zcu102"), array)
+    assert cost.layers[1].latency_ns < cost.layers[1].compute_ns
+    peak, _ = roofs(cost, load_board("zcu102"))
+    assert layer_points(cost)["gops"].max() <= peak
 
 
 def test_times_are_sums_over_experiences(make_record, platform):
