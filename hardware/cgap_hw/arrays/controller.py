@@ -23,6 +23,9 @@ from cgap_hw.chips.values import within
 from cgap_hw.errors import CostModelError
 from cgap_hw.layers.table import LayerTable
 
+# Words with which `hardware/rtl` is simulated: sums of 32 and of 48 bits hold their products.
+SUM_BITS = {8: 32, 16: 48}
+
 
 class Controller(BaseModel):
     """Buffers and port of the array in `hardware/rtl`, words of one half of each pair.
@@ -47,12 +50,9 @@ class Controller(BaseModel):
         """The controller's buffers around an array.
 
         Raises:
-            CostModelError: A word is not whole bytes.
+            CostModelError: Words of a width that `hardware/rtl` was not simulated with.
         """
-        if bits % 8:
-            raise CostModelError(
-                f"this array's words are whole bytes: bits must be 8, 16, ..., got {bits}"
-            )
+        refuse_width(bits)
         return Machine(
             pox,
             poy,
@@ -67,6 +67,19 @@ class Controller(BaseModel):
     def port(self, dram: Dram, clock_mhz: float) -> Port:
         """The DRAM in cycles of the array's clock."""
         return Port(dram.bytes_per_ns * 1e3 / clock_mhz, self.latency_cycles)
+
+
+def refuse_width(bits: int) -> None:
+    """Raises where `hardware/rtl` was not simulated with words of so many bits.
+
+    Raises:
+        CostModelError: The width, and those that there are.
+    """
+    if bits not in SUM_BITS:
+        widths = " or ".join(str(width) for width in SUM_BITS)
+        raise CostModelError(
+            f"an array with a controller (hardware/rtl) has words of {widths} bits, got {bits}"
+        )
 
 
 @dataclass(frozen=True)

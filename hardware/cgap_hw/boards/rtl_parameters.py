@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgap_hw.arrays import OutputStationary
+from cgap_hw.arrays.controller import SUM_BITS, refuse_width
 from cgap_hw.errors import CostModelError
 
 
@@ -10,7 +11,7 @@ def rtl_parameters(array: OutputStationary, bits: int = 8) -> dict[str, int]:
     """Values by their name in ``conv_array.sv``.
 
     Raises:
-        CostModelError: The array has no ``controller``, or words are not whole bytes.
+        CostModelError: The array has no ``controller``, or words are not of 8 or 16 bits.
 
     >>> from cgap_hw.boards.catalogue import load_array
     >>> parameters = rtl_parameters(load_array("rtl-4x4x4"))
@@ -20,15 +21,14 @@ def rtl_parameters(array: OutputStationary, bits: int = 8) -> dict[str, int]:
     control = array.controller
     if control is None:
         raise CostModelError("only an array with a controller is built by hardware/rtl")
-    if bits % 8:
-        raise CostModelError(f"words of hardware/rtl are whole bytes, got {bits} bits")
+    refuse_width(bits)
     return {
         "POX": array.pox,
         "POY": array.poy,
         "POF": array.pof,
         "DW": bits,
         "WW": bits,
-        "AW": 32 if bits == 8 else 48,
+        "AW": SUM_BITS[bits],
         "IN_DEPTH": control.pixel_words,
         "WT_DEPTH": control.weight_words,
         "OUT_DEPTH": control.output_words,

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from cgap_hw.arrays import OutputStationary
-from cgap_hw.arrays.controller import sizes_of
+from cgap_hw.arrays.controller import refuse_width, sizes_of
 from cgap_hw.arrays.lock_step import Tiles, words_of
 from cgap_hw.boards.board import Board
 from cgap_hw.errors import CostModelError
@@ -18,9 +18,12 @@ from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Indices, Values
 from cgap_hw.price.banks import LargestMaps, buffer_banks, placed
 from cgap_hw.price.cost import network_cost
+from cgap_hw.price.designs import removals
 from cgap_hw.price.explore import pareto_front
-from cgap_hw.price.usage import usage
+from cgap_hw.price.usage import dsp_blocks, usage
 
+# Array, DSP blocks, latency in ms, energy in mJ.
+_Priced = tuple[OutputStationary, int, float, float]
 LANES = (1, 2, 4, 8)
 LEAST_WORDS = 64
 
@@ -64,37 +67,48 @@ def explore_rtl(
         layers: The network.
         board: What must have the resources.
         base: An array with a controller: clock and latency of the memory.
-        bits: Word width, whole bytes.
+        bits: Word width, 8 or 16.
         lanes: Numbers that each of the three may be.
 
     Raises:
-        CostModelError: No design fits, or ``base`` has no controller.
+        CostModelError: No design fits, ``base`` has no controller, or words of another width.
     """
-    priced: list[tuple[OutputStationary, int, float, float]] = []
-    removed = {"dsp": 0, "memory": 0, "tiles": 0}
+    refuse_width(bits)
+    priced: list[_Priced] = []
+    removed = {"dsp": 0, "lut": 0, "memory": 0, "tiles": 0}
     for sizes in product(lanes, repeat=3):
-        array = base.sized(*sizes)
-        if array.n_macs > board.resources.dsp.mid:
-            removed["dsp"] += 1
-            continue
-        found = with_buffers(layers, board, array, bits)
-        if found is None:
-            removed["memory"] += 1
-            continue
-        try:
-            used, cost = (
-                usage(layers, board, found, bits),
-                network_cost(layers, board, found, bits),
-            )
-        except CostModelError:
-            removed["tiles"] += 1
-            continue
-        priced.append((found, used.dsp or 0, cost.latency_ms, cost.energy_mj.mid))
+        found = _priced(layers, board, base.sized(*sizes), bits)
+        if isinstance(found, str):
+            removed[found] += 1
+        else:
+            priced.append(found)
 
     if not priced:
-        raise CostModelError(f"no array of hardware/rtl fits {board.name} and this network")
+        raise CostModelError(
+            f"no array of hardware/rtl fits {board.name} and this network: {removals(removed)}"
+        )
     arrays, dsp, latency, energy = zip(*priced, strict=True)
     return RtlExploration(arrays, np.array(dsp), np.array(latency), np.array(energy), removed)
+
+
+def _priced(
+    layers: Sequence[LayerShape], board: Board, array: OutputStationary, bits: int
+) -> _Priced | str:
+    """An array with its buffers and its price, or which of `REASONS` takes it away."""
+    if dsp_blocks(array, board, bits) > board.resources.dsp.mid:
+        return "dsp"
+    found = with_buffers(layers, board, array, bits)
+    if found is None:
+        return "memory"
+    try:
+        used = usage(layers, board, found, bits)
+    except CostModelError:  # DSP and memory blocks fit: what is left are LUTs
+        return "lut"
+    try:
+        cost = network_cost(layers, board, found, bits)
+    except CostModelError:
+        return "tiles"
+    return found, used.dsp or 0, cost.latency_ms, cost.energy_mj.mid
 
 
 def with_buffers(

@@ -81,7 +81,9 @@ def test_a_linear_layer_is_moved_once(board, array):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"bits": 12}, "got 12"),
+        ({"bits": 12}, "words of 8 or 16 bits, got 12"),
+        ({"bits": 24}, "words of 8 or 16 bits, got 24"),
+        ({"bits": 32}, "words of 8 or 16 bits, got 32"),
         ({"options": CostOptions(resident_weights=True)}, "neither weights nor maps"),
     ],
 )

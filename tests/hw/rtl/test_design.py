@@ -74,6 +74,32 @@ def test_the_parameters_are_those_of_the_driver(found):
         assert rtl_parameters(array, bits) == design_of(array, bits).parameters()
 
 
+def test_sums_of_other_widths_were_never_simulated(layers, board, found):
+    """Products of two words of 32 bits overflow sums of 48."""
+    with pytest.raises(CostModelError, match="words of 8 or 16 bits, got 32"):
+        rtl_parameters(found.array(0), 32)
+    with pytest.raises(CostModelError, match="words of 8 or 16 bits, got 24"):
+        explore_rtl(layers, board, load_array("rtl-4x4x4"), 24, lanes=(2,))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "mid", "reason"), [("dsp", 8.0, "dsp"), ("lut", 1500.0, "lut")]
+)
+def test_designs_are_taken_away_for_what_they_lack(layers, board, lacking, mid, reason):
+    """At 8 blocks 4 x 4 x 4 needs too many, unless enough multipliers are in logic."""
+    value = getattr(board.resources, lacking).model_copy(update={"mid": mid})
+    few = board.resources.model_copy(update={lacking: value})
+    small = board.model_copy(update={"resources": few})
+    array = load_array("rtl-4x4x4")
+    found = explore_rtl(layers, small, array, lanes=(1, 4))
+    assert found.removed[reason] == sum(found.removed.values()) > 0
+    if lacking == "dsp":
+        logic = array.model_copy(update={"logic_macs": 8})
+        more = explore_rtl(layers, small, logic, lanes=(1, 4))
+        assert {found.array(i).n_macs for i in range(len(found))} == {1, 4}
+        assert {more.array(i).n_macs for i in range(len(more))} == {1, 4, 16}
+
+
 @pytest.mark.skipif(not available(), reason=HOW)
 def test_the_best_design_is_built_and_takes_the_priced_cycles(layers, board, found, tmp_path):
     best = found.array(int(found.pareto()[0]))
