@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from cgap_hw.arrays.pipeline import double_buffered_ns, fill_ns, port_ns
 from cgap_hw.arrays.traffic import Traffic, Volumes, least_traffic, transfer_ns
 from cgap_hw.chips.chip import Chip, Dram
 from cgap_hw.chips.values import within
+from cgap_hw.layers.shapes import LayerShape
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
 
@@ -52,6 +54,17 @@ class BaseArray(BaseModel):
 
         Raises:
             CostModelError: Which part is too small, and what it has.
+        """
+
+    def refuse_work(self, layers: Sequence[LayerShape], bits: int) -> None:
+        """Raises where the array cannot run a network, whatever the board.
+
+        Args:
+            layers: The network.
+            bits: Word width.
+
+        Raises:
+            CostModelError: Which layer or width, and what there is.
         """
 
     @property

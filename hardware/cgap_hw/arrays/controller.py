@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from cgap_hw.arrays.traffic import ORDERS, Traffic, Volumes, least_traffic
 from cgap_hw.chips.chip import Dram
 from cgap_hw.chips.values import within
 from cgap_hw.errors import CostModelError
+from cgap_hw.layers.shapes import LayerShape
 from cgap_hw.layers.table import LayerTable
 
 # Words with which `hardware/rtl` is simulated: sums of 32 and of 48 bits hold their products.
@@ -45,6 +47,21 @@ class Controller(BaseModel):
     output_words: Annotated[int, within(1, 2**24)]
     channel_blocks: Annotated[int, within(1, 2**16)]
     latency_cycles: Annotated[int, within(1, 10000)]
+
+    def refuse_work(self, layers: Sequence[LayerShape], bits: int) -> None:
+        """Raises where `hardware/rtl` cannot run a layer, or has no words of so many bits.
+
+        Raises:
+            CostModelError: The first such layer, named, or the width.
+        """
+        refuse_width(bits)
+        for layer in layers:
+            if layer.computes and layer.dilated:
+                raise CostModelError(
+                    f"layer {layer.name!r} has dilation {layer.dilation_h} x"
+                    f" {layer.dilation_w}; an array with a controller (hardware/rtl) runs no"
+                    " dilated layers"
+                )
 
     def machine(self, pox: int, poy: int, pof: int, bits: int) -> Machine:
         """The controller's buffers around an array.

@@ -25,14 +25,17 @@ DRAM_WAIT_NS = 200.0  # from the start of a layer to its first weights (assumed)
 
 
 class Window(NamedTuple):
-    """What decides the lines of a layer: its maps, kernel, stride and padding."""
+    """What decides the lines of a layer: its maps, span, stride and padding.
+
+    The span of a window is what its kernel covers, dilation included.
+    """
 
     ix: int
     iy: int
     ox: int
     oy: int
-    kx: int
-    ky: int
+    span_x: int
+    span_y: int
     sx: int
     sy: int
     pad_x: int
@@ -62,8 +65,8 @@ def window_lines(w: Window, p: int) -> Values:
 
     def pixel(row: Indices, column: Indices, end: int) -> Values:
         """Position of the first (end 0) or last (end 1) input pixel under an output pixel."""
-        y = np.clip(row * w.sy - w.pad_y + end * (w.ky - 1), 0, w.iy - 1)
-        x = np.clip(column * w.sx - w.pad_x + end * (w.kx - 1), 0, w.ix - 1)
+        y = np.clip(row * w.sy - w.pad_y + end * (w.span_y - 1), 0, w.iy - 1)
+        x = np.clip(column * w.sx - w.pad_x + end * (w.span_x - 1), 0, w.ix - 1)
         return np.asarray(y * w.ix + x)
 
     # A tile that goes on in the next row begins there further to the left, and may reach

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from cgap_hw.arrays.buffers import Grain
 from cgap_hw.arrays.controller import Controller, TiledTraffic, tiled_traffic
 from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.chips.chip import Chip, Dram
+from cgap_hw.layers.shapes import LayerShape
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
 
@@ -79,6 +81,11 @@ class OutputStationary(BaseArray):
     def dsp_macs(self, bits: int, per_dsp: float) -> Any:
         """DSP blocks for the multipliers; `hardware/rtl` puts no two into one block."""
         return super().dsp_macs(bits, min(per_dsp, 1) if self.controller else per_dsp)
+
+    def refuse_work(self, layers: Sequence[LayerShape], bits: int) -> None:
+        """With a ``controller``: other widths and dilated layers, which the RTL has not."""
+        if self.controller is not None:
+            self.controller.refuse_work(layers, bits)
 
     def traffic(self, t: LayerTable, chip: Chip, bits: int) -> Traffic:
         """What every layer moves; with a ``controller``, by the tiles that it runs."""

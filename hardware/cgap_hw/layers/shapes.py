@@ -125,6 +125,21 @@ class LayerShape(BaseModel):
         return self.kind == "conv" and self.groups > 1 and self.groups == self.n_in
 
     @property
+    def span_h(self) -> int:
+        """Rows under a window, dilation included."""
+        return (self.kernel_h - 1) * self.dilation_h + 1
+
+    @property
+    def span_w(self) -> int:
+        """Columns under a window, dilation included."""
+        return (self.kernel_w - 1) * self.dilation_w + 1
+
+    @property
+    def dilated(self) -> bool:
+        """Whether its windows have gaps."""
+        return self.span_h > self.kernel_h or self.span_w > self.kernel_w
+
+    @property
     def operand_words(self) -> int:
         """Words that its maps are multiplied with: weights, or another map."""
         if not self.computes:

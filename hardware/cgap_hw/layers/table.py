@@ -37,7 +37,8 @@ class LayerTable:
     sy: Values
     groups: Values
     n_inputs: Values
-    span_y: Values  # rows a window covers, dilation included
+    span_x: Values  # columns a window covers, dilation included
+    span_y: Values  # rows of the same
     pad_x: Values
     pad_y: Values
     n_stored: Values
@@ -132,7 +133,8 @@ def _row(s: LayerShape) -> tuple[float, ...]:
         s.stride_h,
         s.groups,
         s.n_inputs,
-        (s.kernel_h - 1) * s.dilation_h + 1,
+        s.span_w,
+        s.span_h,
         s.padding_w,
         s.padding_h,
         s.n_stored,

@@ -186,7 +186,8 @@ def network_cost(
         options: How the network is run; nothing stays on chip by default.
 
     Raises:
-        CostModelError: No layers, a width out of range, or a layer that cannot be tiled.
+        CostModelError: No layers, a width out of range, a layer that cannot be tiled, or what
+            the array cannot run.
 
     >>> from cgap_hw import LayerShape, load_board
     >>> head = LayerShape(name="head", kind="linear", n_in=512, n_out=10)
@@ -199,6 +200,7 @@ def network_cost(
     options = options or CostOptions()
     array = array or board.array
     array.refuse_on(board)
+    array.refuse_work(layers, bits)
     table = LayerTable.of(layers)
     moved = array.traffic(table, board, bits)
 

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from cgap_hw.arrays import OutputStationary
-from cgap_hw.arrays.controller import refuse_width, sizes_of
+from cgap_hw.arrays.controller import sizes_of
 from cgap_hw.arrays.lock_step import Tiles, words_of
 from cgap_hw.boards.board import Board
 from cgap_hw.errors import CostModelError
@@ -71,9 +71,10 @@ def explore_rtl(
         lanes: Numbers that each of the three may be.
 
     Raises:
-        CostModelError: No design fits, ``base`` has no controller, or words of another width.
+        CostModelError: No design fits, ``base`` has no controller, or cannot run
+            the layers or words of that width.
     """
-    refuse_width(bits)
+    base.refuse_work(layers, bits)
     priced: list[_Priced] = []
     removed = {"dsp": 0, "lut": 0, "memory": 0, "tiles": 0}
     for sizes in product(lanes, repeat=3):

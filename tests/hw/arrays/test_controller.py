@@ -8,6 +8,7 @@ from cgap_hw import CostModelError, CostOptions, LayerShape, load_board, network
 from cgap_hw.arrays import Controller
 from cgap_hw.boards.catalogue import load_array
 from cgap_hw.evidence.zoo import network
+from cgap_hw.price.explore_rtl import explore_rtl
 
 CONV = LayerShape(
     name="conv",
@@ -90,6 +91,17 @@ def test_a_linear_layer_is_moved_once(board, array):
 def test_what_the_controller_cannot_do_is_refused(board, array, change, said):
     with pytest.raises(CostModelError, match=said):
         network_cost([CONV], board, array, **change)
+
+
+def test_dilated_layers_are_refused_by_name(board, array):
+    """The machine's addresses know no gaps; a window of one pixel has none."""
+    gaps = CONV.model_copy(update={"name": "aspp", "dilation_h": 2, "dilation_w": 2})
+    for price in (network_cost, explore_rtl):
+        with pytest.raises(CostModelError, match=r"layer 'aspp' has dilation 2 x 2; .*rtl"):
+            price([CONV, gaps], board, array)
+    point = THIN.model_copy(update={"dilation_h": 2})
+    assert network_cost([point], board, array).latency_ms > 0
+    assert network_cost([gaps], board).latency_ms > 0
 
 
 def test_layers_beyond_the_buffers_are_refused(board, array):

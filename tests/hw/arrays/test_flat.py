@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cgap_hw import load_board, network_cost
+from cgap_hw import LayerShape, load_board, network_cost
 from cgap_hw.arrays.flat_stages import (
     DRAM_BYTES_PER_NS,
     DRAM_WAIT_NS,
@@ -16,6 +16,7 @@ from cgap_hw.arrays.flat_stages import (
 )
 from cgap_hw.boards.catalogue import load_array
 from cgap_hw.layers.chain import Chain, Map
+from cgap_hw.layers.table import LayerTable
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,24 @@ def test_lines_are_those_between_the_outermost_pixels(window):
         tile = touched[i * p : (i + 1) * p]
         first, last = min(a for a, _ in tile), max(b for _, b in tile)
         assert lines == last // 16 - first // 16 + 1
+
+
+def test_a_dilated_window_streams_the_rows_under_its_span():
+    """One tile, 32 x 32 pixels: rows 0 to 2 under a 3 x 3 kernel, 0 to 8 where it is dilated.
+
+    The output is the inner 24 x 24; a tile of 24 pixels is one row of it. Of 32 pixels a row
+    two lines are read: 3 rows and 26 columns end in the line 2 x 2 + 1, 9 rows in 8 x 2 + 1.
+    """
+    plain = LayerShape(name="x", kind="conv", n_in=4, n_out=8, in_h=32, in_w=32, out_h=24,
+                       out_w=24, kernel_h=3, kernel_w=3)  # fmt: skip
+    gaps = plain.model_copy(update={"dilation_h": 4, "dilation_w": 4})
+    table = LayerTable.of([plain, gaps])
+    assert table.span_x.tolist() == table.span_y.tolist() == [3, 9]
+    lines = [window_lines(Window.of(table, i), 24)[0] for i in range(2)]
+    assert lines == [6, 18]
+    board, array = load_board("zcu102"), load_array("m32p64")
+    cost = network_cost([plain, gaps], board, array)
+    assert cost.layers[1].latency_ns > cost.layers[0].latency_ns
 
 
 def test_flow_shop_is_the_simulated_makespan():
