@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import numpy as np
@@ -147,24 +147,15 @@ def tiled_traffic(v: Volumes, dram: Dram, m: Machine, port: Port) -> TiledTraffi
     runs = tuple(
         _layer_run(t, i, m, port) if computes else None for i, computes in enumerate(t.computes)
     )
-    tiled = np.array([_moved(run) if run else [0.0] * 6 for run in runs]).T
+    tiled = np.array([_moved(run) if run else [0.0] * 10 for run in runs]).T
 
     base = least_traffic(v, dram, refuse=False)
-    others = (
-        base.pixel_bytes,
-        base.weight_bytes,
-        base.output_bytes,
-        base.read_runs,
-        base.write_runs,
-        base.order,
-    )
-    pixels, weights, outputs, reads, writes, order = (
-        np.where(t.computes, run, other) for run, other in zip(tiled, others, strict=True)
-    )
-    # The first and the last step of a timeline are its fill.
-    fill = np.where(t.computes, 0.0, base.fill_bytes)
-    columns = (pixels, weights, outputs, reads, writes, fill, order.astype(np.int64))
-    return TiledTraffic(*columns, runs_by_layer=runs)
+    columns = {
+        field.name: np.where(t.computes, run, getattr(base, field.name))
+        for field, run in zip(fields(Traffic), tiled, strict=True)
+    }
+    columns["order"] = columns["order"].astype(np.int64)
+    return TiledTraffic(**columns, runs_by_layer=runs)
 
 
 def sizes_of(t: LayerTable, i: int) -> Sizes:
@@ -189,11 +180,16 @@ def _layer_run(t: LayerTable, i: int, m: Machine, port: Port) -> LayerRun:
 
 
 def _moved(run: LayerRun) -> list[float]:
-    """Bytes and contiguous runs: whole maps lie end to end, the rows of tiles do not."""
+    """Columns of `Traffic`: whole maps lie end to end, the rows of tiles do not.
+
+    Runs of weights are counted with those of pixels: neither ever stays on chip here. The first
+    and the last step of a timeline are its fill.
+    """
     s, tiles, line = run.sizes, run.tiles, run.timeline
     tiled = tiles.rows < s.oy
     reads = line.n_reads * s.n_if if tiled else line.n_reads
     writes = line.n_writes * min(tiles.units, s.units) if tiled else line.n_writes
     order = float(ORDERS.index("rows outer" if tiles.rows_outer else "channels outer"))
-    sizes = (line.pixel_bytes, line.weight_bytes, line.output_bytes, reads, writes, order)
-    return [float(size) for size in sizes]
+    sizes = (line.pixel_bytes, line.weight_bytes, line.output_bytes)
+    no_fill = (0, 0, 0)
+    return [float(x) for x in (*sizes, reads, 0, writes, *no_fill, order)]

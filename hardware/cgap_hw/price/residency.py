@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -36,8 +35,8 @@ def keep_weights(
             f"{total:.0f} weights of {bits} bits do not stay on the chip of {board.name};"
             " stream them, or prune further"
         )
-    left = np.where(t.stored_weights > 0, 0.0, moved.weight_bytes)
-    return replace(moved, weight_bytes=left)
+    none = np.zeros(len(t), dtype=np.bool_)
+    return moved.kept(pixels=none, weights=t.stored_weights > 0, outputs=none)
 
 
 def keep_maps(
@@ -51,16 +50,16 @@ def keep_maps(
     room = board.resources.on_chip_bits * shares.usable_ratio / 2
     room *= shares.input_ratio + shares.output_ratio
 
-    pixel, output = moved.pixel_bytes.copy(), moved.output_bytes.copy()
+    n = len(layers)
+    pixels, weights, outputs = (np.zeros(n, dtype=np.bool_) for _ in range(3))
     readers = _readers(layers)
     for i, layer in enumerate(layers[:-1]):
         size = layer.output_words * bits
         alone = readers[i] == [i + 1] and _sources(layers, i + 1) == (i,)
         if alone and size <= room and "concat" not in (layer.kind, layers[i + 1].kind):
-            output[i] = 0.0
-            pixel[i + 1] = 0.0
+            outputs[i] = pixels[i + 1] = True
 
-    return replace(moved, pixel_bytes=pixel, output_bytes=output)
+    return moved.kept(pixels, weights, outputs)
 
 
 def _sources(layers: Sequence[LayerShape], i: int) -> tuple[int, ...]:

@@ -104,3 +104,38 @@ def test_maps_that_maps_are_multiplied_with_are_moved_all_the_same():
     recurrent = attention.model_copy(update={"n_stored": 6400})
     moved = network_cost([attention, recurrent], board, options=kept).moved
     assert list(moved.weight_bytes) == [6400, 0]
+
+
+def test_no_time_is_left_of_weights_that_stay():
+    """4096 words come, 128 go: fill and transfer are those of the two maps, in a run each."""
+    board, kept = load_board("zcu102"), CostOptions(resident_weights=True)
+    wide = LayerShape(name="fc", kind="linear", n_in=4096, n_out=128)
+    moved = network_cost([wide], board, options=kept).moved
+    assert moved.total_bytes[0] == 4096 + 128 == 4224
+    assert moved.fill_bytes[0] == 4096 + 64  # the last 24 outputs are less than a burst
+    assert (moved.read_runs[0], moved.write_runs[0]) == (1, 1)
+    streamed, resident = (
+        network_cost([wide], board, options=options) for options in (None, kept)
+    )
+    assert streamed.moved.fill_bytes[0] == 102_464
+    gone = (102_464 - 4160) / board.dram.bytes_per_ns
+    assert resident.latency_ms <= streamed.latency_ms - gone * 1e-6
+    for part in ("dram_activate", "dram_background", "static"):
+        assert resident.energy_split_mj[part].mid < streamed.energy_split_mj[part].mid
+
+
+def test_no_run_is_left_of_maps_that_stay():
+    board = load_board("zcu102")
+    streamed = network_cost(NETWORK, board).moved
+    kept = CostOptions(resident_maps=True)
+    cost = network_cost(NETWORK, board, options=kept)
+    assert cost.moved.write_runs.tolist() == [0, 0, 1]
+    assert cost.moved.pixel_runs.tolist() == [streamed.pixel_runs[0], 0, 0]
+    assert cost.moved.read_runs[1] == cost.moved.total_bytes[1] == 0
+    assert cost.moved.fill_output_bytes.tolist()[:2] == [0, 0]
+    assert cost.moved.fill_pixel_bytes[2] == 0
+    assert cost.moved.fill_weight_bytes[2] == streamed.fill_weight_bytes[2] > 0
+    both = CostOptions(resident_weights=True, resident_maps=True)
+    moved = network_cost(NETWORK, board, options=both).moved
+    assert moved.read_runs.tolist()[1:] == [0, 0]
+    assert moved.total_bytes.tolist()[1] == 0

@@ -8,23 +8,27 @@ from typing import Any, Self
 import numpy as np
 
 from cgap_hw.chips.chip import Dram
-from cgap_hw.numeric import Indices, Values
+from cgap_hw.numeric import Flags, Indices, Values
 
 
 @dataclass(frozen=True)
 class Traffic:
     """What each layer moves over the DRAM port, arrays of shape (..., L).
 
-    Bytes and contiguous runs by operand; ``order`` indexes `ORDERS`; ``fill_bytes`` must
-    arrive before the first and leave after the last MAC.
+    Bytes and contiguous runs by operand; ``order`` indexes `ORDERS`. What ``fill_`` names are
+    the bytes, not rounded to bursts, that must arrive before the first MAC and leave after the
+    last.
     """
 
     pixel_bytes: Values
     weight_bytes: Values
     output_bytes: Values
-    read_runs: Values
+    pixel_runs: Values
+    weight_runs: Values
     write_runs: Values
-    fill_bytes: Values
+    fill_pixel_bytes: Values
+    fill_weight_bytes: Values
+    fill_output_bytes: Values
     order: Indices
 
     @property
@@ -38,6 +42,19 @@ class Traffic:
         return self.read_bytes + self.output_bytes
 
     @property
+    def read_runs(self) -> Values:
+        """Contiguous runs of pixels and weights."""
+        return self.pixel_runs + self.weight_runs
+
+    @property
+    def fill_bytes(self) -> Values:
+        """The fill of a layer, all operands in whole bursts."""
+        fill: Values = whole_bursts(
+            self.fill_pixel_bytes + self.fill_weight_bytes + self.fill_output_bytes
+        )
+        return fill
+
+    @property
     def runs(self) -> Values:
         """Contiguous runs, both ways."""
         return self.read_runs + self.write_runs
@@ -49,10 +66,30 @@ class Traffic:
             0 * self.weight_bytes,
             self.output_bytes * write_share,
             read_share,
+            0 * self.weight_runs,
             write_share,
-            0 * self.fill_bytes,
+            0 * self.fill_pixel_bytes,
+            0 * self.fill_weight_bytes,
+            0 * self.fill_output_bytes,
             self.order,
         )
+
+    def kept(self, pixels: Flags, weights: Flags, outputs: Flags) -> Self:
+        """Without what stays on chip: the bytes, runs and fill of such operands, (L,) each."""
+        operands = (
+            (pixels, ("pixel_bytes", "pixel_runs", "fill_pixel_bytes")),
+            (weights, ("weight_bytes", "weight_runs", "fill_weight_bytes")),
+            (outputs, ("output_bytes", "write_runs", "fill_output_bytes")),
+        )
+        update = {
+            name: np.where(stays, 0.0, getattr(self, name))
+            for stays, names in operands
+            for name in names
+        }
+        left = replace(self, **update)
+        # Passes have a run for their scales, also those that have none.
+        runs = np.where((pixels | weights) & (left.read_bytes == 0), 0.0, left.weight_runs)
+        return replace(left, weight_runs=runs)
 
     def designs(self, rows: Indices) -> Self:
         """Of traffic with a row a design, (designs, ...), these rows."""
@@ -60,10 +97,12 @@ class Traffic:
         return replace(self, **{k: x[rows] for k, x in columns.items() if x.ndim})
 
     def summed(self, counts: Values) -> Self:
-        """Sums over layers of which each occurs so often; there is none of the order."""
-        columns = {f.name: getattr(self, f.name) for f in fields(Traffic) if f.name != "order"}
-        no_order = {"order": np.array(-1)}
-        return replace(self, **{name: x @ counts for name, x in columns.items()}, **no_order)
+        """Sums over layers of which each occurs so often; none of the order and the fill."""
+        columns = {f.name: getattr(self, f.name) for f in fields(Traffic)}
+        no_sum = {"order": np.array(-1)}
+        no_sum |= {name: np.array(np.nan) for name in columns if name.startswith("fill_")}
+        sums = {name: x @ counts for name, x in columns.items() if name not in no_sum}
+        return replace(self, **sums, **no_sum)
 
     def read_ns(self, dram: Dram) -> Values:
         """Time of the reads alone."""
@@ -82,6 +121,11 @@ class Traffic:
         alone = (self.total_bytes - both) / dram.stream_bytes_per_ns
         time: Values = transfer_ns(both, self.runs, dram) + alone
         return time
+
+
+def whole_bursts(n_bytes: Any) -> Any:
+    """Bytes, rounded up to the 64 of one burst."""
+    return np.ceil(n_bytes / 64) * 64
 
 
 def transfer_ns(n_bytes: Any, runs: Any, dram: Dram) -> Any:

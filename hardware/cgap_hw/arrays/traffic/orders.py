@@ -16,11 +16,12 @@ PARTIAL_SUM_BITS = 32
 
 @dataclass(frozen=True)
 class Reads:
-    """What an order reads: bits of pixels and of weights, in how many runs, if it fits."""
+    """What an order reads: bits of pixels and of weights, in how many runs each, if it fits."""
 
     pixel_bits: Any
     weight_bits: Any
-    runs: Any
+    pixel_runs: Any
+    weight_runs: Any
     fits: Any
 
 
@@ -71,8 +72,8 @@ def _channels_outer(v: Volumes, tiles: _WholeDepth) -> Reads:
     # is read again is counted in tiles of a group.
     passes = np.where(tiles.n_rows > 1, ceil_div(t.n_of / t.groups, tiles.channels), 1)
     pixels = passes * v.pixel_rows(tiles.n_rows) * v.row_bits * t.n_if
-    runs = passes * _pixel_runs(v, tiles.n_rows) + tiles.n_channels
-    return Reads(pixels, t.weights * v.bits, runs, tiles.fits)
+    runs = passes * _pixel_runs(v, tiles.n_rows)
+    return Reads(pixels, t.weights * v.bits, runs, tiles.n_channels, tiles.fits)
 
 
 def _rows_outer(v: Volumes, tiles: _WholeDepth) -> Reads:
@@ -80,8 +81,8 @@ def _rows_outer(v: Volumes, tiles: _WholeDepth) -> Reads:
     t = v.t
     passes = np.where(tiles.n_channels > 1, tiles.n_rows, 1)  # weights of one tile stay
     pixels = v.pixel_rows(tiles.n_rows) * v.row_bits * t.n_if
-    runs = _pixel_runs(v, tiles.n_rows) + passes * tiles.n_channels
-    return Reads(pixels, passes * t.weights * v.bits, runs, tiles.fits)
+    runs = (_pixel_runs(v, tiles.n_rows), passes * tiles.n_channels)
+    return Reads(pixels, passes * t.weights * v.bits, *runs, tiles.fits)
 
 
 def _depth_tiled(v: Volumes, *, wide: bool) -> Reads:
@@ -114,8 +115,8 @@ def _depth_tiled(v: Volumes, *, wide: bool) -> Reads:
     passes = ceil_div(t.n_of / t.groups, channels)
     pixels = passes * v.pixel_rows(n_rows) * v.row_bits * t.n_if
     slices = ceil_div(v.depth, depth)
-    runs = passes * _pixel_runs(v, n_rows) + n_channels * n_rows * slices
-    return Reads(pixels, n_rows * t.weights * v.bits, runs, fits)
+    runs = (passes * _pixel_runs(v, n_rows), n_channels * n_rows * slices)
+    return Reads(pixels, n_rows * t.weights * v.bits, *runs, fits)
 
 
 def _multiple(value: Any, grain: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cgap_hw.arrays.traffic.moved import Traffic, transfer_ns
+from cgap_hw.arrays.traffic.moved import Traffic, transfer_ns, whole_bursts
 from cgap_hw.arrays.traffic.orders import Reads, reads_by_order
 from cgap_hw.arrays.traffic.volumes import Volumes
 from cgap_hw.chips.chip import Dram
@@ -28,33 +28,37 @@ def least_traffic(v: Volumes, dram: Dram, *, refuse: bool = True) -> Traffic:
         CostModelError: A layer's smallest tile does not fit into the buffers.
     """
     first, *others = reads_by_order(v)
-    pixels, weights, runs = first.pixel_bits, first.weight_bits, first.runs
+    names = ("pixel_bits", "weight_bits", "pixel_runs", "weight_runs")
     least = _read_ns(first, dram)
+    chosen = {n: np.broadcast_to(getattr(first, n), least.shape) for n in names}
     order = np.zeros(least.shape, dtype=np.int64)
 
     for i, other in enumerate(others, start=1):
         time = _read_ns(other, dram)
         better = time < least  # of equals the first
+        if not better.any():
+            continue
         order[better] = i
         least = np.where(better, time, least)
-        pixels = np.where(better, other.pixel_bits, pixels)
-        weights = np.where(better, other.weight_bits, weights)
-        runs = np.where(better, other.runs, runs)
+        chosen = {n: np.where(better, getattr(other, n), x) for n, x in chosen.items()}
 
+    never = np.isinf(least)
     if refuse:
-        _refuse_unfit(v, least)
-    runs = np.where(np.isinf(least), NEVER, runs)
-    return _with_other_kinds(v, pixels, weights, runs, order)
+        _refuse_unfit(v, never)
+    chosen["pixel_runs"] = np.where(never, NEVER, chosen["pixel_runs"])
+    return _with_other_kinds(v, Reads(**chosen, fits=~never), order)
 
 
 def _read_ns(reads: Reads, dram: Dram) -> Any:
     """Time of the reads; never where they do not fit. Writes are the same in every order."""
-    time = transfer_ns((reads.pixel_bits + reads.weight_bits) / 8, reads.runs, dram)
+    time = transfer_ns(
+        (reads.pixel_bits + reads.weight_bits) / 8, reads.pixel_runs + reads.weight_runs, dram
+    )
     return np.where(reads.fits, time, NEVER)
 
 
-def _refuse_unfit(v: Volumes, best: Any) -> None:
-    bad = np.isinf(best) & v.t.computes
+def _refuse_unfit(v: Volumes, never: Any) -> None:
+    bad = never & v.t.computes
     if np.any(bad):
         where = int(np.argwhere(bad)[0][-1])
         raise CostModelError(
@@ -65,34 +69,37 @@ def _refuse_unfit(v: Volumes, best: Any) -> None:
         )
 
 
-def _with_other_kinds(v: Volumes, pixels: Any, weights: Any, runs: Any, order: Any) -> Traffic:
+def _with_other_kinds(v: Volumes, reads: Reads, order: Any) -> Traffic:
     """Passes read every input map once; a concatenation moves nothing."""
     t = v.t
     moves = np.where(t.is_kind("concat"), 0.0, 1.0)
     one_map = t.n_if * t.ix * t.iy * v.bits
     maps = np.where(t.is_kind("pool"), one_map, t.n_inputs * t.n_if * t.ix * t.iy * v.bits)
-    pixels = np.where(t.computes, pixels, maps * moves)
-    weights = np.where(t.computes, weights, t.weights * v.bits * moves)
-    runs = np.where(t.computes, runs, (t.n_inputs + 1) * moves)
+    pixels = np.where(t.computes, reads.pixel_bits, maps * moves)
+    weights = np.where(t.computes, reads.weight_bits, t.weights * v.bits * moves)
     outputs = t.pixels_out * v.bits * moves
+    fill_pixels, fill_weights, fill_outputs = _fill_bytes(v, pixels)
 
-    as_bytes = [
-        _burst_bytes(bits) for bits in (pixels, weights, outputs, _fill_bits(v, pixels))
-    ]
-    writes = np.where(outputs > 0, 1.0, 0.0)
-    return Traffic(as_bytes[0], as_bytes[1], as_bytes[2], runs, writes, as_bytes[3], order)
+    return Traffic(
+        pixel_bytes=whole_bursts(pixels / 8),
+        weight_bytes=whole_bursts(weights / 8),
+        output_bytes=whole_bursts(outputs / 8),
+        pixel_runs=np.where(t.computes, reads.pixel_runs, t.n_inputs * moves),
+        weight_runs=np.where(t.computes, reads.weight_runs, moves),
+        write_runs=np.where(outputs > 0, 1.0, 0.0),
+        fill_pixel_bytes=fill_pixels,
+        fill_weight_bytes=fill_weights,
+        fill_output_bytes=fill_outputs,
+        order=order,
+    )
 
 
-def _fill_bits(v: Volumes, pixels: Any) -> Any:
+def _fill_bytes(v: Volumes, pixels: Any) -> tuple[Any, Any, Any]:
     """The smallest tile's operands, before anything starts, and its results, after all ends."""
     t = v.t
     first_rows = v.window_rows(v.least_rows) * v.row_bits * v.depth
     first_weights = v.least_channels * t.taps * v.depth * v.bits
     last_outputs = v.least_rows * t.ox * v.least_channels * v.bits
-    fill = np.minimum(first_rows, pixels) + first_weights + last_outputs
-    return np.where(t.computes, fill, 0.0)
-
-
-def _burst_bytes(bits: Any) -> Any:
-    """Bytes, rounded up to the 64 of one burst."""
-    return np.ceil(bits / 512) * 64
+    share = t.computes / 8  # in bytes, of what multiplies only
+    rows = np.minimum(first_rows, pixels)
+    return rows * share, first_weights * share, last_outputs * share
