@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,8 +14,12 @@ from cgap_hw.arrays.traffic import Traffic
 from cgap_hw.chips.chip import Chip, Dram
 from cgap_hw.chips.values import within
 from cgap_hw.errors import CostModelError
+from cgap_hw.layers.shapes import LayerShape
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
+
+BLOCKS = "RAMB18"
+WORD_BITS = 8  # weights and maps are INT8: the 8 of DPUCZDX8G (AMD UG1414)
 
 
 class Dpu(BaseArray):
@@ -40,13 +45,26 @@ class Dpu(BaseArray):
     depthwise_pixels: Lanes = 4
 
     def refuse_on(self, chip: Chip) -> None:
-        """Cores whose ports together ask for more than the DRAM has are refused."""
+        """Refuses ports that together ask for more than the DRAM has, and other makers' chips.
+
+        The sizes of a core and its resources are published for Zynq UltraScale+ only.
+        """
+        kind = chip.resources.block_kind
+        if kind != BLOCKS:
+            raise CostModelError(
+                f"a DPU (DPUCZDX8G) is built of {BLOCKS} blocks, and this board has {kind}"
+            )
         asked, there = self.cores * self.port_gbps, chip.dram.bandwidth_gbps.high
         if asked > there:
             raise CostModelError(
                 f"array.port_gbps: {self.cores} ports of {self.port_gbps:g} GB/s ask for"
                 f" {asked:g}, and the DRAM gives at most {there:g}"
             )
+
+    def refuse_work(self, layers: Sequence[LayerShape], bits: int) -> None:
+        """Words beyond 8 bits are refused: the core's multipliers have no others."""
+        if bits > WORD_BITS:
+            raise CostModelError(f"a DPU (DPUCZDX8G) has words of {WORD_BITS} bits, got {bits}")
 
     @property
     def n_macs(self) -> int:

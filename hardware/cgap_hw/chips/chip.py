@@ -56,7 +56,7 @@ class Resources(_Frozen):
             return self.macs_per_dsp_8_bits.mid
         if bits <= 18:
             return self.macs_per_dsp_16_bits.mid
-        return 0.25  # a 32 x 32 multiplier takes four 18-bit ones (arithmetic)
+        return self.macs_per_dsp_16_bits.mid / 4  # 32 x 32 bits take four of 18 (arithmetic)
 
 
 class Dram(_Frozen):

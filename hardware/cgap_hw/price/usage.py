@@ -71,14 +71,16 @@ def usage(layers: Sequence[LayerShape], board: Board, array: AnyArray, bits: int
     are counted; of other styles the DSP blocks, or nothing.
 
     Raises:
-        CostModelError: More of something than the board has, of LUTs by their low estimate;
-            named.
+        CostModelError: More of something than the board has, of LUTs by their low estimate,
+            or what the array cannot run; named.
 
     >>> from cgap_hw import LayerShape, load_board
     >>> board, head = load_board("zcu102"), LayerShape(name="h", kind="linear", n_in=9, n_out=2)
     >>> usage([head], board, board.array).dsp
     768
     """
+    array.refuse_on(board)
+    array.refuse_work(layers, bits)
     counts = _counts(layers, board, array, bits)
     has = board.resources
     used = {
@@ -109,7 +111,7 @@ def usage(layers: Sequence[LayerShape], board: Board, array: AnyArray, bits: int
 def dsp_blocks(array: BaseArray, board: Board, bits: int) -> Any:
     """DSP blocks of an array; its sizes may be columns."""
     per_dsp = board.resources.macs_per_dsp(bits)
-    in_logic = int(array.logic_macs / max(per_dsp, 1))
+    in_logic = int(array.logic_macs / per_dsp)
     return np.maximum(array.dsp_macs(bits, per_dsp) - in_logic, 0)
 
 

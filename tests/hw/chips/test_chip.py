@@ -33,3 +33,11 @@ def test_products_in_one_multiplier():
     for bits in (1, 2, 4):
         two_multipliers = 2 * packed_products(bits, 19, 18)
         assert packed_products(bits, 25, 18) == packed_products(bits, 27, 18) == two_multipliers
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_wide_words_take_four_multipliers_wherever_they_lie(name):
+    """32 x 32 bits are four products of 18 x 18: four blocks of AMD's, two of Intel's."""
+    has = load_board(name).resources
+    assert 4 * has.macs_per_dsp(32) == has.macs_per_dsp(16)
+    assert has.macs_per_dsp(32) == (0.5 if has.block_kind == "M20K" else 0.25)

@@ -7,7 +7,7 @@ from cgap_hw.arrays import Streaming, Systolic
 from cgap_hw.boards.catalogue import load_array
 from cgap_hw.evidence.zoo import network
 from cgap_hw.price.banks import Banks
-from cgap_hw.price.usage import usage
+from cgap_hw.price.usage import dsp_blocks, usage
 
 LAYERS = [
     LayerShape(
@@ -65,6 +65,29 @@ def test_too_many_multipliers_are_refused_unless_stated_as_logic():
     assert used.dsp == 1518
     assert used.logic_macs == 100
     assert any("dsp 100 % is above the usual 80 %" in text for text in used.warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "blocks"), [("arria-10-gx1150", 32, 200), ("zcu102", 32, 400)]
+)
+def test_a_wide_multiplier_in_logic_saves_all_its_blocks(name, bits, blocks):
+    """100 of them: of 32 bits each takes two blocks of Intel's, four of AMD's."""
+    board = load_board(name)
+    few = board.array.sized(4, 4, 8).model_copy(update={"logic_macs": 0})
+    some = few.model_copy(update={"logic_macs": 100})
+    needed = int(dsp_blocks(few, board, bits))
+    assert needed == few.n_macs * blocks // 100
+    assert needed - int(dsp_blocks(some, board, bits)) == blocks
+
+
+def test_a_dpu_has_words_of_8_bits_on_its_maker_s_chips():
+    array = load_array("dpu-b1152")
+    for price in (network_cost, usage):
+        with pytest.raises(CostModelError, match="words of 8 bits, got 16"):
+            price(LAYERS, load_board("zcu102"), array, bits=16)
+        with pytest.raises(CostModelError, match="RAMB18 blocks, and this board has M20K"):
+            price(LAYERS, load_board("stratix-10-gx2800"), array)
+    assert network_cost(LAYERS, load_board("zcu102"), array, bits=4).latency_ms > 0
 
 
 @pytest.mark.parametrize(("size", "dsp", "lut"), [("b1152", 194, 28698), ("b4096", 642, 40865)])
