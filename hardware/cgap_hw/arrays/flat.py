@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from cgap_hw.arrays.base import BaseArray, Lanes
 from cgap_hw.arrays.buffers import Grain
 from cgap_hw.arrays.flat_stages import (
+    DRAM_BYTES_PER_NS,
     TICK_NS,
     StageTimes,
     Window,
@@ -23,11 +24,13 @@ from cgap_hw.arrays.flat_stages import (
     window_lines,
 )
 from cgap_hw.arrays.traffic import Traffic
-from cgap_hw.chips.chip import Dram
+from cgap_hw.chips.chip import Chip, Dram
 from cgap_hw.chips.values import within
+from cgap_hw.errors import CostModelError
 from cgap_hw.layers.table import LayerTable
 from cgap_hw.numeric import Values, ceil_div
 
+CLOCK_MHZ = 400.0  # of all four measured arrays; no other clock was
 MAC_NS = 2.5  # a cell makes 0.4 multiply-adds a nanosecond (the source's own scripts)
 DEPTH = 4  # input channels that are processed together
 # The source's memory holds 20 rows of 4096 entries of UltraRAM (20 MiB); the published layers
@@ -80,6 +83,24 @@ class FlatArray(BaseArray):
     constants: FlatConstants = FlatConstants()
     weight_words: Annotated[int, within(0, 2**40)] = WEIGHT_WORDS
 
+    def refuse_on(self, chip: Chip) -> None:
+        """Refuses other clocks than the measured one, and a DRAM slower than the linear layers.
+
+        Every time was read in ns off arrays of one clock: which of ticks, fixed costs and waits
+        follow the clock is not known, so none is scaled.
+        """
+        if self.clock_mhz != CLOCK_MHZ:
+            raise CostModelError(
+                f"array.clock_mhz: flat arrays were measured at {CLOCK_MHZ:g} MHz only, got"
+                f" {self.clock_mhz:g}"
+            )
+        there = chip.dram.bandwidth_gbps.mid
+        if there < DRAM_BYTES_PER_NS:
+            raise CostModelError(
+                f"flat arrays read weights at {DRAM_BYTES_PER_NS:g} GB/s, and the DRAM of this"
+                f" board gives {there:g}"
+            )
+
     @property
     def n_macs(self) -> int:
         """Cells; the clock of the published designs makes each of them a MAC every 2.5 ns."""
@@ -125,7 +146,7 @@ class FlatArray(BaseArray):
 
         c, n_of, pixels = self.constants, float(t.n_of[i]), float(t.ox[i] * t.oy[i])
         if t.is_kind("linear")[i]:
-            stream = float(t.n_if[i]) * n_of * pixels / 16
+            stream = float(t.n_if[i]) * n_of * pixels / DRAM_BYTES_PER_NS
             return (
                 stream + c.linear_base_ns + c.linear_per_output_ns * n_of,
                 float(t.macs[i]) / self.n_macs * MAC_NS,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cgap_hw import LayerShape, load_board, network_cost
+from cgap_hw import CostModelError, LayerShape, load_board, network_cost
 from cgap_hw.arrays.flat_stages import (
     DRAM_BYTES_PER_NS,
     DRAM_WAIT_NS,
@@ -160,3 +160,17 @@ def test_a_network_that_does_not_stay_on_chip_is_slower():
     assert together[2] == pytest.approx(alone[2])
     for i in (0, 1):
         assert together[i] > 1.25 * alone[i]
+
+
+def test_only_the_measured_clock_and_a_dram_that_feeds_it_are_priced():
+    """Times were read in ns at 400 MHz: at another clock, or from less DRAM, nobody knows."""
+    array = load_array("m32p64")
+    layers = [LayerShape(name="fc", kind="linear", n_in=512, n_out=10)]
+    slow = array.model_copy(update={"clock_mhz": 200.0})
+    with pytest.raises(CostModelError, match=r"array.clock_mhz: .* 400 MHz only, got 200"):
+        network_cost(layers, load_board("zcu104"), slow)
+    with pytest.raises(CostModelError, match=r"at 16 GB/s, and the DRAM .* gives 2.1"):
+        network_cost(layers, load_board("pynq-z2"), array)
+    for name in ("zcu102", "zcu104", "kv260"):
+        cost = network_cost(layers, load_board(name), array)
+        assert cost.timing.memory_ns[0] == 512 * 10 / 16
