@@ -49,9 +49,9 @@ def test_a_dilated_window_streams_the_rows_under_its_span():
     The output is the inner 24 x 24; a tile of 24 pixels is one row of it. Of 32 pixels a row
     two lines are read: 3 rows and 26 columns end in the line 2 x 2 + 1, 9 rows in 8 x 2 + 1.
     """
-    plain = LayerShape(name="x", kind="conv", n_in=4, n_out=8, in_h=32, in_w=32, out_h=24,
-                       out_w=24, kernel_h=3, kernel_w=3)  # fmt: skip
-    gaps = plain.model_copy(update={"dilation_h": 4, "dilation_w": 4})
+    gaps = LayerShape(name="x", kind="conv", n_in=4, n_out=8, in_h=32, in_w=32, out_h=24,
+                      out_w=24, kernel_h=3, kernel_w=3, dilation_h=4, dilation_w=4)  # fmt: skip
+    plain = gaps.model_copy(update={"dilation_h": 1, "dilation_w": 1})  # as many outputs
     table = LayerTable.of([plain, gaps])
     assert table.span_x.tolist() == table.span_y.tolist() == [3, 9]
     lines = [window_lines(Window.of(table, i), 24)[0] for i in range(2)]
